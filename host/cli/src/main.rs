@@ -1,0 +1,2 @@
+//! bulkhead-cli
+fn main() {}

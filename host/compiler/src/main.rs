@@ -1,0 +1,2 @@
+//! bulkhead-compiler
+fn main() {}

@@ -1,0 +1,58 @@
+//! Drivers as the engine sees them. The implementations call plugins; tests
+//! use plain structs.
+
+use crate::network::{EndpointRequest, NetworkPlan};
+use crate::storage::{DirName, DirPath, SnapshotRequest, StorageFeatures, StoragePlan, Usage};
+use crate::{PluginError, PluginIdentity, SnapshotKey};
+
+/// What a storage driver may read of its own root while it decides. Writing
+/// is only ever done by plan.
+pub trait DriverRoot: Send + Sync {
+    /// Whether `dir` exists and is a directory.
+    fn is_dir(&self, dir: &DirPath) -> bool;
+    /// Up to `max` names in `dir` after `after`, sorted.
+    fn entries(&self, dir: &DirPath, after: Option<&DirName>, max: usize) -> std::io::Result<Vec<String>>;
+    /// A small file's bytes (at most 1 MiB).
+    fn read_small(&self, dir: &DirPath, name: &DirName) -> std::io::Result<Vec<u8>>;
+    /// Bytes and inodes below `dir`.
+    fn usage(&self, dir: &DirPath) -> std::io::Result<Usage>;
+    /// A value the driver kept by plan.
+    fn state(&self, key: &str) -> Option<Vec<u8>>;
+    /// What the host found out about the filesystem and the kernel, such as
+    /// `overlay`, `overlay-volatile`, `reflink`, `xfs`.
+    fn facts(&self) -> Vec<String>;
+}
+
+/// A storage driver: it decides, and returns plans.
+pub trait StorageDriver: Send + Sync {
+    /// Who it is.
+    fn identity(&self) -> &PluginIdentity;
+    /// The short name users choose with `--storage-driver` (`overlay`).
+    fn driver_name(&self) -> &str;
+    /// What it declares.
+    fn features(&self) -> &StorageFeatures;
+    /// Whether it can work here; the reasons for a no are in the error.
+    fn probe(&self, root: &dyn DriverRoot) -> Result<(), PluginError>;
+    /// Lays out a new snapshot and its mount.
+    fn prepare(&self, root: &dyn DriverRoot, request: &SnapshotRequest) -> Result<StoragePlan, PluginError>;
+    /// The mount of an existing snapshot; a plan without steps.
+    fn mounts(&self, root: &dyn DriverRoot, request: &SnapshotRequest) -> Result<StoragePlan, PluginError>;
+    /// Makes the extracted `request.key` the committed snapshot `name`.
+    fn commit(&self, root: &dyn DriverRoot, request: &SnapshotRequest, name: &SnapshotKey) -> Result<StoragePlan, PluginError>;
+    /// Removes a snapshot; a missing one is fine.
+    fn remove(&self, root: &dyn DriverRoot, key: &SnapshotKey) -> Result<StoragePlan, PluginError>;
+    /// Bytes and inodes that this snapshot alone holds.
+    fn usage(&self, root: &dyn DriverRoot, key: &SnapshotKey) -> Result<Usage, PluginError>;
+    /// Removes everything that is not in `live`.
+    fn gc(&self, root: &dyn DriverRoot, live: &[SnapshotKey]) -> Result<StoragePlan, PluginError>;
+}
+
+/// A network driver: it decides, and returns plans.
+pub trait NetworkDriver: Send + Sync {
+    /// Who it is.
+    fn identity(&self) -> &PluginIdentity;
+    /// The short name (`bridge`, `host`, `none`).
+    fn driver_name(&self) -> &str;
+    /// Connects an endpoint.
+    fn attach(&self, pool: &dyn crate::network::AddressPool, request: &EndpointRequest) -> Result<NetworkPlan, PluginError>;
+}

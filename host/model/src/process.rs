@@ -1,0 +1,199 @@
+//! What the runtime is told to start: a container plan without any name that
+//! a client chose for a file on the host, but for the bind mounts.
+
+use std::path::PathBuf;
+
+use crate::resources::{Resources, Rlimit};
+use crate::storage::RootMount;
+use crate::{ContainerId, ErrorKind};
+
+/// Which namespaces of the host a container shares (`--pid=host`, …). The
+/// network's is decided by the network plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedNamespaces {
+    /// Share the host's pid namespace.
+    pub pid: bool,
+    /// Share the host's System V IPC and POSIX queues.
+    pub ipc: bool,
+    /// Share the host's hostname.
+    pub uts: bool,
+    /// Share the host's view of cgroups.
+    pub cgroup: bool,
+}
+
+/// A range of uids and gids mapped into a user namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdMap {
+    /// First id inside.
+    pub inside: u32,
+    /// First id on the host.
+    pub host: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// Which system calls are allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SeccompProfile {
+    /// Docker's default profile.
+    #[default]
+    Default,
+    /// No filter.
+    Unconfined,
+}
+
+/// A mount the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindMount {
+    /// An absolute host path; the runtime opens it and mounts by descriptor.
+    pub source: PathBuf,
+    /// An absolute path inside, resolved in the container's root.
+    pub target: PathBuf,
+    /// Mounted read-only.
+    pub read_only: bool,
+    /// Fill an empty volume from what the image has at `target` first.
+    pub copy_up: bool,
+}
+
+/// A file the engine writes for the container (`/etc/resolv.conf`, …).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InjectedFile {
+    /// `resolv.conf`, `hosts`, `hostname`: its name in the container's state folder.
+    pub name: &'static str,
+    /// Where it appears inside.
+    pub target: PathBuf,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// Everything needed to start one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerPlan {
+    /// The container.
+    pub id: ContainerId,
+    /// The storage driver whose root `rootfs` refers to.
+    pub storage_driver: String,
+    /// The root filesystem's mount.
+    pub rootfs: RootMount,
+    /// The root filesystem is mounted read-only.
+    pub read_only: bool,
+    /// The hostname inside.
+    pub hostname: String,
+    /// The command line; never empty.
+    pub args: Vec<String>,
+    /// The environment, `NAME=value`, complete but for HOME, which comes
+    /// from the container's passwd file.
+    pub env: Vec<String>,
+    /// The working directory inside; made if missing, as Docker does.
+    pub cwd: PathBuf,
+    /// `name|uid[:group|gid]` as the user or the image wrote it, or empty;
+    /// looked up in the container's own passwd and group files.
+    pub user: String,
+    /// Give it a pseudo terminal.
+    pub terminal: bool,
+    /// Keep its standard input open for clients.
+    pub stdin: bool,
+    /// Close standard input for good when the first attached client's ends.
+    pub stdin_once: bool,
+    /// Initial terminal size: columns, rows.
+    pub console_size: Option<(u16, u16)>,
+    /// The bounding, effective and permitted sets, one bit a capability
+    /// (`linux/capability.h`); inheritable and ambient are always empty.
+    pub capabilities: u64,
+    /// All devices, no masked paths, writable /sys and cgroups.
+    pub privileged: bool,
+    /// PR_SET_NO_NEW_PRIVS
+    pub no_new_privileges: bool,
+    /// The system call filter.
+    pub seccomp: SeccompProfile,
+    /// Namespaces shared with the host.
+    pub shared: SharedNamespaces,
+    /// Run in a user namespace with this mapping.
+    pub user_namespace: Vec<IdMap>,
+    /// Limits.
+    pub resources: Resources,
+    /// Resource limits of the process.
+    pub rlimits: Vec<Rlimit>,
+    /// -1000 to 1000.
+    pub oom_score_adj: i32,
+    /// Bytes of /dev/shm.
+    pub shm_size: u64,
+    /// Namespaced sysctls, dotted.
+    pub sysctls: Vec<(String, String)>,
+    /// Mounts the user asked for.
+    pub mounts: Vec<BindMount>,
+    /// Files the engine writes.
+    pub files: Vec<InjectedFile>,
+    /// Where output is kept.
+    pub log: LogConfig,
+}
+
+/// Where and how output is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogConfig {
+    /// Docker's json-file in the container's state folder, rotated.
+    JsonFile {
+        /// Rotate when a file reaches this size, bytes.
+        max_size: u64,
+        /// Keep this many files.
+        max_files: u32,
+    },
+    /// Keep nothing.
+    None,
+}
+
+/// How a container's first process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExitStatus {
+    /// The exit code; 128 plus the signal when a signal killed it.
+    pub code: i32,
+    /// The kernel killed a process of the container for want of memory.
+    pub oom_killed: bool,
+    /// Nanoseconds since the epoch.
+    pub finished_at: u64,
+}
+
+/// Why a container's process could not be started: Docker's exit codes 125 to 127.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartFailure {
+    /// [`ErrorKind::CommandNotFound`], [`ErrorKind::CommandNotExecutable`] or another.
+    pub kind: ErrorKind,
+    /// What failed.
+    pub message: String,
+}
+
+/// A started container.
+#[derive(Debug)]
+pub struct Running {
+    /// The pid of the container's first process, in the host's pid namespace.
+    pub pid: u32,
+    /// The connection to its shim: a SOCK_STREAM unix socket that speaks the
+    /// shim protocol. Output arrives only after a subscription.
+    pub shim: std::os::unix::net::UnixStream,
+    /// Limits that this machine could not apply, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The part of the host that carries out plans.
+pub trait Runtime: Send + Sync {
+    /// Carries out a storage plan's steps beneath the driver's root, with
+    /// undo on failure. `RemoveTree` steps come last.
+    fn apply_storage(&self, driver: &str, plan: &crate::storage::StoragePlan) -> Result<(), crate::error::Failure>;
+    /// Makes a snapshot's mount in no namespace's tree and gives its root.
+    fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<std::os::fd::OwnedFd, crate::error::Failure>;
+    /// Reads a driver's root for the driver.
+    fn driver_root(&self, driver: &str) -> std::sync::Arc<dyn crate::driver::DriverRoot>;
+    /// Starts a container: network, cgroup, shim, namespaces, process. On
+    /// failure nothing is left. `attach` subscribes the returned connection to
+    /// output before the process starts.
+    fn start(&self, plan: &ContainerPlan, network: &crate::network::NetworkPlan, attach: bool) -> Result<Running, crate::error::Failure>;
+    /// Connects to the shim of a container that runs, after a restart of the engine.
+    fn reconnect(&self, id: &ContainerId) -> Result<Running, crate::error::Failure>;
+    /// The exit a shim recorded when nobody listened.
+    fn recorded_exit(&self, id: &ContainerId) -> Option<ExitStatus>;
+    /// Sends a signal to the first process, by pidfd through the shim.
+    fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), crate::error::Failure>;
+    /// Takes away what a stopped container held: cgroups, links, packet-filter
+    /// entries, its runtime folder. Missing things are fine.
+    fn cleanup(&self, id: &ContainerId) -> Result<(), crate::error::Failure>;
+}

@@ -1,0 +1,100 @@
+//! What a registry plugin decides, and what the host does for it meanwhile.
+
+use crate::{Digest, PluginError, PluginIdentity, Platform, Reference};
+
+/// The answer to a plugin's request; the body is at most a few MiB.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Header names in lower case, with their values. Hop-by-hop headers,
+    /// cookies and everything that carries a secret are left out.
+    pub headers: Vec<(String, String)>,
+    /// The body, complete.
+    pub body: Vec<u8>,
+}
+
+/// A session's refusal or failure, told to the plugin as `code: message`.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SessionError {
+    /// "denied", "unavailable", "timeout", "unauthorized", "invalid", "not-found", "exhausted".
+    pub code: &'static str,
+    /// What happened, naming the URL or the missing grant.
+    pub message: String,
+    /// Whether trying again may help.
+    pub retryable: bool,
+}
+
+/// What a registry plugin may do while it is called. Implemented by the
+/// fetcher; every URL and each redirect hop is checked against the grant, and
+/// credentials are attached by the host and never shown to the plugin.
+pub trait RegistrySession: Send {
+    /// `GET` or `HEAD` of a small document.
+    fn request(&mut self, method: &str, url: &str, headers: &[(String, String)]) -> Result<Response, SessionError>;
+    /// Answers a challenge (`scheme` "bearer" or "basic") for `registry`
+    /// (host[:port]); later requests of this session to that registry carry
+    /// the result. `params` are the challenge's: realm, service, scope.
+    fn authenticate(&mut self, registry: &str, scheme: &str, params: &[(String, String)]) -> Result<(), SessionError>;
+    /// A small file of the source's own directory (OCI layouts), by relative
+    /// path; at most 4 MiB.
+    fn read_file(&mut self, path: &str) -> Result<Vec<u8>, SessionError>;
+    /// Whether plain HTTP may be used for this registry (loopback, or
+    /// configured insecure).
+    fn allows_http(&self, registry: &str) -> bool;
+}
+
+/// A manifest the plugin chose.
+#[derive(Clone, Debug)]
+pub struct ResolvedManifest {
+    /// The digest of `bytes`; the host checks it.
+    pub digest: Digest,
+    /// The media type.
+    pub media_type: String,
+    /// The manifest's bytes, unchanged.
+    pub bytes: Vec<u8>,
+    /// The digest the user's reference named: the index's when the plugin
+    /// chose from one, else equal to `digest`. Printed as `Digest:`.
+    pub reference_digest: Digest,
+}
+
+/// A blob to bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobDescriptor {
+    /// What the bytes must hash to.
+    pub digest: Digest,
+    /// What the bytes must count.
+    pub size: u64,
+    /// The media type.
+    pub media_type: String,
+}
+
+/// Where a blob's bytes are. The host brings them; no byte enters the plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobLocation {
+    /// An HTTP(S) URL, with headers to add to the request.
+    Url {
+        /// The address.
+        url: String,
+        /// Extra headers.
+        headers: Vec<(String, String)>,
+    },
+    /// A file of the source's directory, by relative path.
+    File {
+        /// The path.
+        path: String,
+    },
+}
+
+/// A registry plugin.
+pub trait RegistrySource: Send + Sync {
+    /// Who it is.
+    fn identity(&self) -> &PluginIdentity;
+    /// The host patterns the manifest grants (`*`, `registry-1.docker.io`,
+    /// `*.example.org`, or `{registry}` for the host the user named).
+    fn granted_hosts(&self) -> &[String];
+    /// Finds and brings the manifest for `reference` and `platform`.
+    fn resolve(&self, session: &mut dyn RegistrySession, reference: &Reference, platform: &Platform) -> Result<ResolvedManifest, PluginError>;
+    /// Says where a blob of that reference is.
+    fn locate(&self, session: &mut dyn RegistrySession, reference: &Reference, blob: &BlobDescriptor) -> Result<BlobLocation, PluginError>;
+}

@@ -1,0 +1,198 @@
+//! What a storage driver decides: directories under the driver's root, what
+//! is done to them, and the mount that makes a root filesystem.
+
+use std::fmt;
+
+use crate::SnapshotKey;
+
+/// One path component a plugin chose: 1 to 128 bytes of `[A-Za-z0-9._-]`,
+/// not starting with a dot.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct DirName(String);
+
+impl DirName {
+    /// Checks `text`; `None` when it is not a safe single component.
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        let fits = (1..=128).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.');
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The component's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DirName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A directory beneath a driver's root, as components from the root. It may
+/// not exist yet: a plan's `CreateDir` makes it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct DirPath(pub Vec<DirName>);
+
+impl fmt::Display for DirPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, name) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("/")?;
+            }
+            f.write_str(name.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a snapshot is prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A container will run in it: writable.
+    Run,
+    /// It will only be looked at.
+    View,
+    /// The host unpacks a layer into it.
+    Extract,
+}
+
+impl Purpose {
+    /// The word the contract uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Run => "run",
+            Purpose::View => "view",
+            Purpose::Extract => "extract",
+        }
+    }
+}
+
+/// A request to lay out one snapshot.
+#[derive(Clone, Debug)]
+pub struct SnapshotRequest {
+    /// The snapshot to make or to look at.
+    pub key: SnapshotKey,
+    /// Committed ancestors, nearest first.
+    pub parents: Vec<SnapshotKey>,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// One effect on the driver's root. Executed in order, each with its undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageStep {
+    /// mkdir; its parent exists or was created by an earlier step.
+    CreateDir {
+        /// The directory to make.
+        dir: DirPath,
+        /// Permission bits, masked with 0o7777.
+        mode: u32,
+    },
+    /// Copies a whole tree (reflink where the filesystem can) into an
+    /// existing, empty directory: modes, owners, xattrs, times, hard links.
+    CloneTree {
+        /// The tree to read.
+        source: DirPath,
+        /// The directory to fill.
+        dest: DirPath,
+    },
+    /// renameat2(RENAME_NOREPLACE) within the driver's root.
+    Rename {
+        /// The directory to move.
+        from: DirPath,
+        /// Its new name.
+        to: DirPath,
+    },
+    /// Removes a whole tree; carried out after every other step succeeded
+    /// and never undone. Missing is fine.
+    RemoveTree {
+        /// The tree to remove.
+        dir: DirPath,
+    },
+    /// Keeps a value for the driver; `None` forgets it.
+    PutState {
+        /// The driver's key.
+        key: String,
+        /// The driver's bytes.
+        value: Option<Vec<u8>>,
+    },
+}
+
+/// The mount that makes the snapshot visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootMount {
+    /// An overlay mount (kernel `Documentation/filesystems/overlayfs.rst`).
+    Overlay {
+        /// Lower layers, uppermost first; at least one.
+        lower: Vec<DirPath>,
+        /// The writable layer and its work directory; absent: read-only.
+        upper: Option<(DirPath, DirPath)>,
+        /// Options from the closed list the host allows.
+        options: Vec<OverlayOption>,
+    },
+    /// A plain directory.
+    Bind {
+        /// The directory.
+        source: DirPath,
+        /// Mounted read-only.
+        read_only: bool,
+    },
+}
+
+/// The overlay options a driver may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverlayOption {
+    /// `metacopy=on`
+    Metacopy,
+    /// `redirect_dir=on`
+    RedirectDir,
+    /// `volatile`: no sync to the upper layer.
+    Volatile,
+    /// `userxattr`: whiteouts and opaques in `user.*`.
+    UserXattr,
+    /// `index=off`
+    NoIndex,
+}
+
+/// What the driver decided for one operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoragePlan {
+    /// Effects, in order.
+    pub steps: Vec<StorageStep>,
+    /// The mount, for operations that give one (`prepare`, `mounts`).
+    pub mount: Option<RootMount>,
+}
+
+/// Bytes and inodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Inodes.
+    pub inodes: u64,
+}
+
+/// What a storage driver declares about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageFeatures {
+    /// Layers are unpacked without their parents in reach, in any order, with
+    /// whiteouts written in overlay's form (character device 0:0 and
+    /// `trusted.overlay.opaque`). Otherwise a layer is applied over a copy of
+    /// its parent and whiteouts delete.
+    pub overlay_layers: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_cannot_name_its_way_out() {
+        for bad in ["", ".", "..", ".hidden", "a/b", "/", "a\0b", "ü", &"a".repeat(129)] {
+            assert!(DirName::new(bad).is_none(), "{bad:?}");
+        }
+        assert!(DirName::new("fs").is_some());
+    }
+}

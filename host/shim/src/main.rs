@@ -1,0 +1,2 @@
+//! bulkhead-shim
+fn main() {}

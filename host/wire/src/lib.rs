@@ -1,0 +1,2 @@
+//! Messages between the broker (privileged, no wasm) and the runner
+//! (confined, runs components). One SEQPACKET message each, postcard-encoded.

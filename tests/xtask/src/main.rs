@@ -1,0 +1,2 @@
+//! bulkhead-xtask
+fn main() {}
