@@ -1,2 +1,54 @@
-//! bulkhead-xtask
-fn main() {}
+//! `cargo xtask <command>`: everything that is done to the project rather
+//! than by it. One file per command; what several of them need stands beside
+//! `commands`.
+
+mod cache;
+mod commands;
+mod packages;
+mod process;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  plugins                 build every plugin and guest fixture into a component
+  build                   plugins, then every binary, in release
+  demo                    build, start a private daemon, run a container, clean up
+  test [--no-vm] [FILTER] every gate and every test; what .ci/run calls
+  tidy                    the rules about the source that no compiler checks
+  leaks snapshot FILE     write down what the kernel holds for containers now
+  leaks check FILE        fail when more than that is held
+  vm [--] COMMAND         run a shell command in a machine with pure cgroup v2
+  bench [NAME]            measure against peers in the same run
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => bail!("no command given\n\n{USAGE}"),
+    };
+    match command {
+        "plugins" => commands::plugins::run(),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("no command {other:?}\n\n{USAGE}"),
+    }
+}

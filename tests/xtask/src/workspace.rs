@@ -1,0 +1,106 @@
+//! Where things are: the checkout, the target directory, the packages.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process;
+
+/// The checkout this binary was built from.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+/// Cargo's target directory: `CARGO_TARGET_DIR`, or `target` in the checkout.
+pub(crate) fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// Where release binaries, plugins and guests end up.
+pub(crate) fn release_dir() -> PathBuf {
+    target_dir().join("release")
+}
+
+/// Whether this runs where nobody watches: then a skipped test is a failure.
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+/// A cargo command in the checkout, on the same cargo that runs us.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(args).current_dir(root());
+    command
+}
+
+/// One package as `cargo metadata` tells it.
+pub(crate) struct Package {
+    pub(crate) name: String,
+    /// The folder that holds its Cargo.toml.
+    pub(crate) dir: PathBuf,
+    /// Packages of the same checkout it depends on, outside of tests.
+    pub(crate) ours: Vec<String>,
+    /// The library's file stem when it is a `cdylib`.
+    pub(crate) cdylib: Option<String>,
+}
+
+/// The packages of the workspace whose Cargo.toml is `manifest`.
+pub(crate) fn packages(manifest: &Path) -> Result<Vec<Package>> {
+    let mut command = cargo(&[
+        "metadata",
+        "--format-version=1",
+        "--no-deps",
+        "--manifest-path",
+    ]);
+    let text = process::stdout_of(command.arg(manifest), Duration::from_secs(120))?;
+    let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
+    let listed = metadata["packages"]
+        .as_array()
+        .context("cargo metadata: no packages")?;
+    listed.iter().map(package).collect()
+}
+
+fn package(value: &Value) -> Result<Package> {
+    let name = value["name"].as_str().context("a package without a name")?;
+    let manifest = value["manifest_path"]
+        .as_str()
+        .context("a package without a manifest")?;
+    let dir = Path::new(manifest)
+        .parent()
+        .context("a manifest without a folder")?;
+    let dependencies = value["dependencies"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    Ok(Package {
+        name: name.to_owned(),
+        dir: dir.to_path_buf(),
+        ours: dependencies.iter().filter_map(own_dependency).collect(),
+        cdylib: cdylib(value),
+    })
+}
+
+/// A dependency by path that is not only for tests or build scripts.
+fn own_dependency(value: &Value) -> Option<String> {
+    let ours = value["path"].is_string() && value["kind"].is_null();
+    ours.then(|| value["name"].as_str().map(str::to_owned))?
+}
+
+fn cdylib(package: &Value) -> Option<String> {
+    let targets = package["targets"].as_array()?;
+    let is_cdylib = |target: &&Value| {
+        target["kind"]
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"))
+    };
+    let name = targets.iter().find(is_cdylib)?["name"].as_str()?;
+    Some(name.replace('-', "_"))
+}
