@@ -1,0 +1,19 @@
+//! What the driver decides.
+
+use bulkhead_plugin_api::network::{NetworkDriver, Txn};
+use bulkhead_plugin_api::{Result, log};
+
+/// The driver.
+pub struct Host;
+
+impl NetworkDriver for Host {
+    fn attach<T: Txn>(txn: &T) -> Result<()> {
+        if !txn.ports()?.is_empty() {
+            // Docker's behaviour: the flag is ignored, with a warning.
+            log::warn(
+                "published ports are ignored: the container listens on the host's addresses itself",
+            );
+        }
+        txn.use_host_namespace()
+    }
+}

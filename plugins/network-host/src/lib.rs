@@ -1,0 +1,7 @@
+//! Network driver `host`: the container shares the host's network namespace.
+
+mod driver;
+
+pub use driver::Host;
+
+bulkhead_plugin_api::export_network!(Host);

@@ -1,0 +1,7 @@
+//! Network driver `none`: the loopback interface and nothing else.
+
+mod driver;
+
+pub use driver::Nothing;
+
+bulkhead_plugin_api::export_network!(Nothing);

@@ -1,0 +1,14 @@
+//! Storage driver `overlay`: a directory per layer, an overlay mount per
+//! container.
+//!
+//! ```text
+//! <snapshot>/fs     the layer, or a container's upper directory
+//! <snapshot>/work   overlay's work directory; containers only
+//! ```
+
+mod driver;
+mod layers;
+
+pub use driver::Overlayfs;
+
+bulkhead_plugin_api::export_storage!(Overlayfs);
