@@ -8,11 +8,23 @@
 
 #![allow(unsafe_code)]
 
+pub mod clone;
+pub mod copy;
+pub mod device_bpf;
+pub mod directory;
 pub mod error;
 pub mod memfd;
+pub mod mount;
+pub mod namespace;
+pub mod path;
+pub mod pidfd;
+pub mod poll;
 pub mod process;
 pub mod random;
 pub mod seccomp;
+pub mod signal;
 pub mod socket;
+pub mod terminal;
+pub mod tree;
 
 pub use error::{Error, Result};

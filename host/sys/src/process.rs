@@ -268,7 +268,7 @@ pub fn rlimit(resource: Resource) -> Result<(u64, u64)> {
 /// Marks every descriptor from `first` on close-on-exec (`close_range(2)`
 /// with CLOSE_RANGE_CLOEXEC, Linux 5.11).
 pub fn close_on_exec_from(first: u32) -> Result<()> {
-    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as u32)
+    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
 }
 
 /// Closes every descriptor from `first` to `last`, both included.
