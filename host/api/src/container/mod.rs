@@ -1,0 +1,24 @@
+//! Containers: what create takes, what list, inspect and wait answer.
+#![expect(
+    missing_docs,
+    reason = "the fields are Docker's, described in its API reference"
+)]
+
+mod config;
+mod create;
+mod host_config;
+mod inspect;
+mod list;
+mod wait;
+
+pub use config::{ContainerConfig, EmptyObject, HealthConfig};
+pub use create::{CreateRequest, CreateResponse, NetworkingConfig};
+pub use host_config::{
+    BindOptions, DeviceMapping, DeviceRequest, HostConfig, LogConfig, Mount, MountDriver,
+    RestartPolicy, ThrottleDevice, TmpfsOptions, Ulimit, VolumeOptions, WeightDevice,
+};
+pub use inspect::{
+    ContainerInspect, ContainerState, GraphDriver, Health, HealthLog, MountPoint, NetworkSettings,
+};
+pub use list::{ContainerSummary, SummaryHostConfig, SummaryNetworks, SummaryPort};
+pub use wait::{WaitError, WaitResponse};
