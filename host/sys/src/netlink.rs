@@ -25,6 +25,6 @@ pub use link::{Link, Peer, Veth};
 pub use namespace::{Namespace, in_namespace};
 pub use socket::RouteSocket;
 
-pub(crate) use attribute::{attributes, text, u32_of};
+pub(crate) use attribute::{attributes, text};
 pub(crate) use message::Encoder;
 pub(crate) use socket::{Reply, Socket};

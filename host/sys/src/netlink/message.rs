@@ -8,6 +8,7 @@ pub(crate) struct Encoder {
     buffer: Vec<u8>,
     /// Where the message under construction starts.
     start: usize,
+    first_sequence: u32,
     next_sequence: u32,
 }
 
@@ -17,6 +18,7 @@ impl Encoder {
         Self {
             buffer: Vec::with_capacity(512),
             start: 0,
+            first_sequence,
             next_sequence: first_sequence,
         }
     }
@@ -82,6 +84,11 @@ impl Encoder {
     /// The messages.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
+    }
+
+    /// The first message's sequence number.
+    pub(crate) fn first_sequence(&self) -> u32 {
+        self.first_sequence
     }
 
     /// The sequence number after the last message's.

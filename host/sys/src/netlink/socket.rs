@@ -150,16 +150,15 @@ impl Socket {
         }
     }
 
-    /// Sends a transaction of which only refusals, or the acknowledgements
-    /// asked for, are answered. All of them are queued when `send` returns.
-    /// Gives back the index of the first message refused beside the error.
+    /// Sends a transaction of which only refusals are answered; all of them are
+    /// queued when `send` returns. `arguments` describes the message refused
+    /// first by its index.
     pub(crate) fn transaction(
         &mut self,
         encoder: &Encoder,
         call: &'static str,
         arguments: impl Fn(usize) -> String,
     ) -> Result<()> {
-        let first = self.sequence;
         self.send(encoder, call, &|| arguments(usize::MAX))?;
         let mut refused: Option<Acknowledgement> = None;
         loop {
@@ -181,7 +180,7 @@ impl Socket {
         match refused {
             None => Ok(()),
             Some(refusal) => {
-                let index = refusal.sequence.wrapping_sub(first) as usize;
+                let index = refusal.sequence.wrapping_sub(encoder.first_sequence()) as usize;
                 Err(refusal.into_error(call, &|| arguments(index)))
             }
         }
