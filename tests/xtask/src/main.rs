@@ -4,9 +4,12 @@
 
 mod cache;
 mod commands;
+mod leaks;
 mod packages;
 mod process;
+mod tidy;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -45,6 +48,9 @@ fn dispatch(args: &[String]) -> Result<()> {
     };
     match command {
         "plugins" => commands::plugins::run(),
+        "leaks" => commands::leaks::run(rest),
+        "tidy" => commands::tidy::run(),
+        "vm" => commands::vm::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

@@ -78,6 +78,17 @@ pub(crate) fn unpack(names: &[&str], prefix: &Path) -> Result<()> {
     std::fs::remove_dir_all(&archives).with_context(|| format!("remove {}", archives.display()))
 }
 
+/// The dependency of `package` whose name starts with `prefix`.
+pub(crate) fn dependency(package: &str, prefix: &str) -> Result<String> {
+    let mut query = Command::new("apt-cache");
+    let text = process::stdout_of(query.args(["depends", package]), Duration::from_secs(60))?;
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix("Depends: "))
+        .find(|name| name.starts_with(prefix))
+        .map(str::to_owned)
+        .with_context(|| format!("{package} depends on no {prefix}*"))
+}
+
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");

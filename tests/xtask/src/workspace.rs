@@ -48,6 +48,8 @@ pub(crate) struct Package {
     pub(crate) dir: PathBuf,
     /// Packages of the same checkout it depends on, outside of tests.
     pub(crate) ours: Vec<String>,
+    /// Packages from elsewhere it depends on, outside of tests.
+    pub(crate) others: Vec<String>,
     /// The library's file stem when it is a `cdylib`.
     pub(crate) cdylib: Option<String>,
 }
@@ -83,15 +85,20 @@ fn package(value: &Value) -> Result<Package> {
     Ok(Package {
         name: name.to_owned(),
         dir: dir.to_path_buf(),
-        ours: dependencies.iter().filter_map(own_dependency).collect(),
+        ours: shipped(dependencies, true),
+        others: shipped(dependencies, false),
         cdylib: cdylib(value),
     })
 }
 
-/// A dependency by path that is not only for tests or build scripts.
-fn own_dependency(value: &Value) -> Option<String> {
-    let ours = value["path"].is_string() && value["kind"].is_null();
-    ours.then(|| value["name"].as_str().map(str::to_owned))?
+/// Dependencies that are not only for tests or build scripts; ours are those
+/// given by a path.
+fn shipped(dependencies: &[Value], ours: bool) -> Vec<String> {
+    dependencies
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null() && dependency["path"].is_string() == ours)
+        .filter_map(|dependency| Some(dependency["name"].as_str()?.to_owned()))
+        .collect()
 }
 
 fn cdylib(package: &Value) -> Option<String> {

@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -68,8 +67,8 @@ fn unpack() -> Result<Rust> {
         bail!("this is not a Debian");
     }
     packages::refresh_lists()?;
-    let library = dependency("libstd-rust-web-dev", "libstd-rust-web-")?;
-    let llvm = dependency(&library, "libllvm")?;
+    let library = packages::dependency("libstd-rust-web-dev", "libstd-rust-web-")?;
+    let llvm = packages::dependency(&library, "libllvm")?;
     let version = library.trim_start_matches("libstd-rust-web-").to_owned();
     let prefix = cache::dir()?.join(format!("{PREFIX}{version}"));
     let part = cache::dir()?.join(format!("{PREFIX}{version}.part"));
@@ -86,17 +85,6 @@ fn unpack() -> Result<Rust> {
     keep_only_the_library(&part)?;
     std::fs::rename(&part, &prefix).with_context(|| format!("rename to {}", prefix.display()))?;
     Ok(Rust { prefix, version })
-}
-
-/// The dependency of `package` whose name starts with `prefix`.
-fn dependency(package: &str, prefix: &str) -> Result<String> {
-    let mut query = Command::new("apt-cache");
-    let text = process::stdout_of(query.args(["depends", package]), Duration::from_secs(60))?;
-    text.lines()
-        .filter_map(|line| line.trim().strip_prefix("Depends: "))
-        .find(|name| name.starts_with(prefix))
-        .map(str::to_owned)
-        .with_context(|| format!("{package} depends on no {prefix}*"))
 }
 
 /// The compiler's own source is four times the size of std's and unused.
