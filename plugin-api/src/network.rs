@@ -129,9 +129,16 @@ pub trait NetworkDriver {
 #[macro_export]
 macro_rules! export_network {
     ($driver:ty) => {
+        // The ABI's names, such as `world#function`, are none that a native linker takes.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Component = $crate::network::Export<$driver>;
             $crate::bindings::network::__export_network_world!(Component with_types_in $crate::bindings::network);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            const fn implements<T: $crate::network::NetworkDriver>() {}
+            implements::<$driver>()
         };
     };
 }

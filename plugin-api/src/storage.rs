@@ -249,9 +249,16 @@ pub trait StorageDriver {
 #[macro_export]
 macro_rules! export_storage {
     ($driver:ty) => {
+        // The ABI's names, such as `world#function`, are none that a native linker takes.
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Component = $crate::storage::Export<$driver>;
             $crate::bindings::storage::__export_storage_world!(Component with_types_in $crate::bindings::storage);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            const fn implements<T: $crate::storage::StorageDriver>() {}
+            implements::<$driver>()
         };
     };
 }
