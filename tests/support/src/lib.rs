@@ -1,1 +1,39 @@
-//! bulkhead-test-support
+//! What every test of the whole engine needs: a daemon of its own, a registry
+//! to pull from, images, clients bounded in time, and a terminal to type at.
+//!
+//! ```no_run
+//! use bulkhead_test_support::{Daemon, Registry, images};
+//!
+//! let daemon = Daemon::start();
+//! let registry = Registry::start();
+//! let busybox = registry.push("busybox:latest", &images::busybox());
+//! let output = daemon.bulkhead(&["run", "--rm", &busybox, "echo", "hi"]);
+//! assert_eq!((output.status, output.stdout.as_str()), (Some(0), "hi\n"));
+//! // Dropping the daemon removes its containers, stops it, and fails the test
+//! // when a mount or process of it stays behind.
+//! ```
+//!
+//! Set-up that fails panics with its cause: a test can do nothing with it.
+
+mod binaries;
+mod client;
+mod daemon;
+mod free;
+mod http;
+mod image;
+pub mod images;
+mod leftovers;
+mod privilege;
+mod pty;
+mod registry;
+mod tree;
+
+pub use binaries::{binary, cache_dir, release_dir};
+pub use client::{Output, run, run_with_input};
+pub use daemon::{Daemon, DaemonBuilder};
+pub use http::Response;
+pub use image::{Compression, Image, ManifestFormat};
+pub use privilege::{privileged, skip};
+pub use pty::Terminal;
+pub use registry::Registry;
+pub use tree::Tree;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -111,7 +111,7 @@ fn fill(tree: &Path, kernel: &Kernel) -> Result<()> {
         symlink("busybox", tree.join("bin").join(applet))?;
     }
     fs::write(tree.join("init"), INIT)?;
-    let script = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let script = fs::Permissions::from_mode(0o755);
     fs::set_permissions(tree.join("init"), script)?;
     copy_modules(tree, kernel)
 }

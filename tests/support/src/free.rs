@@ -1,0 +1,39 @@
+//! Ports and subnets that no other test on this machine holds.
+
+use std::fs::File;
+use std::net::TcpListener;
+
+/// A TCP port of the loopback address that was free a moment ago.
+pub(crate) fn port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind a free port");
+    listener.local_addr().expect("address of a listener").port()
+}
+
+/// A /24 for a daemon's bridge, held by a lock as long as this lives: tests
+/// run in processes of their own.
+pub(crate) struct Subnet {
+    number: u8,
+    _lock: File,
+}
+
+impl Subnet {
+    pub(crate) fn take() -> Self {
+        let folder = std::env::temp_dir().join("bulkhead-subnets");
+        std::fs::create_dir_all(&folder).expect("create the folder of subnet locks");
+        for number in 0..=255 {
+            let file = File::create(folder.join(number.to_string())).expect("create a subnet lock");
+            if file.try_lock().is_ok() {
+                return Subnet {
+                    number,
+                    _lock: file,
+                };
+            }
+        }
+        panic!("256 daemons at once");
+    }
+
+    /// The bridge's own address, as `--bip` takes it.
+    pub(crate) fn bridge_address(&self) -> String {
+        format!("10.213.{}.1/24", self.number)
+    }
+}

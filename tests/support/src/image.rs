@@ -1,0 +1,229 @@
+//! An image built in memory: layers, configuration, manifest.
+
+use std::io::Write;
+
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::tree::Tree;
+
+/// How layers are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Plain tar.
+    None,
+    /// What most registries hold.
+    Gzip,
+    /// OCI 1.1.
+    Zstd,
+}
+
+/// Whose media types the manifest uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManifestFormat {
+    /// OCI image manifest.
+    Oci,
+    /// Docker image manifest, schema 2. It knows no zstd.
+    Docker,
+}
+
+/// An image to push or load.
+#[derive(Debug, Clone)]
+pub struct Image {
+    layers: Vec<Vec<u8>>,
+    config: Value,
+    compression: Compression,
+    format: ManifestFormat,
+}
+
+/// Bytes and their digest.
+pub(crate) struct Blob {
+    pub(crate) digest: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A manifest with all that it names.
+pub(crate) struct Manifest {
+    pub(crate) media_type: String,
+    pub(crate) bytes: Vec<u8>,
+    config: Blob,
+    layers: Vec<Blob>,
+}
+
+impl Manifest {
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.layers.iter().chain([&self.config])
+    }
+}
+
+impl Image {
+    /// An image of the given layers, each a tar archive, lowest first.
+    pub fn new(layers: Vec<Vec<u8>>) -> Self {
+        let config =
+            json!({ "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"] });
+        Image {
+            layers,
+            config,
+            compression: Compression::Gzip,
+            format: ManifestFormat::Oci,
+        }
+    }
+
+    /// One more layer on top.
+    #[must_use]
+    pub fn layer(mut self, tree: Tree) -> Self {
+        self.layers.push(tree.into_tar());
+        self
+    }
+
+    /// Sets a field of the configuration's `config`, by the name the OCI image
+    /// spec gives it: `Cmd`, `Entrypoint`, `Env`, `Labels`, `User`, `Volumes`,
+    /// `WorkingDir`, ...
+    #[must_use]
+    pub fn config(mut self, field: &str, value: Value) -> Self {
+        self.config[field] = value;
+        self
+    }
+
+    /// Packs layers so when pushed.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Uses these media types when pushed.
+    #[must_use]
+    pub fn format(mut self, format: ManifestFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// The image configuration (OCI image spec, config.md).
+    fn configuration(&self) -> Vec<u8> {
+        let diff_ids: Vec<String> = self.layers.iter().map(|layer| digest(layer)).collect();
+        let history: Vec<Value> = diff_ids
+            .iter()
+            .map(|_| json!({ "created_by": "test" }))
+            .collect();
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let document = json!({
+            "created": "2020-01-01T00:00:00Z",
+            "architecture": architecture,
+            "os": "linux",
+            "config": self.config,
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
+            "history": history,
+        });
+        document.to_string().into_bytes()
+    }
+
+    pub(crate) fn manifest(&self) -> Manifest {
+        let config = blob(self.configuration());
+        let layers: Vec<Blob> = self
+            .layers
+            .iter()
+            .map(|layer| blob(pack(layer, self.compression)))
+            .collect();
+        let (manifest_type, config_type, layer_type) = self.media_types();
+        let described = |blob: &Blob, media_type: &str| json!({ "mediaType": media_type, "digest": blob.digest, "size": blob.bytes.len() });
+        let document = json!({
+            "schemaVersion": 2,
+            "mediaType": manifest_type,
+            "config": described(&config, config_type),
+            "layers": layers.iter().map(|layer| described(layer, layer_type)).collect::<Vec<_>>(),
+        });
+        Manifest {
+            media_type: manifest_type.to_owned(),
+            bytes: document.to_string().into_bytes(),
+            config,
+            layers,
+        }
+    }
+
+    /// Those of the manifest, the configuration and a layer.
+    fn media_types(&self) -> (&'static str, &'static str, &'static str) {
+        let layer = match (self.format, self.compression) {
+            (ManifestFormat::Oci, Compression::None) => "application/vnd.oci.image.layer.v1.tar",
+            (ManifestFormat::Oci, Compression::Gzip) => {
+                "application/vnd.oci.image.layer.v1.tar+gzip"
+            }
+            (ManifestFormat::Oci, Compression::Zstd) => {
+                "application/vnd.oci.image.layer.v1.tar+zstd"
+            }
+            (ManifestFormat::Docker, Compression::None) => {
+                "application/vnd.docker.image.rootfs.diff.tar"
+            }
+            (ManifestFormat::Docker, _) => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        };
+        match self.format {
+            ManifestFormat::Oci => (
+                "application/vnd.oci.image.manifest.v1+json",
+                "application/vnd.oci.image.config.v1+json",
+                layer,
+            ),
+            ManifestFormat::Docker => (
+                "application/vnd.docker.distribution.manifest.v2+json",
+                "application/vnd.docker.container.image.v1+json",
+                layer,
+            ),
+        }
+    }
+
+    /// What `docker save` writes: a tar of `manifest.json`, the configuration
+    /// and the plain layers.
+    pub fn docker_archive(&self, name: &str) -> Vec<u8> {
+        let config = blob(self.configuration());
+        let config_name = format!("{}.json", hex(&config.digest));
+        let mut tree = Tree::new().file(&config_name, 0o644, &config.bytes);
+        let mut names = Vec::new();
+        for layer in &self.layers {
+            let name = format!("{}.tar", hex(&digest(layer)));
+            tree = tree.file(&name, 0o644, layer);
+            names.push(name);
+        }
+        let name = if name.contains(':') {
+            name.to_owned()
+        } else {
+            format!("{name}:latest")
+        };
+        let manifest = json!([{ "Config": config_name, "RepoTags": [name], "Layers": names }]);
+        tree.file("manifest.json", 0o644, manifest.to_string().as_bytes())
+            .into_tar()
+    }
+}
+
+fn hex(digest: &str) -> &str {
+    digest.trim_start_matches("sha256:")
+}
+
+fn blob(bytes: Vec<u8>) -> Blob {
+    Blob {
+        digest: digest(&bytes),
+        bytes,
+    }
+}
+
+/// `sha256:` and 64 lower-case digits.
+fn digest(bytes: &[u8]) -> String {
+    let sum = Sha256::digest(bytes);
+    let digits: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
+
+fn pack(tar: &[u8], compression: Compression) -> Vec<u8> {
+    match compression {
+        Compression::None => tar.to_vec(),
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(tar).expect("compress in memory");
+            encoder.finish().expect("compress in memory")
+        }
+        Compression::Zstd => zstd::encode_all(tar, 1).expect("compress in memory"),
+    }
+}

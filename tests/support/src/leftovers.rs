@@ -1,0 +1,51 @@
+//! What a daemon left behind, told by the folder that was its own.
+
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Mounts below `folder` and processes started with it, as lines for people;
+/// all are taken down on the way.
+pub(crate) fn sweep(folder: &Path) -> Vec<String> {
+    let mut left: Vec<String> = processes(folder)
+        .into_iter()
+        .map(|pid| format!("process {pid}: {}", command_line(pid)))
+        .collect();
+    for pid in processes(folder) {
+        // It may have ended since it was listed.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    // The newest mounts cover older ones.
+    for point in mounts(folder).into_iter().rev() {
+        let umount = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&point)
+            .status();
+        left.push(format!("mount {point} ({umount:?})"));
+    }
+    left
+}
+
+fn mounts(folder: &Path) -> Vec<String> {
+    let info = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = info.lines().filter_map(|line| line.split(' ').nth(4));
+    points
+        .filter(|point| Path::new(point).starts_with(folder))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn processes(folder: &Path) -> Vec<i32> {
+    let folder = folder.to_string_lossy().into_owned();
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| *pid != own && command_line(*pid).contains(&folder))
+        .collect()
+}
+
+fn command_line(pid: i32) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
