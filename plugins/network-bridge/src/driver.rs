@@ -6,7 +6,7 @@ use bulkhead_plugin_api::{Error, Result};
 const INNER: &str = "eth0";
 
 /// The driver.
-pub struct Bridge;
+pub(crate) struct Bridge;
 
 impl NetworkDriver for Bridge {
     fn attach<T: Txn>(txn: &T) -> Result<()> {

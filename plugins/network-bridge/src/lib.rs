@@ -3,6 +3,6 @@
 
 mod driver;
 
-pub use driver::Bridge;
+use driver::Bridge;
 
 bulkhead_plugin_api::export_network!(Bridge);

@@ -4,7 +4,7 @@ use bulkhead_plugin_api::network::{NetworkDriver, Txn};
 use bulkhead_plugin_api::{Result, log};
 
 /// The driver.
-pub struct Host;
+pub(crate) struct Host;
 
 impl NetworkDriver for Host {
     fn attach<T: Txn>(txn: &T) -> Result<()> {

@@ -2,6 +2,6 @@
 
 mod driver;
 
-pub use driver::Host;
+use driver::Host;
 
 bulkhead_plugin_api::export_network!(Host);

@@ -4,7 +4,7 @@ use bulkhead_plugin_api::network::{NetworkDriver, Txn};
 use bulkhead_plugin_api::{Result, log};
 
 /// The driver.
-pub struct Nothing;
+pub(crate) struct Nothing;
 
 impl NetworkDriver for Nothing {
     fn attach<T: Txn>(txn: &T) -> Result<()> {

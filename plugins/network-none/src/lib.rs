@@ -2,6 +2,6 @@
 
 mod driver;
 
-pub use driver::Nothing;
+use driver::Nothing;
 
 bulkhead_plugin_api::export_network!(Nothing);

@@ -3,6 +3,6 @@
 
 mod source;
 
-pub use source::Layout;
+use source::Layout;
 
 bulkhead_plugin_api::export_registry!(Layout);

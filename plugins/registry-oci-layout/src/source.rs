@@ -8,7 +8,7 @@ use bulkhead_plugin_api::{Digest, Error, Result};
 use serde::Deserialize;
 
 /// The source.
-pub struct Layout;
+pub(crate) struct Layout;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -9,6 +9,6 @@ mod endpoint;
 mod failure;
 mod source;
 
-pub use source::Distribution;
+use source::Distribution;
 
 bulkhead_plugin_api::export_registry!(Distribution);

@@ -11,7 +11,7 @@ use bulkhead_plugin_api::{Digest, Error, Result};
 use crate::{challenge, endpoint, failure};
 
 /// The source.
-pub struct Distribution;
+pub(crate) struct Distribution;
 
 impl RegistrySource for Distribution {
     fn resolve<S: Session>(

@@ -14,7 +14,7 @@ const ROOT_MODE: u32 = 0o755;
 const WORK_MODE: u32 = 0o700;
 
 /// The driver.
-pub struct Overlayfs;
+pub(crate) struct Overlayfs;
 
 impl StorageDriver for Overlayfs {
     const FEATURES: &'static [&'static str] = &[OVERLAY_LAYERS];

@@ -9,6 +9,6 @@
 mod driver;
 mod layers;
 
-pub use driver::Overlayfs;
+use driver::Overlayfs;
 
 bulkhead_plugin_api::export_storage!(Overlayfs);

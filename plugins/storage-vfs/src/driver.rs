@@ -11,7 +11,7 @@ const SNAPSHOT_MODE: u32 = 0o700;
 const ROOT_MODE: u32 = 0o755;
 
 /// The driver.
-pub struct Vfs;
+pub(crate) struct Vfs;
 
 impl StorageDriver for Vfs {
     fn prepare<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {

@@ -8,6 +8,6 @@
 
 mod driver;
 
-pub use driver::Vfs;
+use driver::Vfs;
 
 bulkhead_plugin_api::export_storage!(Vfs);

@@ -1,0 +1,15 @@
+//! Leases every address of the pool and fails: all must come back.
+
+use bulkhead_plugin_api::network::{NetworkDriver, Txn};
+use bulkhead_plugin_api::{Error, Result};
+
+struct Guest;
+
+impl NetworkDriver for Guest {
+    fn attach<T: Txn>(txn: &T) -> Result<()> {
+        while txn.lease_address(None).is_ok() {}
+        Err(Error::unavailable("on purpose"))
+    }
+}
+
+bulkhead_plugin_api::export_network!(Guest);
