@@ -1,1 +1,180 @@
-//! bulkhead-engine
+//! The engine: one file per operation, over a small struct of what they need.
+//!
+//! Operations are blocking functions; the daemon calls them from threads that
+//! may block. Only waiting for a container's end is asynchronous.
+//!
+//! Invariants: the engine sees drivers, the runtime and registries only as
+//! traits of the model. It is the only writer of records. Deciding what a
+//! container is (`plan`, `command`, `limits`, `capabilities`) is pure.
+
+pub mod address_pool;
+pub mod capabilities;
+pub mod command;
+pub mod container;
+pub mod containers;
+pub mod error;
+pub mod files;
+pub mod limits;
+pub mod name;
+pub mod plan;
+pub mod spec;
+
+mod create;
+mod exited;
+mod images;
+mod lay_out;
+mod logs;
+mod pull;
+mod recover;
+mod remove;
+mod start;
+mod stop;
+mod volumes;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use bulkhead_model::ContainerId;
+use bulkhead_model::driver::{NetworkDriver, StorageDriver};
+use bulkhead_model::network::NetworkConfig;
+use bulkhead_model::process::Runtime;
+use bulkhead_model::registry::{Fetcher, RegistrySource};
+use bulkhead_model::storage::RootMount;
+use bulkhead_store::Store;
+
+pub use create::Created;
+pub use error::EngineError;
+pub use images::{ImageDeleted, ImageListed};
+pub use logs::{LogLine, LogQuery};
+pub use pull::{Progress, PullEvent, PullRequest};
+pub use recover::Recovered;
+pub use start::Started;
+
+/// What the daemon was started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The storage driver for containers that name none.
+    pub storage_driver: String,
+    /// Processors of this machine.
+    pub cpus: u64,
+    /// The host's resolver configuration.
+    pub resolv_conf: std::path::PathBuf,
+}
+
+/// One network and the driver that wires it.
+pub struct Network {
+    /// Its settings.
+    pub config: NetworkConfig,
+    /// Its driver.
+    pub driver: Arc<dyn NetworkDriver>,
+}
+
+/// The plugins that bring images.
+pub struct Sources {
+    /// Registries that speak the OCI distribution protocol.
+    pub registry: Option<Arc<dyn RegistrySource>>,
+    /// Directories in OCI layout, the embedded images among them.
+    pub layout: Option<Arc<dyn RegistrySource>>,
+    /// The image for which no registry is needed.
+    pub embedded: Option<Embedded>,
+}
+
+/// An image that this program carries.
+pub struct Embedded {
+    /// The name it answers to.
+    pub reference: bulkhead_model::Reference,
+    /// Its id.
+    pub image_id: bulkhead_model::Digest,
+    /// Its files in OCI layout: relative path and bytes.
+    pub files: &'static [(&'static str, &'static [u8])],
+}
+
+/// Everything the operations need.
+pub struct Engine {
+    /// Settings.
+    pub config: Config,
+    /// Content and records.
+    pub store: Arc<Store>,
+    /// Carries out plans.
+    pub runtime: Arc<dyn Runtime>,
+    /// Storage drivers by short name.
+    pub storage: BTreeMap<String, Arc<dyn StorageDriver>>,
+    /// Networks by name.
+    pub networks: BTreeMap<String, Network>,
+    /// Where images come from.
+    pub sources: Sources,
+    /// Opens registry sessions and brings blobs.
+    pub fetcher: Arc<dyn Fetcher>,
+    /// Leased addresses.
+    pub pools: address_pool::Pools,
+    /// All containers.
+    pub containers: containers::Containers,
+    /// Mounts decided by `create`, so that the `start` after it need not ask again.
+    pub(crate) prepared: Mutex<HashMap<ContainerId, RootMount>>,
+    /// Keeps two layings-out of the same chain apart.
+    pub(crate) chains: lay_out::Chains,
+}
+
+impl Engine {
+    /// Puts the parts together and makes the networks' pools.
+    pub fn new(
+        config: Config,
+        store: Arc<Store>,
+        runtime: Arc<dyn Runtime>,
+        storage: BTreeMap<String, Arc<dyn StorageDriver>>,
+        networks: BTreeMap<String, Network>,
+        sources: Sources,
+        fetcher: Arc<dyn Fetcher>,
+    ) -> Result<Self, EngineError> {
+        let pools = address_pool::Pools::default();
+        for network in networks.values() {
+            if let Some(gateway) = network.config.gateway {
+                pools.add(&network.config.name, gateway);
+            }
+        }
+        let containers = containers::Containers::load(store.clone())?;
+        Ok(Self {
+            config,
+            store,
+            runtime,
+            storage,
+            networks,
+            sources,
+            fetcher,
+            pools,
+            containers,
+            prepared: Mutex::default(),
+            chains: lay_out::Chains::default(),
+        })
+    }
+
+    /// The driver a container asked for, or the daemon's.
+    pub(crate) fn storage_driver(
+        &self,
+        name: Option<&str>,
+    ) -> Result<&Arc<dyn StorageDriver>, EngineError> {
+        let name = name
+            .filter(|n| !n.is_empty())
+            .unwrap_or(&self.config.storage_driver);
+        self.storage
+            .get(name)
+            .ok_or_else(|| EngineError::UnknownStorageDriver {
+                name: name.to_owned(),
+                known: self.storage.keys().cloned().collect::<Vec<_>>().join(", "),
+            })
+    }
+}
+
+/// Nanoseconds since the epoch.
+pub(crate) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// A new id out of the kernel's random numbers (`getrandom(2)`).
+pub(crate) fn random_id() -> ContainerId {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .expect("getrandom(2) without flags only fails on kernels before 3.17");
+    ContainerId::from_bytes(bytes)
+}

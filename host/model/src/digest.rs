@@ -77,7 +77,14 @@ mod tests {
     fn only_lower_case_sha256_of_full_length_is_a_digest() {
         let good = format!("sha256:{}", "0a".repeat(32));
         assert_eq!(good.parse::<Digest>().unwrap().as_str(), good);
-        for bad in ["", "sha256:", "sha512:00", &good[..70], &good.to_uppercase(), &format!("{good}0")] {
+        for bad in [
+            "",
+            "sha256:",
+            "sha512:00",
+            &good[..70],
+            &good.to_uppercase(),
+            &format!("{good}0"),
+        ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }

@@ -11,7 +11,12 @@ pub trait DriverRoot: Send + Sync {
     /// Whether `dir` exists and is a directory.
     fn is_dir(&self, dir: &DirPath) -> bool;
     /// Up to `max` names in `dir` after `after`, sorted.
-    fn entries(&self, dir: &DirPath, after: Option<&DirName>, max: usize) -> std::io::Result<Vec<String>>;
+    fn entries(
+        &self,
+        dir: &DirPath,
+        after: Option<&DirName>,
+        max: usize,
+    ) -> std::io::Result<Vec<String>>;
     /// A small file's bytes (at most 1 MiB).
     fn read_small(&self, dir: &DirPath, name: &DirName) -> std::io::Result<Vec<u8>>;
     /// Bytes and inodes below `dir`.
@@ -34,11 +39,24 @@ pub trait StorageDriver: Send + Sync {
     /// Whether it can work here; the reasons for a no are in the error.
     fn probe(&self, root: &dyn DriverRoot) -> Result<(), PluginError>;
     /// Lays out a new snapshot and its mount.
-    fn prepare(&self, root: &dyn DriverRoot, request: &SnapshotRequest) -> Result<StoragePlan, PluginError>;
+    fn prepare(
+        &self,
+        root: &dyn DriverRoot,
+        request: &SnapshotRequest,
+    ) -> Result<StoragePlan, PluginError>;
     /// The mount of an existing snapshot; a plan without steps.
-    fn mounts(&self, root: &dyn DriverRoot, request: &SnapshotRequest) -> Result<StoragePlan, PluginError>;
+    fn mounts(
+        &self,
+        root: &dyn DriverRoot,
+        request: &SnapshotRequest,
+    ) -> Result<StoragePlan, PluginError>;
     /// Makes the extracted `request.key` the committed snapshot `name`.
-    fn commit(&self, root: &dyn DriverRoot, request: &SnapshotRequest, name: &SnapshotKey) -> Result<StoragePlan, PluginError>;
+    fn commit(
+        &self,
+        root: &dyn DriverRoot,
+        request: &SnapshotRequest,
+        name: &SnapshotKey,
+    ) -> Result<StoragePlan, PluginError>;
     /// Removes a snapshot; a missing one is fine.
     fn remove(&self, root: &dyn DriverRoot, key: &SnapshotKey) -> Result<StoragePlan, PluginError>;
     /// Bytes and inodes that this snapshot alone holds.
@@ -54,5 +72,9 @@ pub trait NetworkDriver: Send + Sync {
     /// The short name (`bridge`, `host`, `none`).
     fn driver_name(&self) -> &str;
     /// Connects an endpoint.
-    fn attach(&self, pool: &dyn crate::network::AddressPool, request: &EndpointRequest) -> Result<NetworkPlan, PluginError>;
+    fn attach(
+        &self,
+        pool: &dyn crate::network::AddressPool,
+        request: &EndpointRequest,
+    ) -> Result<NetworkPlan, PluginError>;
 }

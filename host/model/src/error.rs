@@ -52,7 +52,10 @@ pub struct Failure {
 impl Failure {
     /// Wraps an error that knows its kind.
     pub fn new<E: Kind + std::error::Error + Send + Sync + 'static>(source: E) -> Self {
-        Self { kind: source.kind(), source: Box::new(source) }
+        Self {
+            kind: source.kind(),
+            source: Box::new(source),
+        }
     }
 }
 

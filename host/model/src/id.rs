@@ -16,7 +16,11 @@ pub struct InvalidId {
 }
 
 fn invalid(what: &'static str, text: &str, rule: &'static str) -> InvalidId {
-    InvalidId { what, text: text.chars().take(100).collect(), rule }
+    InvalidId {
+        what,
+        text: text.chars().take(100).collect(),
+        rule,
+    }
 }
 
 /// A container's id: 64 lower-case hex digits, as Docker has them.
@@ -48,7 +52,11 @@ impl FromStr for ContainerId {
         if text.len() == 64 && text.bytes().all(is_hex) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(invalid("container id", text, "expected 64 lower-case hex digits"))
+            Err(invalid(
+                "container id",
+                text,
+                "expected 64 lower-case hex digits",
+            ))
         }
     }
 }
@@ -100,9 +108,15 @@ impl FromStr for SnapshotKey {
         let rule = "expected 1 to 128 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit";
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let fits = (1..=128).contains(&text.len())
-            && text.bytes().all(|b| plain(b) || matches!(b, b'.' | b'_' | b'-'))
+            && text
+                .bytes()
+                .all(|b| plain(b) || matches!(b, b'.' | b'_' | b'-'))
             && plain(text.as_bytes()[0]);
-        if fits { Ok(Self(text.to_owned())) } else { Err(invalid("snapshot key", text, rule)) }
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid("snapshot key", text, rule))
+        }
     }
 }
 

@@ -14,7 +14,8 @@ impl IfName {
     /// Checks `text`.
     pub fn new(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        let fits = (1..=15).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.');
+        let fits =
+            (1..=15).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.');
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -41,7 +42,9 @@ pub struct Cidr {
 
 /// The text is not an address with a prefix.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("invalid CIDR address {0:?}: expected an address and a prefix length, such as 172.17.0.1/16")]
+#[error(
+    "invalid CIDR address {0:?}: expected an address and a prefix length, such as 172.17.0.1/16"
+)]
 pub struct InvalidCidr(pub String);
 
 impl Cidr {
@@ -49,11 +52,15 @@ impl Cidr {
     pub fn network(&self) -> IpAddr {
         match self.addr {
             IpAddr::V4(a) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                let mask = u32::MAX
+                    .checked_shl(32 - u32::from(self.prefix))
+                    .unwrap_or(0);
                 IpAddr::V4(Ipv4Addr::from(u32::from(a) & mask))
             }
             IpAddr::V6(a) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(self.prefix))
+                    .unwrap_or(0);
                 IpAddr::V6((u128::from(a) & mask).into())
             }
         }
@@ -61,7 +68,12 @@ impl Cidr {
 
     /// Whether `other` lies in this network.
     pub fn contains(&self, other: IpAddr) -> bool {
-        Cidr { addr: other, prefix: self.prefix }.network() == self.network()
+        Cidr {
+            addr: other,
+            prefix: self.prefix,
+        }
+        .network()
+            == self.network()
             && other.is_ipv4() == self.addr.is_ipv4()
     }
 

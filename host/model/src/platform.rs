@@ -17,7 +17,9 @@ pub struct Platform {
 
 /// The text is not a platform.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("invalid platform {0:?}: expected os/architecture or os/architecture/variant, such as linux/amd64")]
+#[error(
+    "invalid platform {0:?}: expected os/architecture or os/architecture/variant, such as linux/amd64"
+)]
 pub struct InvalidPlatform(pub String);
 
 impl Platform {
@@ -29,7 +31,11 @@ impl Platform {
             "x86" => ("386", None),
             other => (other, None),
         };
-        Self { os: "linux".into(), architecture: architecture.into(), variant: variant.map(str::to_owned) }
+        Self {
+            os: "linux".into(),
+            architecture: architecture.into(),
+            variant: variant.map(str::to_owned),
+        }
     }
 }
 
@@ -38,11 +44,20 @@ impl FromStr for Platform {
 
     fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
         let parts: Vec<&str> = text.split('/').collect();
-        let word = |s: &&str| !s.is_empty() && s.len() <= 32 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+        let word = |s: &&str| {
+            !s.is_empty()
+                && s.len() <= 32
+                && s.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
+        };
         if !(2..=3).contains(&parts.len()) || !parts.iter().all(word) {
             return Err(InvalidPlatform(text.chars().take(100).collect()));
         }
-        Ok(Self { os: parts[0].into(), architecture: parts[1].into(), variant: parts.get(2).map(|v| (*v).into()) })
+        Ok(Self {
+            os: parts[0].into(),
+            architecture: parts[1].into(),
+            variant: parts.get(2).map(|v| (*v).into()),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who a plugin is, and how a plugin call fails.
 
-use crate::error::{ErrorKind, Kind};
 use crate::Digest;
+use crate::error::{ErrorKind, Kind};
 
 /// Which component made a decision: shown in `inspect`, in errors and to the
 /// container itself (`hello` prints it).

@@ -178,15 +178,28 @@ pub struct Running {
 pub trait Runtime: Send + Sync {
     /// Carries out a storage plan's steps beneath the driver's root, with
     /// undo on failure. `RemoveTree` steps come last.
-    fn apply_storage(&self, driver: &str, plan: &crate::storage::StoragePlan) -> Result<(), crate::error::Failure>;
+    fn apply_storage(
+        &self,
+        driver: &str,
+        plan: &crate::storage::StoragePlan,
+    ) -> Result<(), crate::error::Failure>;
     /// Makes a snapshot's mount in no namespace's tree and gives its root.
-    fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<std::os::fd::OwnedFd, crate::error::Failure>;
+    fn open_rootfs(
+        &self,
+        driver: &str,
+        mount: &RootMount,
+    ) -> Result<std::os::fd::OwnedFd, crate::error::Failure>;
     /// Reads a driver's root for the driver.
     fn driver_root(&self, driver: &str) -> std::sync::Arc<dyn crate::driver::DriverRoot>;
     /// Starts a container: network, cgroup, shim, namespaces, process. On
     /// failure nothing is left. `attach` subscribes the returned connection to
     /// output before the process starts.
-    fn start(&self, plan: &ContainerPlan, network: &crate::network::NetworkPlan, attach: bool) -> Result<Running, crate::error::Failure>;
+    fn start(
+        &self,
+        plan: &ContainerPlan,
+        network: &crate::network::NetworkPlan,
+        attach: bool,
+    ) -> Result<Running, crate::error::Failure>;
     /// Connects to the shim of a container that runs, after a restart of the engine.
     fn reconnect(&self, id: &ContainerId) -> Result<Running, crate::error::Failure>;
     /// The exit a shim recorded when nobody listened.

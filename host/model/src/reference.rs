@@ -84,11 +84,18 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if text.len() == 64
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        {
             return Err(InvalidReference::LooksLikeId(text.to_owned()));
         }
         let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|_| InvalidReference::Format)?)),
+            Some((rest, digest)) => (
+                rest,
+                Some(digest.parse().map_err(|_| InvalidReference::Format)?),
+            ),
             None => (text, None),
         };
         let (name, tag) = split_tag(rest);
@@ -110,7 +117,12 @@ impl FromStr for Reference {
         if !is_domain(domain) {
             return Err(InvalidReference::Format);
         }
-        Ok(Self { domain: domain.to_owned(), path, tag, digest })
+        Ok(Self {
+            domain: domain.to_owned(),
+            path,
+            tag,
+            digest,
+        })
     }
 }
 
@@ -125,8 +137,19 @@ fn split_tag(text: &str) -> (&str, Option<&str>) {
 /// The part before the first slash is a registry only if it looks like one.
 fn split_domain(name: &str) -> (&str, &str) {
     match name.split_once('/') {
-        Some((first, path)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) => {
-            (if first == "index.docker.io" { DEFAULT_DOMAIN } else { first }, path)
+        Some((first, path))
+            if first.contains(['.', ':'])
+                || first == "localhost"
+                || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+        {
+            (
+                if first == "index.docker.io" {
+                    DEFAULT_DOMAIN
+                } else {
+                    first
+                },
+                path,
+            )
         }
         _ => (DEFAULT_DOMAIN, name),
     }
@@ -138,9 +161,16 @@ fn is_domain(domain: &str) -> bool {
         _ => (domain, None),
     };
     let label = |l: &str| {
-        !l.is_empty() && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        !l.is_empty()
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    let v6 = |h: &str| h.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok());
+    let v6 = |h: &str| {
+        h.strip_prefix('[')
+            .and_then(|h| h.strip_suffix(']'))
+            .is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok())
+    };
     (host.split('.').all(label) || v6(host)) && port.is_none_or(|p| p.parse::<u16>().is_ok())
 }
 
@@ -161,13 +191,19 @@ fn is_path_component(component: &str) -> bool {
     let bytes = component.as_bytes();
     ends(bytes.first())
         && ends(bytes.last())
-        && bytes.iter().all(|&b| plain(b) || matches!(b, b'.' | b'_' | b'-'))
-        && component.split(|c: char| c.is_ascii_alphanumeric()).all(|s| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
+        && bytes
+            .iter()
+            .all(|&b| plain(b) || matches!(b, b'.' | b'_' | b'-'))
+        && component
+            .split(|c: char| c.is_ascii_alphanumeric())
+            .all(|s| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
 }
 
 fn is_tag(tag: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    (1..=128).contains(&tag.len()) && word(tag.as_bytes()[0]) && tag.bytes().all(|b| word(b) || matches!(b, b'.' | b'-'))
+    (1..=128).contains(&tag.len())
+        && word(tag.as_bytes()[0])
+        && tag.bytes().all(|b| word(b) || matches!(b, b'.' | b'-'))
 }
 
 #[cfg(test)]
@@ -182,12 +218,24 @@ mod tests {
     fn short_names_are_normalised_as_docker_does() {
         assert_eq!(full("busybox"), "docker.io/library/busybox:latest");
         assert_eq!(full("user/x:1"), "docker.io/user/x:1");
-        assert_eq!(full("index.docker.io/busybox"), "docker.io/library/busybox:latest");
+        assert_eq!(
+            full("index.docker.io/busybox"),
+            "docker.io/library/busybox:latest"
+        );
         assert_eq!(full("localhost/x"), "localhost/x:latest");
-        assert_eq!(full("127.0.0.1:5000/debian:bookworm"), "127.0.0.1:5000/debian:bookworm");
-        assert_eq!(full("[::1]:5000/a__b/c-d.e"), "[::1]:5000/a__b/c-d.e:latest");
+        assert_eq!(
+            full("127.0.0.1:5000/debian:bookworm"),
+            "127.0.0.1:5000/debian:bookworm"
+        );
+        assert_eq!(
+            full("[::1]:5000/a__b/c-d.e"),
+            "[::1]:5000/a__b/c-d.e:latest"
+        );
         let digest = format!("sha256:{}", "a".repeat(64));
-        assert_eq!(full(&format!("x@{digest}")), format!("docker.io/library/x@{digest}"));
+        assert_eq!(
+            full(&format!("x@{digest}")),
+            format!("docker.io/library/x@{digest}")
+        );
     }
 
     #[test]
@@ -199,10 +247,29 @@ mod tests {
 
     #[test]
     fn malformed_references_are_refused() {
-        for bad in ["", ":tag", "a b", "a//b", "a/../b", "-a", "a___b", "a:", "a:b:c", "x@sha256:1", "host:99999/a", &"a/".repeat(200)] {
+        for bad in [
+            "",
+            ":tag",
+            "a b",
+            "a//b",
+            "a/../b",
+            "-a",
+            "a___b",
+            "a:",
+            "a:b:c",
+            "x@sha256:1",
+            "host:99999/a",
+            &"a/".repeat(200),
+        ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad:?}");
         }
-        assert_eq!("Busybox".parse::<Reference>(), Err(InvalidReference::UpperCase("Busybox".into())));
-        assert!(matches!("a".repeat(64).parse::<Reference>(), Err(InvalidReference::LooksLikeId(_))));
+        assert_eq!(
+            "Busybox".parse::<Reference>(),
+            Err(InvalidReference::UpperCase("Busybox".into()))
+        );
+        assert!(matches!(
+            "a".repeat(64).parse::<Reference>(),
+            Err(InvalidReference::LooksLikeId(_))
+        ));
     }
 }

@@ -1,6 +1,6 @@
 //! What a registry plugin decides, and what the host does for it meanwhile.
 
-use crate::{Digest, PluginError, PluginIdentity, Platform, Reference};
+use crate::{Digest, Platform, PluginError, PluginIdentity, Reference};
 
 /// The answer to a plugin's request; the body is at most a few MiB.
 #[derive(Clone, Debug)]
@@ -31,11 +31,21 @@ pub struct SessionError {
 /// credentials are attached by the host and never shown to the plugin.
 pub trait RegistrySession: Send {
     /// `GET` or `HEAD` of a small document.
-    fn request(&mut self, method: &str, url: &str, headers: &[(String, String)]) -> Result<Response, SessionError>;
+    fn request(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+    ) -> Result<Response, SessionError>;
     /// Answers a challenge (`scheme` "bearer" or "basic") for `registry`
     /// (host[:port]); later requests of this session to that registry carry
     /// the result. `params` are the challenge's: realm, service, scope.
-    fn authenticate(&mut self, registry: &str, scheme: &str, params: &[(String, String)]) -> Result<(), SessionError>;
+    fn authenticate(
+        &mut self,
+        registry: &str,
+        scheme: &str,
+        params: &[(String, String)],
+    ) -> Result<(), SessionError>;
     /// A small file of the source's own directory (OCI layouts), by relative
     /// path; at most 4 MiB.
     fn read_file(&mut self, path: &str) -> Result<Vec<u8>, SessionError>;
@@ -94,7 +104,73 @@ pub trait RegistrySource: Send + Sync {
     /// `*.example.org`, or `{registry}` for the host the user named).
     fn granted_hosts(&self) -> &[String];
     /// Finds and brings the manifest for `reference` and `platform`.
-    fn resolve(&self, session: &mut dyn RegistrySession, reference: &Reference, platform: &Platform) -> Result<ResolvedManifest, PluginError>;
+    fn resolve(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<ResolvedManifest, PluginError>;
     /// Says where a blob of that reference is.
-    fn locate(&self, session: &mut dyn RegistrySession, reference: &Reference, blob: &BlobDescriptor) -> Result<BlobLocation, PluginError>;
+    fn locate(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        blob: &BlobDescriptor,
+    ) -> Result<BlobLocation, PluginError>;
+}
+
+/// What a client sent to log in to one registry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user, or empty with an identity token.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// An OAuth2 refresh token instead of both.
+    pub identity_token: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Secrets stay out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A registry session that can also bring blobs into the content store.
+pub trait FetchSession: RegistrySession {
+    /// Brings a blob, resuming and retrying within bounds, and checks size
+    /// and digest. `progress` is told the bytes present so far.
+    fn download(
+        &mut self,
+        location: &BlobLocation,
+        blob: &BlobDescriptor,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), crate::error::Failure>;
+}
+
+/// Where a session's files come from, for sources that are directories.
+#[derive(Clone, Debug)]
+pub enum SourceDirectory {
+    /// None: the source is a network registry.
+    None,
+    /// Files in memory: relative path and bytes.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+    /// A directory of this host.
+    Host(std::path::PathBuf),
+}
+
+/// Opens sessions. One session serves one thread; sessions of the same
+/// fetcher share connections and tokens.
+pub trait Fetcher: Send + Sync {
+    /// A session for `reference` with what `source` was granted.
+    fn session(
+        &self,
+        source: &dyn RegistrySource,
+        reference: &Reference,
+        directory: &SourceDirectory,
+        credentials: Option<&Credentials>,
+    ) -> Result<Box<dyn FetchSession>, crate::error::Failure>;
 }

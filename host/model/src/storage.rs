@@ -14,7 +14,8 @@ impl DirName {
     /// Checks `text`; `None` when it is not a safe single component.
     pub fn new(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        let fits = (1..=128).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.');
+        let fits =
+            (1..=128).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.');
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -190,7 +191,17 @@ mod tests {
 
     #[test]
     fn a_plugin_cannot_name_its_way_out() {
-        for bad in ["", ".", "..", ".hidden", "a/b", "/", "a\0b", "ü", &"a".repeat(129)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "a/b",
+            "/",
+            "a\0b",
+            "ü",
+            &"a".repeat(129),
+        ] {
             assert!(DirName::new(bad).is_none(), "{bad:?}");
         }
         assert!(DirName::new("fs").is_some());

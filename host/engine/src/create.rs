@@ -1,0 +1,192 @@
+//! `create`: an image, a writable snapshot and a record.
+
+use std::sync::Arc;
+
+use bulkhead_model::ContainerId;
+use bulkhead_model::container::State;
+use bulkhead_model::driver::StorageDriver;
+use bulkhead_model::image::Image;
+use bulkhead_model::storage::{Purpose, SnapshotRequest};
+
+use crate::container::{Container, PluginRecord};
+use crate::error::EngineError;
+use crate::spec::ContainerSpec;
+use crate::{Engine, capabilities, command, limits, name, now, random_id, stop};
+
+/// A new container.
+#[derive(Debug)]
+pub struct Created {
+    /// Its id.
+    pub id: ContainerId,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Engine {
+    /// Makes a container. Nothing is left of it when this fails.
+    pub fn create(
+        &self,
+        spec: ContainerSpec,
+        wanted: Option<&str>,
+    ) -> Result<Created, EngineError> {
+        let image = self.image(&spec.image)?;
+        self.check(&spec, wanted)?;
+        let driver = self.storage_driver(spec.storage_driver.as_deref())?.clone();
+        self.lay_out(&image, &driver)?;
+        let id = random_id();
+        let mut record = new_record(&id, spec, &image, driver.driver_name())?;
+        record.rootfs_plugin = Some(driver.identity().into());
+        self.describe_plugins(&mut record);
+        self.make_volumes(&mut record, &image)?;
+        let made = self.make(&record, &driver, wanted);
+        if let Err(error) = made {
+            return Err(self.uncreate(&record, error));
+        }
+        Ok(Created {
+            id,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The snapshot, then the record that makes the container visible.
+    fn make(
+        &self,
+        record: &Container,
+        driver: &Arc<dyn StorageDriver>,
+        wanted: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let request = SnapshotRequest {
+            key: record.snapshot(),
+            parents: record.parent_keys(),
+            purpose: Purpose::Run,
+        };
+        let root = self.runtime.driver_root(driver.driver_name());
+        let plan = driver.prepare(&*root, &request)?;
+        self.runtime.apply_storage(driver.driver_name(), &plan)?;
+        self.insert_named(record.clone(), wanted)?;
+        if let Some(mount) = plan.mount {
+            self.prepared
+                .lock()
+                .expect("prepared mounts")
+                .insert(record.id.clone(), mount);
+        }
+        Ok(())
+    }
+
+    /// Everything that can be refused before anything is made.
+    fn check(&self, spec: &ContainerSpec, wanted: Option<&str>) -> Result<(), EngineError> {
+        if let Some(wanted) = wanted
+            && !name::is_valid(wanted)
+        {
+            return Err(EngineError::InvalidName(wanted.to_owned()));
+        }
+        if !spec.working_dir.is_empty() && !spec.working_dir.starts_with('/') {
+            return Err(EngineError::WorkingDir(spec.working_dir.clone()));
+        }
+        limits::resources(&spec.limits, self.config.cpus)?;
+        capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
+        self.network(&spec.network)?;
+        Ok(())
+    }
+
+    /// The embedded `hello` says which plugins made its surroundings; no
+    /// other image gets these variables.
+    fn describe_plugins(&self, record: &mut Container) {
+        if !self.is_embedded(&record.image_id) {
+            return;
+        }
+        let network = self
+            .network(&record.spec.network)
+            .ok()
+            .map(|n| PluginRecord::from(n.driver.identity()));
+        let plugins = [
+            ("BULKHEAD_ROOTFS_PLUGIN", &record.rootfs_plugin),
+            ("BULKHEAD_NETWORK_PLUGIN", &network),
+        ];
+        for (variable, plugin) in plugins {
+            if let Some(plugin) = plugin {
+                record.env.push(format!("{variable}={plugin}"));
+            }
+        }
+    }
+
+    /// Writes the record under the wanted name, or under one made up until it is free.
+    fn insert_named(&self, mut record: Container, wanted: Option<&str>) -> Result<(), EngineError> {
+        if let Some(wanted) = wanted {
+            record.name = wanted.to_owned();
+            return self.containers.insert(record).map(drop);
+        }
+        for attempt in 0.. {
+            record.name = name::made_up(record.id.as_str(), attempt);
+            match self.containers.insert(record.clone()) {
+                Err(EngineError::NameInUse { .. }) if attempt < 100 => {}
+                result => return result.map(drop),
+            }
+        }
+        unreachable!("the loop returns by its hundredth turn")
+    }
+
+    /// Takes back a snapshot and volumes made for a container that will not be.
+    fn uncreate(&self, record: &Container, error: EngineError) -> EngineError {
+        if let Err(undo) = self.remove_snapshot(record) {
+            tracing::warn!(container = %record.id, error = %undo, "undoing a failed create");
+        }
+        self.remove_anonymous_volumes(record);
+        error
+    }
+}
+
+fn new_record(
+    id: &ContainerId,
+    spec: ContainerSpec,
+    image: &Image,
+    driver: &str,
+) -> Result<Container, EngineError> {
+    let args = command::args(&spec, &image.config);
+    if args.is_empty() {
+        return Err(EngineError::NoCommand);
+    }
+    let hostname = if spec.hostname.is_empty() {
+        id.short().to_owned()
+    } else {
+        spec.hostname.clone()
+    };
+    let first = |a: &str, b: &str, default: &str| {
+        [a, b]
+            .into_iter()
+            .find(|s| !s.is_empty())
+            .unwrap_or(default)
+            .to_owned()
+    };
+    let stop_signal = spec
+        .stop_signal
+        .as_ref()
+        .or(image.config.stop_signal.as_ref());
+    Ok(Container {
+        id: id.clone(),
+        name: String::new(),
+        image_id: image.id.to_string(),
+        created_at: now(),
+        env: command::env(&spec, &image.config, &hostname),
+        user: first(&spec.user, &image.config.user, ""),
+        working_dir: first(&spec.working_dir, &image.config.working_dir, "/"),
+        stop_signal: stop_signal.map_or(Ok(stop::SIGTERM), |s| stop::signal_number(s))?,
+        storage_driver: driver.to_owned(),
+        anonymous_volumes: Vec::new(),
+        mounts: Vec::new(),
+        parents: image
+            .layers
+            .iter()
+            .rev()
+            .map(|l| l.chain_id.hex().to_owned())
+            .collect(),
+        state: State::Created,
+        endpoint: None,
+        rootfs_plugin: None,
+        network_plugin: None,
+        exits: 0,
+        args,
+        hostname,
+        spec,
+    })
+}

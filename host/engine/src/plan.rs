@@ -1,0 +1,207 @@
+//! Merges a container's record and its root filesystem's mount into what the
+//! runtime is told to do. Pure.
+
+use std::path::PathBuf;
+
+use bulkhead_model::network::NetworkNamespace;
+use bulkhead_model::process::{
+    BindMount, ContainerPlan, LogConfig, SeccompProfile, SharedNamespaces,
+};
+use bulkhead_model::resources::Rlimit;
+use bulkhead_model::storage::RootMount;
+
+use crate::capabilities;
+use crate::container::{Container, Endpoint};
+use crate::error::EngineError;
+use crate::{files, limits};
+
+const DEFAULT_SHM: u64 = 64 << 20;
+const DEFAULT_LOG_SIZE: u64 = 10 << 20;
+const DEFAULT_LOG_FILES: u32 = 3;
+
+/// What of the host a plan depends on.
+#[derive(Debug)]
+pub struct HostFacts<'a> {
+    /// Processors.
+    pub cpus: u64,
+    /// The host's resolv.conf.
+    pub resolv_conf: &'a str,
+}
+
+/// The plan for one start.
+pub fn container(
+    container: &Container,
+    rootfs: RootMount,
+    endpoint: Option<&Endpoint>,
+    namespace: NetworkNamespace,
+    host: &HostFacts<'_>,
+) -> Result<ContainerPlan, EngineError> {
+    let spec = &container.spec;
+    let security = security_options(&spec.security_opt)?;
+    let addr = endpoint.and_then(|e| e.addresses.first().copied());
+    let in_host_network = namespace == NetworkNamespace::Host;
+    Ok(ContainerPlan {
+        id: container.id.clone(),
+        storage_driver: container.storage_driver.clone(),
+        rootfs,
+        read_only: spec.read_only,
+        hostname: container.hostname.clone(),
+        args: container.args.clone(),
+        env: container.env.clone(),
+        cwd: PathBuf::from(&container.working_dir),
+        user: container.user.clone(),
+        terminal: spec.tty,
+        stdin: spec.open_stdin,
+        stdin_once: spec.stdin_once,
+        console_size: spec.console_size,
+        capabilities: capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?,
+        privileged: spec.privileged,
+        no_new_privileges: security.no_new_privileges,
+        seccomp: if spec.privileged {
+            SeccompProfile::Unconfined
+        } else {
+            security.seccomp
+        },
+        shared: SharedNamespaces {
+            pid: spec.host_pid,
+            ipc: spec.host_ipc,
+            uts: spec.host_uts,
+            cgroup: spec.host_cgroup,
+        },
+        user_namespace: Vec::new(),
+        resources: limits::resources(&spec.limits, host.cpus)?,
+        rlimits: spec
+            .ulimits
+            .iter()
+            .map(|(name, soft, hard)| Rlimit {
+                name: name.clone(),
+                soft: *soft,
+                hard: *hard,
+            })
+            .collect(),
+        oom_score_adj: spec.oom_score_adj,
+        shm_size: if spec.shm_size == 0 {
+            DEFAULT_SHM
+        } else {
+            spec.shm_size
+        },
+        sysctls: spec.sysctls.clone().into_iter().collect(),
+        mounts: container.mounts.iter().map(bind).collect(),
+        files: files::injected(
+            spec,
+            &container.hostname,
+            addr,
+            host.resolv_conf,
+            in_host_network,
+        ),
+        log: log_config(container)?,
+    })
+}
+
+fn bind(mount: &crate::container::Mount) -> BindMount {
+    BindMount {
+        source: PathBuf::from(&mount.source),
+        target: PathBuf::from(&mount.target),
+        read_only: mount.read_only,
+        copy_up: mount.volume.is_some(),
+    }
+}
+
+struct SecurityOptions {
+    no_new_privileges: bool,
+    seccomp: SeccompProfile,
+}
+
+fn security_options(options: &[String]) -> Result<SecurityOptions, EngineError> {
+    let mut parsed = SecurityOptions {
+        no_new_privileges: false,
+        seccomp: SeccompProfile::Default,
+    };
+    for option in options {
+        match option.replacen(':', "=", 1).as_str() {
+            "no-new-privileges" | "no-new-privileges=true" => parsed.no_new_privileges = true,
+            "no-new-privileges=false" => parsed.no_new_privileges = false,
+            "seccomp=unconfined" => parsed.seccomp = SeccompProfile::Unconfined,
+            "seccomp=builtin" | "seccomp=default" => parsed.seccomp = SeccompProfile::Default,
+            "apparmor=unconfined" | "label=disable" => {}
+            _ => return Err(EngineError::SecurityOption(option.clone())),
+        }
+    }
+    Ok(parsed)
+}
+
+fn log_config(container: &Container) -> Result<LogConfig, EngineError> {
+    let spec = &container.spec;
+    match spec.log_driver.as_str() {
+        "" | "json-file" => {}
+        "none" => return Ok(LogConfig::None),
+        other => return Err(EngineError::LogDriver(other.to_owned())),
+    }
+    let option = |key: &'static str, value: &str| EngineError::LogOption {
+        key,
+        value: value.to_owned(),
+    };
+    let max_size = match spec.log_opts.get("max-size") {
+        Some(text) => parse_size(text).ok_or_else(|| option("max-size", text))?,
+        None => DEFAULT_LOG_SIZE,
+    };
+    let max_files = match spec.log_opts.get("max-file") {
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| option("max-file", text))?,
+        None => DEFAULT_LOG_FILES,
+    };
+    Ok(LogConfig::JsonFile {
+        max_size,
+        max_files,
+    })
+}
+
+/// `10m`, `1g`, `512k` or bytes; -1 is unlimited.
+fn parse_size(text: &str) -> Option<u64> {
+    if text == "-1" {
+        return Some(u64::MAX);
+    }
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches(['b', 'k', 'm', 'g']);
+    let scale = match lower[digits.len()..].chars().next() {
+        Some('k') => 1 << 10,
+        Some('m') => 1 << 20,
+        Some('g') => 1 << 30,
+        _ => 1,
+    };
+    digits
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(scale)
+        .filter(|n| *n > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_sizes_are_read_as_docker_writes_them() {
+        assert_eq!(parse_size("10m"), Some(10 << 20));
+        assert_eq!(parse_size("1kb"), Some(1024));
+        assert_eq!(parse_size("-1"), Some(u64::MAX));
+        for bad in ["", "m", "0", "1x", "-2"] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_security_option_is_refused_by_name() {
+        assert!(
+            security_options(&["no-new-privileges:true".into()])
+                .unwrap()
+                .no_new_privileges
+        );
+        assert!(
+            matches!(security_options(&["seccomp=/x.json".into()]), Err(EngineError::SecurityOption(o)) if o == "seccomp=/x.json")
+        );
+    }
+}

@@ -1,0 +1,420 @@
+//! `pull`: the registry plugin finds the manifest, the host brings the blobs
+//! side by side and unpacks each layer as soon as it may.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use bulkhead_model::driver::StorageDriver;
+use bulkhead_model::image::{Image, Layer};
+use bulkhead_model::registry::{
+    BlobDescriptor, Credentials, FetchSession, RegistrySource, SourceDirectory,
+};
+use bulkhead_model::{Digest, Platform, Reference};
+use bulkhead_store::{LaidOut, NewImage, manifest};
+
+use crate::Engine;
+use crate::error::EngineError;
+
+/// Layers brought at the same time, as Docker.
+const AT_ONCE: usize = 3;
+
+/// What to pull.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    /// What the user asked for.
+    pub reference: Reference,
+    /// For which machine; this one's when absent.
+    pub platform: Option<Platform>,
+    /// How to log in.
+    pub credentials: Option<Credentials>,
+    /// The storage driver to lay the layers out on; the daemon's when absent.
+    pub storage_driver: Option<String>,
+    /// A directory of this host in OCI layout, instead of a registry.
+    pub directory: Option<std::path::PathBuf>,
+}
+
+/// What happens to one layer, in Docker's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is here.
+    AlreadyExists,
+    /// It will be brought.
+    Queued,
+    /// Bytes present of all.
+    Downloading(u64, u64),
+    /// It is here and its digest is right.
+    Downloaded,
+    /// It is being unpacked: bytes of the blob.
+    Extracting(u64),
+    /// It is laid out.
+    Complete,
+}
+
+/// What a pull tells while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PullEvent {
+    /// The manifest is being looked for: repository and tag.
+    Pulling(Reference),
+    /// A layer's progress, by the blob's digest.
+    Layer(Digest, Progress),
+    /// The digest that the reference named.
+    Resolved(Digest),
+    /// Done; whether anything was new.
+    Done {
+        /// The reference pulled.
+        reference: Reference,
+        /// Whether the image was not here before under this name.
+        newer: bool,
+    },
+}
+
+type Tell<'a> = &'a (dyn Fn(PullEvent) + Sync);
+
+impl Engine {
+    /// Brings an image and lays it out. The image is recorded, durably, only
+    /// when everything is here.
+    pub fn pull(&self, request: &PullRequest, tell: Tell<'_>) -> Result<Image, EngineError> {
+        let driver = self
+            .storage_driver(request.storage_driver.as_deref())?
+            .clone();
+        let (source, directory) = self.source_of(request)?;
+        let fetch = Fetch {
+            engine: self,
+            source: &*source,
+            directory,
+            request,
+        };
+        tell(PullEvent::Pulling(request.reference.clone()));
+        let (resolved, image) = fetch.resolve()?;
+        let before = self
+            .store
+            .image(&request.reference.to_string())
+            .ok()
+            .map(|r| r.image.id);
+        let laid_out = fetch.layers(&image, &driver, tell)?;
+        tell(PullEvent::Resolved(resolved.clone()));
+        self.record(&request.reference, &resolved, &image, &laid_out, &driver)?;
+        tell(PullEvent::Done {
+            reference: request.reference.clone(),
+            newer: before.as_ref() != Some(&image.id),
+        });
+        Ok(image)
+    }
+
+    /// Which plugin and directory serve a request: a directory the user
+    /// named, an image embedded in this program, or the reference's registry.
+    fn source_of(
+        &self,
+        request: &PullRequest,
+    ) -> Result<(Arc<dyn RegistrySource>, SourceDirectory), EngineError> {
+        let layout = || {
+            self.sources
+                .layout
+                .clone()
+                .ok_or(EngineError::NoRegistrySource("OCI layouts"))
+        };
+        if let Some(directory) = &request.directory {
+            return Ok((layout()?, SourceDirectory::Host(directory.clone())));
+        }
+        match &self.sources.embedded {
+            Some(embedded) if embedded.reference == request.reference => {
+                Ok((layout()?, SourceDirectory::Embedded(embedded.files)))
+            }
+            _ => Ok((
+                self.sources
+                    .registry
+                    .clone()
+                    .ok_or(EngineError::NoRegistrySource("OCI distribution"))?,
+                SourceDirectory::None,
+            )),
+        }
+    }
+
+    fn record(
+        &self,
+        reference: &Reference,
+        resolved: &Digest,
+        image: &Image,
+        laid_out: &[LaidOut],
+        driver: &Arc<dyn StorageDriver>,
+    ) -> Result<(), EngineError> {
+        let by_digest = Reference {
+            tag: None,
+            digest: Some(resolved.clone()),
+            ..reference.clone()
+        };
+        let mut references = vec![by_digest];
+        if reference.tag.is_some() && reference.digest.is_none() {
+            references.push(reference.clone());
+        }
+        let mut image = image.clone();
+        image.size = self.size_on(driver, &image, laid_out)?;
+        Ok(self.store.put_image(&NewImage {
+            image: &image,
+            references: &references,
+            layers: laid_out,
+        })?)
+    }
+
+    fn size_on(
+        &self,
+        driver: &Arc<dyn StorageDriver>,
+        image: &Image,
+        laid_out: &[LaidOut],
+    ) -> Result<u64, EngineError> {
+        let mut size = 0;
+        for layer in &image.layers {
+            let new = laid_out
+                .iter()
+                .find(|l| l.chain_id == layer.chain_id)
+                .map(|l| l.bytes);
+            let known = || {
+                Ok::<_, EngineError>(
+                    self.store
+                        .layer(driver.driver_name(), &layer.chain_id)?
+                        .map(|l| l.bytes),
+                )
+            };
+            size += match new {
+                Some(bytes) => bytes,
+                None => known()?.unwrap_or(0),
+            };
+        }
+        Ok(size)
+    }
+}
+
+/// One pull's surroundings.
+struct Fetch<'a> {
+    engine: &'a Engine,
+    source: &'a dyn RegistrySource,
+    directory: SourceDirectory,
+    request: &'a PullRequest,
+}
+
+impl Fetch<'_> {
+    fn session(&self) -> Result<Box<dyn FetchSession>, EngineError> {
+        let request = self.request;
+        Ok(self.engine.fetcher.session(
+            self.source,
+            &request.reference,
+            &self.directory,
+            request.credentials.as_ref(),
+        )?)
+    }
+
+    /// The digest the reference names, and the image with its configuration;
+    /// manifest and configuration are in the content store then.
+    fn resolve(&self) -> Result<(Digest, Image), EngineError> {
+        let mut session = self.session()?;
+        let reference = &self.request.reference;
+        let platform = self.request.platform.clone().unwrap_or_else(Platform::host);
+        let found = self.source.resolve(&mut *session, reference, &platform)?;
+        manifest::check_digest("manifest", &found.digest, &found.bytes)?;
+        if let Some(wanted) = reference
+            .digest
+            .as_ref()
+            .filter(|d| **d != found.reference_digest)
+        {
+            return Err(EngineError::ReferenceDigest {
+                wanted: wanted.to_string(),
+                found: found.reference_digest.to_string(),
+            });
+        }
+        let parsed = manifest::parse_manifest(&found.media_type, &found.bytes)?;
+        self.bring(&mut *session, &parsed.config, &|_| {})?;
+        let config = self
+            .engine
+            .store
+            .blobs()
+            .read(&parsed.config.digest, manifest::MAX_DOCUMENT as u64)?;
+        let image = manifest::image(&found.digest, &parsed, &config)?;
+        if image.platform.os != "linux" {
+            return Err(EngineError::ForeignSystem(image.platform.to_string()));
+        }
+        self.engine.store.blobs().put(&found.digest, &found.bytes)?;
+        Ok((found.reference_digest, image))
+    }
+
+    /// Brings a blob that is not here yet.
+    fn bring(
+        &self,
+        session: &mut dyn FetchSession,
+        blob: &BlobDescriptor,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), EngineError> {
+        if self.engine.store.blobs().has(&blob.digest)? {
+            return Ok(());
+        }
+        let location = self.source.locate(session, &self.request.reference, blob)?;
+        Ok(session.download(&location, blob, progress)?)
+    }
+
+    /// Brings and lays out all layers, a few at a time. The first failure
+    /// stops what has not begun.
+    fn layers(
+        &self,
+        image: &Image,
+        driver: &Arc<dyn StorageDriver>,
+        tell: Tell<'_>,
+    ) -> Result<Vec<LaidOut>, EngineError> {
+        let mut missing = Vec::new();
+        for (at, layer) in image.layers.iter().enumerate() {
+            let here = self
+                .engine
+                .store
+                .layer(driver.driver_name(), &layer.chain_id)?
+                .is_some()
+                && self.engine.store.blobs().has(&layer.digest)?;
+            tell(PullEvent::Layer(
+                layer.digest.clone(),
+                if here {
+                    Progress::AlreadyExists
+                } else {
+                    Progress::Queued
+                },
+            ));
+            if !here {
+                missing.push(at);
+            }
+        }
+        let queue = Queue {
+            missing,
+            next: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            done: Progressed::new(image.layers.len()),
+        };
+        let results: Vec<Result<Vec<LaidOut>, EngineError>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE.min(queue.missing.len()))
+                .map(|_| {
+                    scope.spawn(|| {
+                        self.work(&queue, image, driver, tell)
+                            .inspect_err(|_| queue.abort())
+                    })
+                })
+                .collect();
+            workers
+                .into_iter()
+                .map(|w| {
+                    w.join()
+                        .unwrap_or_else(|_| Err(EngineError::WorkerPanicked))
+                })
+                .collect()
+        });
+        let mut laid_out = Vec::new();
+        for result in results {
+            laid_out.extend(result?);
+        }
+        Ok(laid_out)
+    }
+
+    /// One worker: takes the next layer until none is left.
+    fn work(
+        &self,
+        queue: &Queue,
+        image: &Image,
+        driver: &Arc<dyn StorageDriver>,
+        tell: Tell<'_>,
+    ) -> Result<Vec<LaidOut>, EngineError> {
+        let mut session = self.session()?;
+        let mut laid_out = Vec::new();
+        while let Some(position) = queue.take() {
+            let at = queue.missing[position];
+            let layer = &image.layers[at];
+            self.bring_layer(&mut *session, layer, tell)?;
+            // A driver that copies needs the parent first; layers are taken
+            // in order, so another worker is at it.
+            if !driver.features().overlay_layers && !queue.done.wait_for(position) {
+                return Ok(laid_out);
+            }
+            tell(PullEvent::Layer(
+                layer.digest.clone(),
+                Progress::Extracting(layer.size),
+            ));
+            laid_out.extend(self.engine.lay_out_layer(image, at, driver)?);
+            queue.done.finished(position);
+            tell(PullEvent::Layer(layer.digest.clone(), Progress::Complete));
+        }
+        Ok(laid_out)
+    }
+
+    fn bring_layer(
+        &self,
+        session: &mut dyn FetchSession,
+        layer: &Layer,
+        tell: Tell<'_>,
+    ) -> Result<(), EngineError> {
+        let blob = BlobDescriptor {
+            digest: layer.digest.clone(),
+            size: layer.size,
+            media_type: layer.media_type.clone(),
+        };
+        let progress = |bytes| {
+            tell(PullEvent::Layer(
+                layer.digest.clone(),
+                Progress::Downloading(bytes, layer.size),
+            ))
+        };
+        self.bring(session, &blob, &progress)?;
+        tell(PullEvent::Layer(layer.digest.clone(), Progress::Downloaded));
+        Ok(())
+    }
+}
+
+/// The layers to bring, handed out in order.
+struct Queue {
+    missing: Vec<usize>,
+    next: AtomicUsize,
+    stop: AtomicBool,
+    done: Progressed,
+}
+
+impl Queue {
+    fn take(&self) -> Option<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < self.missing.len())
+    }
+
+    fn abort(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.done.abort();
+    }
+}
+
+/// Which positions of the queue are laid out.
+struct Progressed {
+    state: Mutex<(Vec<bool>, bool)>,
+    changed: Condvar,
+}
+
+impl Progressed {
+    fn new(count: usize) -> Self {
+        Self {
+            state: Mutex::new((vec![false; count], false)),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn finished(&self, position: usize) {
+        self.state.lock().expect("pull progress").0[position] = true;
+        self.changed.notify_all();
+    }
+
+    fn abort(&self) {
+        self.state.lock().expect("pull progress").1 = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for everything before `position`; false when the pull failed elsewhere.
+    fn wait_for(&self, position: usize) -> bool {
+        let state = self.state.lock().expect("pull progress");
+        let pending = |s: &mut (Vec<bool>, bool)| !s.1 && !s.0[..position].iter().all(|d| *d);
+        let state = self
+            .changed
+            .wait_while(state, pending)
+            .expect("pull progress");
+        !state.1
+    }
+}

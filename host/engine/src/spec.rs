@@ -1,0 +1,159 @@
+//! What a client asked for, in the engine's terms; kept as a container's record.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// A request to make a container. Absent fields fall back to the image's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// The image as the user wrote it.
+    pub image: String,
+    /// Overrides the image's entrypoint and drops its command; `Some([])` clears both.
+    pub entrypoint: Option<Vec<String>>,
+    /// Overrides the image's command.
+    pub cmd: Option<Vec<String>>,
+    /// `NAME=value`; a bare `NAME` removes the image's.
+    pub env: Vec<String>,
+    /// `user[:group]`
+    pub user: String,
+    /// Working directory.
+    pub working_dir: String,
+    /// Hostname; the short id when empty.
+    pub hostname: String,
+    /// Pseudo terminal.
+    pub tty: bool,
+    /// Keep standard input open.
+    pub open_stdin: bool,
+    /// Close it after the first client.
+    pub stdin_once: bool,
+    /// Initial terminal size: columns, rows.
+    pub console_size: Option<(u16, u16)>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Stop signal; the image's, or SIGTERM.
+    pub stop_signal: Option<String>,
+    /// Seconds `stop` waits before it kills.
+    pub stop_timeout: Option<i64>,
+    /// The storage driver; the daemon's default when absent.
+    pub storage_driver: Option<String>,
+    /// `bridge` (or `default`), `host`, `none`.
+    pub network: String,
+    /// Published ports.
+    pub ports: Vec<PortSpec>,
+    /// Publish every port the image exposes.
+    pub publish_all: bool,
+    /// Binds and volumes.
+    pub mounts: Vec<MountSpec>,
+    /// Limits.
+    pub limits: Limits,
+    /// Capabilities to add: names or `ALL`.
+    pub cap_add: Vec<String>,
+    /// Capabilities to drop: names or `ALL`.
+    pub cap_drop: Vec<String>,
+    /// `--privileged`
+    pub privileged: bool,
+    /// `--read-only`
+    pub read_only: bool,
+    /// `--rm`
+    pub auto_remove: bool,
+    /// `--security-opt`
+    pub security_opt: Vec<String>,
+    /// `--pid=host`
+    pub host_pid: bool,
+    /// `--ipc=host`
+    pub host_ipc: bool,
+    /// `--uts=host`
+    pub host_uts: bool,
+    /// `--cgroupns=host`
+    pub host_cgroup: bool,
+    /// `-1000` to `1000`
+    pub oom_score_adj: i32,
+    /// Bytes of /dev/shm; 64 MiB when 0.
+    pub shm_size: u64,
+    /// Sysctls.
+    pub sysctls: BTreeMap<String, String>,
+    /// Process limits: name, soft, hard.
+    pub ulimits: Vec<(String, u64, u64)>,
+    /// `host:address`
+    pub extra_hosts: Vec<String>,
+    /// Name servers.
+    pub dns: Vec<String>,
+    /// Search domains.
+    pub dns_search: Vec<String>,
+    /// Resolver options.
+    pub dns_options: Vec<String>,
+    /// Log driver: `json-file` or `none`.
+    pub log_driver: String,
+    /// Log options: `max-size`, `max-file`.
+    pub log_opts: BTreeMap<String, String>,
+    /// The request's `Config` as it came, for `inspect`.
+    pub config_json: String,
+    /// The request's `HostConfig` as it came, for `inspect`.
+    pub host_config_json: String,
+}
+
+/// One published port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortSpec {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The container's port.
+    pub container_port: u16,
+    /// The host's address.
+    pub host_addr: Ipv4Addr,
+    /// The host's port; 0 for any free one.
+    pub host_port: u16,
+}
+
+/// One bind mount or volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountSpec {
+    /// Where it comes from.
+    pub source: MountSource,
+    /// Where it appears.
+    pub target: String,
+    /// Read-only.
+    pub read_only: bool,
+}
+
+/// Where a mount comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountSource {
+    /// An absolute path of the host.
+    Host(String),
+    /// A volume by name.
+    Volume(String),
+    /// A volume that only this container names.
+    Anonymous,
+}
+
+/// Resource limits as the API has them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes; 0 none.
+    pub memory: i64,
+    /// Bytes of memory plus swap; 0 twice the memory, -1 unlimited.
+    pub memory_swap: i64,
+    /// Bytes; 0 none.
+    pub memory_reservation: i64,
+    /// Billionths of a CPU; 0 none.
+    pub nano_cpus: i64,
+    /// Microseconds; 0 none.
+    pub cpu_period: i64,
+    /// Microseconds; 0 none.
+    pub cpu_quota: i64,
+    /// Weight; 0 default.
+    pub cpu_shares: i64,
+    /// CPUs.
+    pub cpuset_cpus: String,
+    /// NUMA nodes.
+    pub cpuset_mems: String,
+    /// Tasks; 0 or less none.
+    pub pids: i64,
+    /// 10 to 1000; 0 none.
+    pub blkio_weight: u16,
+    /// Only cgroup v1.
+    pub oom_kill_disable: bool,
+}
