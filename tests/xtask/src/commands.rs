@@ -1,6 +1,10 @@
 //! One file per command.
 
+pub(crate) mod bench;
+pub(crate) mod build;
+pub(crate) mod demo;
 pub(crate) mod leaks;
 pub(crate) mod plugins;
+pub(crate) mod test;
 pub(crate) mod tidy;
 pub(crate) mod vm;

@@ -7,6 +7,7 @@ mod commands;
 mod leaks;
 mod packages;
 mod process;
+mod tally;
 mod tidy;
 mod toolchain;
 mod vm;
@@ -48,9 +49,13 @@ fn dispatch(args: &[String]) -> Result<()> {
     };
     match command {
         "plugins" => commands::plugins::run(),
-        "leaks" => commands::leaks::run(rest),
+        "build" => commands::build::run(),
+        "demo" => commands::demo::run(),
+        "test" => commands::test::run(rest),
         "tidy" => commands::tidy::run(),
+        "leaks" => commands::leaks::run(rest),
         "vm" => commands::vm::run(rest),
+        "bench" => commands::bench::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -35,13 +34,13 @@ pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<Output> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = spawn(command)?;
-    let stdout = child.stdout.take().map(collect);
-    let stderr = child.stderr.take().map(collect);
+    let stdout = child.stdout.take().map(Reader::quiet);
+    let stderr = child.stderr.take().map(Reader::quiet);
     let status = wait(child, &shown(command), limit)?;
     Ok(Output {
         status,
-        stdout: joined(stdout),
-        stderr: joined(stderr),
+        stdout: stdout.map(Reader::end).unwrap_or_default(),
+        stderr: stderr.map(Reader::end).unwrap_or_default(),
     })
 }
 
@@ -74,15 +73,19 @@ pub(crate) fn tee(command: &mut Command, limit: Duration) -> Result<(ExitStatus,
     let stdout = child
         .stdout
         .take()
-        .map(|pipe| echo(pipe, std::io::stdout()));
+        .map(|pipe| Reader::echoing(pipe, std::io::stdout()));
     let stderr = child
         .stderr
         .take()
-        .map(|pipe| echo(pipe, std::io::stderr()));
+        .map(|pipe| Reader::echoing(pipe, std::io::stderr()));
     let status = wait(child, &shown(command), limit)?;
-    let mut lines = joined(stdout);
-    lines.extend(joined(stderr));
-    Ok((status, lines))
+    let bytes = [stdout, stderr]
+        .into_iter()
+        .flatten()
+        .flat_map(Reader::end)
+        .collect::<Vec<u8>>();
+    let text = String::from_utf8_lossy(&bytes);
+    Ok((status, text.lines().map(str::to_owned).collect()))
 }
 
 /// Whether `program` is found in `PATH`.
@@ -184,39 +187,55 @@ fn parent(pid: u32) -> Option<u32> {
     rest.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // A pipe that breaks ends the output, no more.
-        let _ = pipe.read_to_end(&mut bytes);
-        bytes
-    })
+/// How long a pipe may stay open behind its command's end. A process left
+/// behind that holds it must not hold us.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Keeps what comes through a pipe.
+struct Reader {
+    kept: Arc<Mutex<Vec<u8>>>,
+    ended: mpsc::Receiver<()>,
 }
 
-fn echo(
-    pipe: impl Read + Send + 'static,
-    mut to: impl Write + Send + 'static,
-) -> JoinHandle<Vec<String>> {
-    std::thread::spawn(move || {
-        let mut lines = Vec::new();
-        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line).into_owned();
-            // Our own output may be closed; the child must go on all the same.
-            let _ = writeln!(to, "{line}");
-            lines.push(line);
-        }
-        lines
-    })
-}
+impl Reader {
+    fn quiet(pipe: impl Read + Send + 'static) -> Self {
+        Self::echoing(pipe, std::io::sink())
+    }
 
-fn joined<T: Default>(thread: Option<JoinHandle<T>>) -> T {
-    thread
-        .and_then(|thread| thread.join().ok())
-        .unwrap_or_default()
+    /// Shows each line as it comes.
+    fn echoing(pipe: impl Read + Send + 'static, mut to: impl Write + Send + 'static) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let (end, ended) = mpsc::channel();
+        let keep = Arc::clone(&kept);
+        std::thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while pipe
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|length| length > 0)
+            {
+                // Our own output may be closed; the child must go on all the same.
+                let _ = to.write_all(&line);
+                keep.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .append(&mut line);
+            }
+            drop(end);
+        });
+        Reader { kept, ended }
+    }
+
+    fn end(self) -> Vec<u8> {
+        // Either way: the other side's drop, or enough waited.
+        let _ = self.ended.recv_timeout(LINGER);
+        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -225,6 +244,18 @@ mod tests {
         command.args(["-c", "sleep 4711 & wait"]);
         let error = output(&mut command, Duration::from_millis(200)).unwrap_err();
         assert!(error.to_string().contains("killed after"), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_held_by_what_was_left_behind_does_not_hold_us() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo before; sleep 10 & exit 0"]);
+        let started = Instant::now();
+        assert_eq!(
+            stdout_of(&mut command, Duration::from_secs(20)).unwrap(),
+            "before\n"
+        );
+        assert!(started.elapsed() < LINGER * 3);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::{Finding, Source};
 
-/// Prefixes of paths where `unsafe` may stand.
-const ALLOWED: [&str; 2] = ["host/sys/src/", "host/sandbox/src/load.rs"];
+/// Prefixes of paths where `unsafe` may stand. A hostile guest is allowed all
+/// that a stranger's is.
+const ALLOWED: [&str; 3] = ["host/sys/src/", "host/sandbox/src/load.rs", "tests/guests/"];
 
 pub(super) fn check(source: &Source, code: &str) -> Vec<Finding> {
     if ALLOWED.iter().any(|prefix| source.path.starts_with(prefix)) {
