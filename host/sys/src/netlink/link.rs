@@ -21,6 +21,8 @@ const IFLA_BR_FORWARD_DELAY: u16 = 1;
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 /// `IFLA_BRPORT_STATE` and `IFLA_BRPORT_FLUSH` of linux/if_link.h.
 const IFLA_BRPORT_STATE: u16 = 1;
+/// `IFLA_BRPORT_MODE`, the hairpin flag.
+const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_FLUSH: u16 = 22;
 
 /// A link as the kernel lists it.
@@ -49,6 +51,10 @@ pub struct Veth<'a> {
     pub name: &'a str,
     /// The index of the bridge that takes the end here.
     pub master: Option<u32>,
+    /// Whether the bridge may send a frame back by the port it came from. It
+    /// must where br_netfilter rewrites a container's packet, while it is
+    /// still bridged, to the container itself.
+    pub hairpin: bool,
     /// MTU of both ends, in bytes.
     pub mtu: u32,
     /// The other end.
@@ -110,7 +116,7 @@ impl RouteSocket {
             .map(drop)
     }
 
-    /// Makes a veth pair in one message: this end up and in its bridge, the
+    /// Makes a veth pair in one round trip: this end up and in its bridge, the
     /// other in its namespace, down, because the kernel configures that one
     /// before the two are joined and refuses to open it then (ENOTCONN).
     pub fn create_veth(&mut self, veth: &Veth<'_>) -> Result<()> {
@@ -131,6 +137,9 @@ impl RouteSocket {
                     });
                 });
         });
+        if veth.hairpin {
+            encode_hairpin(&mut encoder, veth.name);
+        }
         self.0
             .request(&encoder, "RTM_NEWLINK", || {
                 format!("veth {}, peer {}", veth.name, veth.peer.name)
@@ -211,13 +220,26 @@ impl RouteSocket {
             .map(drop)
     }
 
-    /// Deletes the link called `name`; whether there was one.
+    /// Deletes the link called `name`; whether there was one. This waits for
+    /// RCU grace periods, tens of milliseconds on some machines.
     pub fn delete_link(&mut self, name: &str) -> Result<bool> {
         let mut encoder = self.0.encoder();
         encoder
             .begin(libc::RTM_DELLINK, ACK, &ifinfomsg(0, 0, 0))
             .string(libc::IFLA_IFNAME, name);
-        match self.0.request(&encoder, "RTM_DELLINK", || name.to_owned()) {
+        self.delete(&encoder, &|| name.to_owned())
+    }
+
+    /// Deletes the link with this index; whether there was one. Unlike a name,
+    /// an index is not given to another link soon.
+    pub fn delete_link_by_index(&mut self, link: u32) -> Result<bool> {
+        let mut encoder = self.0.encoder();
+        encoder.begin(libc::RTM_DELLINK, ACK, &ifinfomsg(link, 0, 0));
+        self.delete(&encoder, &|| format!("link {link}"))
+    }
+
+    fn delete(&mut self, encoder: &super::Encoder, arguments: &dyn Fn() -> String) -> Result<bool> {
+        match self.0.request(encoder, "RTM_DELLINK", arguments) {
             Ok(_) => Ok(true),
             Err(error) if error.errno() == libc::ENODEV => Ok(false),
             Err(error) => Err(error),
@@ -231,6 +253,22 @@ fn one_queue(encoder: &mut super::Encoder) {
     encoder
         .u32(libc::IFLA_NUM_TX_QUEUES, 1)
         .u32(libc::IFLA_NUM_RX_QUEUES, 1);
+}
+
+/// A bridge takes a port's attributes of an existing link only, hence the
+/// second message.
+fn encode_hairpin(encoder: &mut super::Encoder, name: &str) {
+    encoder
+        .begin(libc::RTM_NEWLINK, ACK, &ifinfomsg(0, 0, 0))
+        .string(libc::IFLA_IFNAME, name)
+        .nest(libc::IFLA_LINKINFO, |info| {
+            info.string(libc::IFLA_INFO_SLAVE_KIND, "bridge").nest(
+                libc::IFLA_INFO_SLAVE_DATA,
+                |port| {
+                    port.attribute(IFLA_BRPORT_MODE, &[1]);
+                },
+            );
+        });
 }
 
 fn encode_peer(encoder: &mut super::Encoder, peer: &Peer<'_>, mtu: u32) {

@@ -34,6 +34,7 @@ fn a_veth_pair_is_made_up_in_its_bridge_and_in_the_other_namespace_by_one_messag
         .create_veth(&Veth {
             name: "v0",
             master: Some(bridge.index),
+            hairpin: true,
             mtu: 1400,
             peer: Peer {
                 name: "eth0",
@@ -92,6 +93,7 @@ fn the_far_end_goes_with_the_namespace() {
         .create_veth(&Veth {
             name: "v0",
             master: None,
+            hairpin: false,
             mtu: 1500,
             peer,
         })
@@ -121,6 +123,7 @@ fn a_disabled_port_stays_until_it_is_deleted_and_deleting_twice_is_fine() {
         .create_veth(&Veth {
             name: "v0",
             master: None,
+            hairpin: false,
             mtu: 1500,
             peer,
         })

@@ -40,7 +40,10 @@ fn elements_come_back_with_their_comment_and_are_found_by_key() {
     let mut batch = socket.batch(TABLE);
     batch.add_new_elements(MAP.name, std::slice::from_ref(&wanted));
     socket.commit(batch).unwrap();
-    assert_eq!(socket.elements(TABLE, MAP.name).unwrap(), std::slice::from_ref(&wanted));
+    assert_eq!(
+        socket.elements(TABLE, MAP.name).unwrap(),
+        std::slice::from_ref(&wanted)
+    );
     let found = socket.element(TABLE, MAP.name, &wanted.key).unwrap();
     assert_eq!(found, Some(wanted));
     let missing = socket
