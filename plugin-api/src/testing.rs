@@ -34,5 +34,5 @@ mod registry;
 mod storage;
 
 pub use network::{FakeNetworkHost, NetworkOrder};
-pub use registry::{FakeRegistry, FakeResponse, Request};
+pub use registry::{Answered, FakeRegistry, FakeResponse, Request};
 pub use storage::{FakeDir, FakeStorageHost, StorageOrder};

@@ -66,8 +66,16 @@ impl Response for FakeResponse {
     }
 }
 
-/// A challenge that was answered: registry, scheme, parameters.
-type Answered = (String, Scheme, Vec<(String, String)>);
+/// A challenge that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// host or host:port.
+    pub registry: String,
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The parameters.
+    pub params: Vec<(String, String)>,
+}
 
 /// A scripted registry. Each URL has answers of its own; the last one stays.
 #[derive(Default)]
@@ -134,8 +142,8 @@ impl FakeRegistry {
         self.requests.borrow().clone()
     }
 
-    /// The challenges answered: registry, scheme, parameters.
-    pub fn answered(&self) -> Vec<(String, Scheme, Vec<(String, String)>)> {
+    /// The challenges answered.
+    pub fn answered(&self) -> Vec<Answered> {
         self.answered.borrow().clone()
     }
 }
@@ -169,9 +177,11 @@ impl Session for FakeRegistry {
         scheme: Scheme,
         params: &[(String, String)],
     ) -> Result<()> {
-        self.answered
-            .borrow_mut()
-            .push((registry.to_owned(), scheme, params.to_owned()));
+        self.answered.borrow_mut().push(Answered {
+            registry: registry.to_owned(),
+            scheme,
+            params: params.to_owned(),
+        });
         self.refusal.clone().map_or(Ok(()), Err)
     }
 

@@ -26,3 +26,6 @@ impl NetworkDriver for Bridge {
             .try_for_each(|port| txn.publish(port, own.address))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,3 +17,28 @@ impl NetworkDriver for Host {
         txn.use_host_namespace()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use bulkhead_plugin_api::network::{PortMapping, Protocol};
+    use bulkhead_plugin_api::testing::{FakeNetworkHost, NetworkOrder};
+
+    use super::*;
+
+    #[test]
+    fn published_ports_are_ignored() {
+        let any = Ipv4Addr::UNSPECIFIED.into();
+        let port = PortMapping {
+            protocol: Protocol::Tcp,
+            host_address: any,
+            host_port: 80,
+            container_port: 80,
+        };
+        let host = FakeNetworkHost::new("host").with_port(port);
+        Host::attach(&host).unwrap();
+        let expected: [NetworkOrder; 1] = [NetworkOrder::UseHostNamespace];
+        assert_eq!(host.orders(), expected);
+    }
+}

@@ -17,3 +17,28 @@ impl NetworkDriver for Nothing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use bulkhead_plugin_api::network::{PortMapping, Protocol};
+    use bulkhead_plugin_api::testing::{FakeNetworkHost, NetworkOrder};
+
+    use super::*;
+
+    #[test]
+    fn published_ports_are_ignored() {
+        let any = Ipv4Addr::UNSPECIFIED.into();
+        let port = PortMapping {
+            protocol: Protocol::Tcp,
+            host_address: any,
+            host_port: 80,
+            container_port: 80,
+        };
+        let host = FakeNetworkHost::new("none").with_port(port);
+        Nothing::attach(&host).unwrap();
+        let expected: [NetworkOrder; 0] = [];
+        assert_eq!(host.orders(), expected);
+    }
+}

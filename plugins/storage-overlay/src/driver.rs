@@ -53,3 +53,6 @@ impl StorageDriver for Overlayfs {
         txn.snapshot()?.child(FS)?.usage()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,3 +64,6 @@ fn access(purpose: Purpose) -> Access {
         Purpose::Run | Purpose::Extract => Access::ReadWrite,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 use bulkhead_plugin_api::Code;
 use bulkhead_plugin_api::oci::media_type::{DOCKER_MANIFEST, OCI_INDEX};
-use bulkhead_plugin_api::testing::{FakeRegistry, FakeResponse};
+use bulkhead_plugin_api::testing::{Answered, FakeRegistry, FakeResponse};
 
 use super::*;
 
@@ -44,7 +44,11 @@ fn a_public_image_costs_one_request_one_token_and_one_more_request() {
     assert_eq!(manifest.digest, Digest::of(IMAGE.as_bytes()));
     assert_eq!(manifest.media_type, DOCKER_MANIFEST);
 
-    let (registry, scheme, params) = session.answered().remove(0);
+    let Answered {
+        registry,
+        scheme,
+        params,
+    } = session.answered().remove(0);
     assert_eq!(
         (registry.as_str(), scheme),
         ("registry-1.docker.io", Scheme::Bearer)
@@ -138,7 +142,7 @@ fn basic_is_answered_when_there_is_no_bearer_and_unknown_schemes_are_not() {
         .answer(&url("1"), basic)
         .answer(&url("1"), image());
     Distribution::resolve(&session, &busybox(Some("1"), None), &platform()).unwrap();
-    assert_eq!(session.answered()[0].1, Scheme::Basic);
+    assert_eq!(session.answered()[0].scheme, Scheme::Basic);
 
     let unknown = FakeResponse::new(401).with_header("WWW-Authenticate", "Negotiate");
     let session = FakeRegistry::new().answer(&url("1"), unknown);
@@ -158,7 +162,7 @@ fn a_challenge_without_a_scope_gets_one() {
         .answer(&url("1"), answer)
         .answer(&url("1"), image());
     Distribution::resolve(&session, &busybox(Some("1"), None), &platform()).unwrap();
-    let params = session.answered().remove(0).2;
+    let params = session.answered().remove(0).params;
     assert!(
         params.contains(&(
             "scope".to_owned(),

@@ -1,0 +1,69 @@
+use std::net::Ipv4Addr;
+
+use bulkhead_plugin_api::Code;
+use bulkhead_plugin_api::network::{Cidr, PortMapping, Protocol};
+use bulkhead_plugin_api::testing::{FakeNetworkHost, NetworkOrder};
+
+use super::*;
+
+fn cidr(text: &str) -> Cidr {
+    text.parse().unwrap()
+}
+
+fn network() -> FakeNetworkHost {
+    FakeNetworkHost::new("bridge")
+        .with_interface("bulkhead0")
+        .with_gateway(cidr("172.17.0.1/16"))
+        .with_free_address(cidr("172.17.0.2/16"))
+        .with_mtu(1450)
+}
+
+fn port(protocol: Protocol, host_port: u16) -> PortMapping {
+    PortMapping {
+        protocol,
+        host_address: Ipv4Addr::UNSPECIFIED.into(),
+        host_port,
+        container_port: 80,
+    }
+}
+
+#[test]
+fn a_container_gets_an_address_a_way_out_and_its_ports() {
+    let ports = [port(Protocol::Tcp, 8080), port(Protocol::Udp, 5353)];
+    let host = ports
+        .iter()
+        .cloned()
+        .fold(network(), FakeNetworkHost::with_port);
+    Bridge::attach(&host).unwrap();
+    let own = cidr("172.17.0.2/16");
+    assert_eq!(
+        host.orders(),
+        [
+            NetworkOrder::LeaseAddress(own),
+            NetworkOrder::Bridge("bulkhead0".into(), cidr("172.17.0.1/16")),
+            NetworkOrder::Veth("eth0".into(), Some("bulkhead0".into()), 1450),
+            NetworkOrder::Address("eth0".into(), own),
+            NetworkOrder::Route(Cidr::ANY_V4, Some(cidr("172.17.0.1/16").address)),
+            NetworkOrder::Masquerade(cidr("172.17.0.0/16")),
+            NetworkOrder::Publish(ports[0].clone(), own.address),
+            NetworkOrder::Publish(ports[1].clone(), own.address),
+        ]
+    );
+}
+
+#[test]
+fn an_empty_pool_ends_the_call_before_anything_is_made() {
+    let host = FakeNetworkHost::new("bridge")
+        .with_interface("b")
+        .with_gateway(cidr("10.0.0.1/8"));
+    assert_eq!(Bridge::attach(&host).unwrap_err().code, Code::Exhausted);
+    assert!(host.orders().is_empty());
+}
+
+#[test]
+fn a_network_that_lacks_an_interface_or_a_gateway_is_named() {
+    let error = Bridge::attach(&FakeNetworkHost::new("odd")).unwrap_err();
+    assert_eq!(error.message, "network odd has no interface");
+    let error = Bridge::attach(&FakeNetworkHost::new("odd").with_interface("b")).unwrap_err();
+    assert_eq!(error.message, "network odd has no gateway");
+}
