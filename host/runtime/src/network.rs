@@ -34,6 +34,7 @@ mod context;
 mod endpoint;
 mod error;
 mod firewall;
+mod housekeeper;
 mod ports;
 mod rules;
 mod subnet;

@@ -1,21 +1,14 @@
-//! The sockets that stay open, and the links that wait for their end.
+//! What stays open between plans.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use bulkhead_sys::netlink::RouteSocket;
 
 use super::error::NetworkError;
 use super::firewall::Firewall;
-
-/// How long a link of an ended container has to disappear with its namespace
-/// before it is deleted. Deleting waits for grace periods of RCU (20 ms here);
-/// the end of a namespace does the same work for many links at once.
-const GRACE: Duration = Duration::from_secs(2);
+use super::housekeeper::Housekeeper;
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
@@ -31,7 +24,7 @@ pub struct NetworkContext(Arc<Shared>);
 struct Shared {
     route: Mutex<RouteSocket>,
     firewall: Mutex<Firewall>,
-    stale: Sender<u32>,
+    housekeeper: Housekeeper,
     forwarding_was_off: AtomicBool,
     next_port: AtomicU16,
 }
@@ -42,19 +35,10 @@ impl NetworkContext {
     /// name, one per daemon: `bulkhead`.
     pub fn open(table: &str) -> Result<Self, NetworkError> {
         let open = || RouteSocket::open().map_err(NetworkError::Socket);
-        let (stale, links) = channel();
-        let reaper = open()?;
-        thread::Builder::new()
-            .name("link-reaper".to_owned())
-            .stack_size(128 * 1024)
-            .spawn(move || reap(reaper, &links))
-            .map_err(|e| {
-                NetworkError::Socket(bulkhead_sys::Error::new("clone", "link-reaper", e))
-            })?;
         Ok(Self(Arc::new(Shared {
             route: Mutex::new(open()?),
-            firewall: Mutex::new(Firewall::open(table).map_err(NetworkError::Socket)?),
-            stale,
+            firewall: Mutex::new(Firewall::new(table)),
+            housekeeper: Housekeeper::start(open()?).map_err(NetworkError::Socket)?,
             forwarding_was_off: AtomicBool::new(false),
             next_port: AtomicU16::new(super::ports::FIRST),
         })))
@@ -84,10 +68,8 @@ impl NetworkContext {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the link deleted if it is still there after a while.
-    pub(super) fn delete_later(&self, link: u32) {
-        // The reaper ends with the last sender only.
-        let _ = self.0.stale.send(link);
+    pub(super) fn housekeeper(&self) -> &Housekeeper {
+        &self.0.housekeeper
     }
 
     /// The port to try next, in turn, as Docker allocates them.
@@ -112,18 +94,6 @@ impl NetworkContext {
             self.0.forwarding_was_off.store(true, Ordering::Relaxed);
         }
         Ok(())
-    }
-}
-
-/// Deletes links some time after they were given up.
-fn reap(mut route: RouteSocket, links: &Receiver<u32>) {
-    while let Ok(first) = links.recv() {
-        thread::sleep(GRACE);
-        for link in std::iter::once(first).chain(links.try_iter()) {
-            // An error means that it is gone, or that nothing can be done; the
-            // port is disabled in any case.
-            let _ = route.delete_link_by_index(link);
-        }
     }
 }
 

@@ -98,7 +98,7 @@ pub fn detach(
             Err(error) if gone(&error) => {}
             other => other.map_err(failed)?,
         }
-        context.delete_later(link.index);
+        context.housekeeper().delete_later(link.index);
     }
     ports
 }
@@ -149,7 +149,8 @@ impl Attached {
 
     fn carry_out(&mut self, plan: &NetworkPlan) -> Result<(), NetworkError> {
         if plan.namespace == NetworkNamespace::Private {
-            self.namespace = Some(Namespace::create().map_err(NetworkError::Namespace)?);
+            let namespace = self.context.housekeeper().namespace();
+            self.namespace = Some(namespace.map_err(NetworkError::Namespace)?);
         }
         plan.steps
             .iter()

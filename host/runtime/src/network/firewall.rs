@@ -24,7 +24,9 @@ pub struct Published {
 
 #[derive(Debug)]
 pub(super) struct Firewall {
-    socket: FilterSocket,
+    /// Opened when it is first needed: a kernel without nf_tables still runs
+    /// containers on the host's network or without one.
+    socket: Option<FilterSocket>,
     table: String,
     /// Whether this process has written the rules.
     written: bool,
@@ -34,13 +36,13 @@ pub(super) struct Firewall {
 }
 
 impl Firewall {
-    pub(super) fn open(table: &str) -> Result<Self, sys::Error> {
-        Ok(Self {
-            socket: FilterSocket::open()?,
+    pub(super) fn new(table: &str) -> Self {
+        Self {
+            socket: None,
             table: table.to_owned(),
             written: false,
             warning: None,
-        })
+        }
     }
 
     /// Lets a network's traffic pass and guards the host's loopback from it.
@@ -125,10 +127,11 @@ impl Firewall {
 
     /// Deletes the table with everything in it.
     pub(super) fn delete_table(&mut self) -> Result<(), NetworkError> {
-        let mut batch = self.socket.batch(&self.table);
-        batch.delete_table();
         self.written = false;
-        self.socket.commit(batch).map_err(|e| self.failed(e))
+        self.apply(|batch| {
+            batch.delete_table();
+        })
+        .map_err(|e| self.failed(e))
     }
 
     /// Deletes the elements that `choose` leaves of each set's.
@@ -138,28 +141,28 @@ impl Firewall {
         choose: impl Fn(Vec<Element>) -> Vec<Element>,
     ) -> Result<(), NetworkError> {
         for set in sets {
-            let elements = match self.socket.elements(&self.table, set.name) {
+            let elements = match self.list(set.name) {
                 Ok(elements) => choose(elements),
                 // No table, no element.
-                Err(error) if error.io_kind() == MISSING => continue,
+                Err(error) if missing(&error) => continue,
                 Err(error) => return Err(self.failed(error)),
             };
-            if elements.is_empty() {
-                continue;
+            if !elements.is_empty() {
+                self.apply(|batch| {
+                    batch.delete_elements(set.name, &elements);
+                })
+                .map_err(|e| self.failed(e))?;
             }
-            let mut batch = self.socket.batch(&self.table);
-            batch.delete_elements(set.name, &elements);
-            self.socket.commit(batch).map_err(|e| self.failed(e))?;
         }
         Ok(())
     }
 
     fn elements(&mut self, set: &str) -> Result<Vec<Element>, NetworkError> {
-        match self.socket.elements(&self.table, set) {
-            Err(error) if error.io_kind() == MISSING => {
+        match self.list(set) {
+            Err(error) if missing(&error) => {
                 self.written = false;
                 self.write()?;
-                self.socket.elements(&self.table, set)
+                self.list(set)
             }
             other => other,
         }
@@ -171,15 +174,11 @@ impl Firewall {
     /// table is gone, and is written again before the change.
     fn commit(&mut self, fill: impl Fn(&mut Batch)) -> Result<(), NetworkError> {
         self.write()?;
-        let mut batch = self.socket.batch(&self.table);
-        fill(&mut batch);
-        match self.socket.commit(batch) {
-            Err(error) if error.io_kind() == MISSING => {
+        match self.apply(&fill) {
+            Err(error) if missing(&error) => {
                 self.written = false;
                 self.write()?;
-                let mut batch = self.socket.batch(&self.table);
-                fill(&mut batch);
-                self.socket.commit(batch)
+                self.apply(&fill)
             }
             other => other,
         }
@@ -191,18 +190,7 @@ impl Firewall {
         if self.written {
             return Ok(());
         }
-        let mut batch = self.socket.batch(&self.table);
-        rules::build(&mut batch);
-        let table = self.table.clone();
-        self.socket
-            .commit(batch)
-            .map_err(|source| match source.errno() {
-                // What request_module() did not find, or the kernel was built without.
-                nix::libc::ENOENT | nix::libc::EOPNOTSUPP | nix::libc::EPROTONOSUPPORT => {
-                    NetworkError::FilterUnsupported { table, source }
-                }
-                _ => NetworkError::Filter { table, source },
-            })?;
+        self.apply(rules::build).map_err(|e| self.failed(e))?;
         self.written = true;
         self.warning = self.foreign_drop();
         Ok(())
@@ -211,7 +199,7 @@ impl Firewall {
     /// Docker, and some firewalls, drop forwarded packets that their own rules
     /// do not know, and a drop of theirs wins over our accept.
     fn foreign_drop(&mut self) -> Option<String> {
-        let chains = self.socket.base_chains(Hook::Forward).ok()?;
+        let chains = self.socket().ok()?.base_chains(Hook::Forward).ok()?;
         let chain = chains
             .iter()
             .find(|chain| chain.drops_by_default && chain.table != self.table)?;
@@ -222,14 +210,47 @@ impl Firewall {
         ))
     }
 
-    fn failed(&self, source: sys::Error) -> NetworkError {
+    fn apply(&mut self, fill: impl Fn(&mut Batch)) -> Result<(), sys::Error> {
         let table = self.table.clone();
-        NetworkError::Filter { table, source }
+        let socket = self.socket()?;
+        let mut batch = socket.batch(&table);
+        fill(&mut batch);
+        socket.commit(batch)
+    }
+
+    fn list(&mut self, set: &str) -> Result<Vec<Element>, sys::Error> {
+        let table = self.table.clone();
+        self.socket()?.elements(&table, set)
+    }
+
+    fn socket(&mut self) -> Result<&mut FilterSocket, sys::Error> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => FilterSocket::open()?,
+        };
+        Ok(self.socket.insert(socket))
+    }
+
+    /// The part refused says which kernel modules it needs. `write` commits
+    /// first, so that nothing of our own can be what is not found.
+    fn failed(&self, source: sys::Error) -> NetworkError {
+        use nix::libc::{EAFNOSUPPORT, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT};
+        let table = self.table.clone();
+        match source.errno() {
+            ENOENT | EOPNOTSUPP | EPROTONOSUPPORT | EAFNOSUPPORT => {
+                NetworkError::FilterUnsupported { table, source }
+            }
+            _ => NetworkError::Filter { table, source },
+        }
     }
 }
 
 const EXISTS: std::io::ErrorKind = std::io::ErrorKind::AlreadyExists;
-const MISSING: std::io::ErrorKind = std::io::ErrorKind::NotFound;
+
+/// Whether there is no such table, or no nf_tables at all.
+fn missing(error: &sys::Error) -> bool {
+    [nix::libc::ENOENT, nix::libc::EPROTONOSUPPORT].contains(&error.errno())
+}
 
 fn allocated(mapping: &PortMapping) -> NetworkError {
     NetworkError::PortAllocated {

@@ -12,6 +12,7 @@ use bulkhead_model::network::{
 };
 use bulkhead_sys::netlink::{Address, Namespace, Peer, Route, RouteSocket, Veth, in_namespace};
 use bulkhead_sys::nft::FilterSocket;
+use bulkhead_sys::seccomp::{Action, Architecture, Comparison, Condition, Filter, Rule, Rules};
 
 use super::endpoint::outer_name;
 use super::*;
@@ -705,6 +706,43 @@ fn host_and_none_need_nothing() {
         assert!(names.contains(&"lo".to_owned()) && !names.contains(&"eth0".to_owned()));
         detach(&none, "e1", context).unwrap();
     });
+}
+
+#[test]
+fn a_kernel_without_nfnetlink_is_named_and_still_runs_containers_without_a_bridge() {
+    on_host(|context| {
+        without_netfilter();
+        let bridged = plan(2, &[any(8080)]);
+        let error = attach(&bridged, "e1", context).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.ends_with("needs nfnetlink)"), "{source}");
+        detach(&bridged, "e1", context).unwrap();
+        assert!(attach(&NetworkPlan::default(), "e2", context).is_ok());
+    });
+}
+
+/// From now on this thread's kernel knows no NETLINK_NETFILTER.
+fn without_netfilter() {
+    let equals = |argument, value| Condition {
+        argument,
+        comparison: Comparison::Equal,
+        value,
+        low_half: true,
+    };
+    const AF_NETLINK: u64 = 16;
+    const NETLINK_NETFILTER: u64 = 12;
+    let refuse = Rule {
+        when: vec![equals(0, AF_NETLINK), equals(2, NETLINK_NETFILTER)],
+        action: Action::Errno(nix::libc::EPROTONOSUPPORT),
+    };
+    let rules = Rules {
+        architecture: Architecture::NATIVE,
+        calls: [(nix::libc::SYS_socket as u32, vec![refuse])].into(),
+        otherwise: Action::Allow,
+    };
+    bulkhead_sys::process::set_no_new_privs().unwrap();
+    Filter::assemble(&[rules]).load().unwrap();
 }
 
 #[test]

@@ -34,9 +34,16 @@ pub struct FilterSocket(Socket);
 
 impl FilterSocket {
     /// Opens a socket in the calling thread's network namespace.
-    /// `EPROTONOSUPPORT` says that the kernel lacks `nfnetlink`.
+    /// `EPROTONOSUPPORT` says that the kernel lacks the module `nfnetlink`.
     pub fn open() -> Result<Self> {
-        Socket::open(SockProtocol::NetlinkNetFilter).map(Self)
+        Socket::open(SockProtocol::NetlinkNetFilter)
+            .map(Self)
+            .map_err(|mut error| {
+                if error.errno() == libc::EPROTONOSUPPORT {
+                    error.arguments.push_str(", needs nfnetlink");
+                }
+                error
+            })
     }
 
     /// A transaction on `table`, to be filled and committed.
