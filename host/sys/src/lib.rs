@@ -16,6 +16,8 @@ pub mod error;
 pub mod memfd;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
+pub mod nft;
 pub mod path;
 pub mod pidfd;
 pub mod poll;
