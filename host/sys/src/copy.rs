@@ -141,26 +141,27 @@ fn copy_file(from: impl AsFd, to: impl AsFd, name: &OsString, found: &Stat) -> R
 /// Fills an empty file with another's bytes, sharing extents where the
 /// filesystem can; holes stay holes.
 pub fn copy_data(source: impl AsFd, dest: impl AsFd, size: u64) -> Result<()> {
+    if size == 0 || reflink(&source, &dest) {
+        return Ok(());
+    }
     let (from, to) = (source.as_fd().as_raw_fd(), dest.as_fd().as_raw_fd());
-    if size == 0 {
-        return Ok(());
-    }
-    // SAFETY: FICLONE takes the source's descriptor as its argument.
-    if unsafe { libc::ioctl(to, libc::FICLONE as _, from) } == 0 {
-        return Ok(());
-    }
     // SAFETY: integers only.
-    check(
-        unsafe { libc::ftruncate(to, size as i64) }.into(),
-        "ftruncate",
-        size,
-    )?;
+    let result = unsafe { libc::ftruncate(to, size as i64) };
+    check(result.into(), "ftruncate", size)?;
     let mut position = 0;
     while let Some((start, end)) = next_extent(from, position, size)? {
         copy_range(from, to, start, end)?;
         position = end;
     }
     Ok(())
+}
+
+/// Makes `dest` share all extents of `source` (FICLONE); false when the
+/// filesystem cannot.
+pub fn reflink(source: impl AsFd, dest: impl AsFd) -> bool {
+    let (from, to) = (source.as_fd().as_raw_fd(), dest.as_fd().as_raw_fd());
+    // SAFETY: FICLONE takes the source's descriptor as its argument.
+    unsafe { libc::ioctl(to, libc::FICLONE as _, from) == 0 }
 }
 
 fn next_extent(fd: i32, position: u64, size: u64) -> Result<Option<(u64, u64)>> {

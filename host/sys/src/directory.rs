@@ -25,6 +25,14 @@ pub fn mkdirat(dir: impl AsFd, name: impl AsRef<Path>, mode: u32) -> Result<()> 
     fchmodat(dir, name, mode)
 }
 
+/// `mkdirat(2)` and nothing else, for filesystems with modes of their own
+/// such as cgroupfs.
+pub fn mkdirat_umask(dir: impl AsFd, name: impl AsRef<Path>, mode: u32) -> Result<()> {
+    let text = c_name(name.as_ref())?;
+    let result = nix::sys::stat::mkdirat(dir, text.as_c_str(), Mode::from_bits_truncate(mode));
+    named(result, "mkdirat", name.as_ref().display())
+}
+
 /// [`mkdirat`] that is content with an existing directory, whose mode it leaves.
 pub fn ensure_dir(dir: impl AsFd, name: impl AsRef<Path>, mode: u32) -> Result<OwnedFd> {
     let name = name.as_ref();

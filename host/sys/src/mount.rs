@@ -301,6 +301,28 @@ pub fn make_root_slave() -> Result<()> {
     )
 }
 
+/// Mounts with `mount(2)` at `place` in a new mount namespace and gives a
+/// detached copy. The calling thread stays in that namespace: call it on one
+/// that ends afterwards.
+pub fn classic_detached(filesystem: &CStr, place: &Path, data: &str) -> Result<OwnedFd> {
+    crate::namespace::unshare(crate::namespace::Namespaces::CLONE_NEWNS)?;
+    make_root_slave()?;
+    let target = c_path(place)?;
+    let result = nix::mount::mount(
+        Some(filesystem),
+        target.as_c_str(),
+        Some(filesystem),
+        MsFlags::empty(),
+        Some(data),
+    );
+    named(
+        result,
+        "mount",
+        format_args!("{}, {data}", filesystem.to_string_lossy()),
+    )?;
+    clone_mount(crate::path::open_host_dir(place)?, false)
+}
+
 /// `umount2(path, MNT_DETACH)`
 pub fn unmount_lazily(path: impl AsRef<Path>) -> Result<()> {
     let text = c_path(path.as_ref())?;

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_child_is_signalled_and_reaped_by_descriptor() {
-        let child = std::process::Command::new("sleep")
+        let mut child = std::process::Command::new("sleep")
             .arg("60")
             .spawn()
             .unwrap();
@@ -97,5 +97,6 @@ mod tests {
         send_signal(&fd, libc::SIGKILL).unwrap();
         assert_eq!(wait(&fd).unwrap(), Exit::Signal(libc::SIGKILL));
         assert_eq!(send_signal(&fd, 0).unwrap_err().errno(), libc::ESRCH);
+        assert!(child.wait().is_err(), "it is reaped already");
     }
 }

@@ -2,7 +2,7 @@
 //! descriptors.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::unistd::{Gid, Uid};
 
@@ -286,6 +286,30 @@ fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
     // SAFETY: integers only; the caller answers for the descriptors.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     check(result, "close_range", format_args!("{first}, {last}")).map(drop)
+}
+
+/// Takes over a descriptor that this process was started with: a
+/// close-on-exec copy with another number; the original is closed.
+///
+/// # Errors
+/// EBADF when there is none.
+pub fn take_inherited(number: u32) -> Result<OwnedFd> {
+    // SAFETY: integers only; a bad number is an error of the call.
+    let fd = unsafe {
+        libc::fcntl(
+            number as libc::c_int,
+            libc::F_DUPFD_CLOEXEC,
+            number as libc::c_int + 1,
+        )
+    };
+    let fd = check(
+        fd.into(),
+        "fcntl",
+        format_args!("{number}, F_DUPFD_CLOEXEC"),
+    )?;
+    close_descriptors(number, number)?;
+    // SAFETY: the kernel just gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// `setsid(2)`

@@ -7,12 +7,8 @@ use crate::error::{Error, Result, check, named};
 /// Ignores a signal: writes to closed pipes then fail with EPIPE.
 pub fn ignore_sigpipe() -> Result<()> {
     // SAFETY: SIG_IGN installs no handler.
-    named(
-        unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) },
-        "signal",
-        "SIGPIPE",
-    )
-    .map(drop)
+    let result = unsafe { nix::sys::signal::signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    named(result, "signal", "SIGPIPE").map(drop)
 }
 
 /// Ignores what a terminal or a logout would send to a supervisor.
@@ -26,11 +22,8 @@ pub fn ignore_hangup() -> Result<()> {
         Signal::SIGTSTP,
     ] {
         // SAFETY: SIG_IGN installs no handler.
-        named(
-            unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) },
-            "signal",
-            signal,
-        )?;
+        let result = unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) };
+        named(result, "signal", signal)?;
     }
     Ok(())
 }

@@ -1,0 +1,267 @@
+//! The container's cgroups: one below our own parent in every hierarchy the
+//! machine has, be they version 1, version 2 or both.
+//!
+//! ```text
+//! /sys/fs/cgroup/memory/<parent>/<id>      version 1, one tree a controller
+//! /sys/fs/cgroup/<parent>/<id>             version 2 alone
+//! /sys/fs/cgroup/unified/<parent>/<id>     version 2 beside version 1
+//! …/<parent>/shims                         all shims
+//! ```
+//!
+//! The parent hangs below each hierarchy's root, never below the cgroup the
+//! daemon happens to run in: what is there may be limited, delegated or
+//! killed with somebody else's unit.
+
+mod devices;
+mod hierarchy;
+mod limits;
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use bulkhead_model::resources::Resources;
+use bulkhead_sys::directory::rmdirat;
+use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
+use bulkhead_sys::{Error, mount};
+
+pub use hierarchy::{Hierarchy, Version};
+
+use crate::error::RuntimeError;
+
+/// The name of the shims' cgroup: no container id is shorter than 64 digits.
+const SHIMS: &str = "shims";
+
+/// Our parent cgroup in every hierarchy.
+#[derive(Debug)]
+pub struct Parent {
+    name: String,
+    hierarchies: Vec<Hierarchy>,
+    /// `<parent>` in each hierarchy.
+    dirs: Vec<OwnedFd>,
+    /// Device filters of version 2: for containers, for privileged ones none.
+    device_filter: Option<OwnedFd>,
+}
+
+/// One container's cgroups.
+#[derive(Debug)]
+pub struct Cgroups {
+    /// Files to write `0` to from inside.
+    pub tasks: Vec<OwnedFd>,
+    /// The version 2 cgroup to be born in.
+    pub unified: Option<OwnedFd>,
+    /// Where the kernel counts processes killed for want of memory.
+    pub oom_events: Option<OwnedFd>,
+    /// Detached mounts and their names below /sys/fs/cgroup.
+    pub mounts: Vec<(String, OwnedFd)>,
+    /// Limits this machine could not apply.
+    pub warnings: Vec<String>,
+}
+
+impl Parent {
+    /// Finds the hierarchies and makes the parent in each.
+    ///
+    /// # Errors
+    /// No cgroup filesystem is mounted, or a directory cannot be made.
+    pub fn open(name: &str) -> Result<Self, RuntimeError> {
+        let name = name.trim_matches('/').to_owned();
+        let hierarchies = hierarchy::find()?;
+        let mut dirs = Vec::with_capacity(hierarchies.len());
+        for hierarchy in &hierarchies {
+            dirs.push(
+                prepare_parent(hierarchy, &name)
+                    .map_err(|source| failed(&hierarchy.mount, source))?,
+            );
+        }
+        Ok(Self {
+            name,
+            hierarchies,
+            dirs,
+            device_filter: devices::filter(),
+        })
+    }
+
+    /// Makes a container's cgroups with their limits.
+    ///
+    /// # Errors
+    /// A cgroup cannot be made; limits that cannot be applied are warnings.
+    pub fn create(
+        &self,
+        id: &str,
+        resources: &Resources,
+        options: Options,
+    ) -> Result<Cgroups, RuntimeError> {
+        let mut out = Cgroups {
+            tasks: vec![],
+            unified: None,
+            oom_events: None,
+            mounts: vec![],
+            warnings: vec![],
+        };
+        for (hierarchy, parent) in self.hierarchies.iter().zip(&self.dirs) {
+            let path = hierarchy.mount.join(&self.name).join(id);
+            let dir = make(parent, id).map_err(|source| failed(&path, source))?;
+            self.fill(hierarchy, &dir, options, &mut out)
+                .map_err(|source| failed(&path, source))?;
+            match hierarchy.version {
+                Version::One => out
+                    .tasks
+                    .push(open(&dir, "tasks").map_err(|source| failed(&path, source))?),
+                Version::Two => out.unified = Some(dir),
+            }
+        }
+        limits::apply(self, id, resources, &mut out.warnings);
+        Ok(out)
+    }
+
+    fn fill(
+        &self,
+        hierarchy: &Hierarchy,
+        dir: &OwnedFd,
+        options: Options,
+        out: &mut Cgroups,
+    ) -> Result<(), Error> {
+        if hierarchy.has("memory") {
+            let file = if hierarchy.version == Version::One {
+                "memory.oom_control"
+            } else {
+                "memory.events"
+            };
+            out.oom_events = open_beneath(dir, file, OFlag::O_RDONLY, 0).ok();
+        }
+        if !options.all_devices {
+            devices::restrict(
+                hierarchy,
+                dir,
+                self.device_filter.as_ref(),
+                &mut out.warnings,
+            )?;
+        }
+        if options.mount {
+            out.mounts.push((
+                hierarchy.name.clone(),
+                mount::clone_mount(dir.as_fd(), false)?,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Files through which a shim enters its own cgroup.
+    ///
+    /// # Errors
+    /// The cgroup cannot be made.
+    pub fn shim_tasks(&self) -> Result<Vec<OwnedFd>, RuntimeError> {
+        let mut out = Vec::with_capacity(self.dirs.len());
+        for (hierarchy, parent) in self.hierarchies.iter().zip(&self.dirs) {
+            let file = if hierarchy.version == Version::One {
+                "tasks"
+            } else {
+                "cgroup.procs"
+            };
+            let open = || open(&make(parent, SHIMS)?, file);
+            out.push(open().map_err(|source| failed(&hierarchy.mount, source))?);
+        }
+        Ok(out)
+    }
+
+    /// Removes a container's cgroups; missing ones are fine.
+    ///
+    /// # Errors
+    /// EBUSY while a process is left in one.
+    pub fn remove(&self, id: &str) -> Result<(), RuntimeError> {
+        for (hierarchy, parent) in self.hierarchies.iter().zip(&self.dirs) {
+            remove_tree(parent, id)
+                .map_err(|source| failed(&hierarchy.mount.join(&self.name).join(id), source))?;
+        }
+        Ok(())
+    }
+
+    /// The pids in a container's cgroup.
+    pub fn processes(&self, id: &str) -> Vec<u32> {
+        let read = |hierarchy: &Hierarchy| {
+            let text =
+                std::fs::read_to_string(self.path(hierarchy, id).join("cgroup.procs")).ok()?;
+            Some(text.lines().filter_map(|l| l.parse().ok()).collect())
+        };
+        self.hierarchies.iter().find_map(read).unwrap_or_default()
+    }
+
+    /// The hierarchy that has a controller.
+    pub(crate) fn with_controller(&self, controller: &str) -> Option<&Hierarchy> {
+        self.hierarchies.iter().find(|h| h.has(controller))
+    }
+
+    pub(crate) fn path(&self, hierarchy: &Hierarchy, id: &str) -> PathBuf {
+        hierarchy.mount.join(&self.name).join(id)
+    }
+}
+
+/// How a container sees its cgroups.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// No device restrictions.
+    pub all_devices: bool,
+    /// They are mounted inside.
+    pub mount: bool,
+}
+
+fn failed(path: &Path, source: Error) -> RuntimeError {
+    RuntimeError::Cgroup {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes `<parent>` below a hierarchy's root and lets its children have
+/// controllers.
+fn prepare_parent(hierarchy: &Hierarchy, name: &str) -> Result<OwnedFd, Error> {
+    let mut dir = open_host_dir(&hierarchy.mount)?;
+    for part in name.split('/') {
+        hierarchy.delegate(&dir);
+        dir = make(&dir, part)?;
+    }
+    hierarchy.delegate(&dir);
+    Ok(dir)
+}
+
+/// mkdir alone: cgroupfs has its own modes.
+fn make(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Error> {
+    match bulkhead_sys::directory::mkdirat_umask(parent, name, 0o755) {
+        Err(e) if e.io_kind() != std::io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    open_beneath(parent, name, OFlag::O_PATH | OFlag::O_DIRECTORY, 0)
+}
+
+fn open(dir: &OwnedFd, name: &str) -> Result<OwnedFd, Error> {
+    open_beneath(dir, name, OFlag::O_WRONLY, 0)
+}
+
+fn write(dir: impl AsFd, name: &str, value: &str) -> Result<(), Error> {
+    let file = open_beneath(dir, name, OFlag::O_WRONLY, 0)?;
+    File::from(file)
+        .write_all(value.as_bytes())
+        .map_err(|e| Error::new("write", format_args!("{name}, {value}"), e))
+}
+
+/// Children first; a container may have made cgroups of its own.
+fn remove_tree(parent: &OwnedFd, name: &str) -> Result<(), Error> {
+    let missing_is_fine = |result: Result<(), Error>| match result {
+        Err(e) if e.io_kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    match rmdirat(parent, name) {
+        Err(e) if e.io_kind() == std::io::ErrorKind::ResourceBusy => {}
+        other => return missing_is_fine(other),
+    }
+    let dir = open_beneath(parent, name, OFlag::O_PATH | OFlag::O_DIRECTORY, 0)?;
+    for entry in bulkhead_sys::directory::entries(&dir)? {
+        let entry = entry.to_string_lossy();
+        let stat = bulkhead_sys::directory::stat(&dir, &*entry)?;
+        if bulkhead_sys::directory::file_type(&stat) == 0o040_000 {
+            remove_tree(&dir, &entry)?;
+        }
+    }
+    missing_is_fine(rmdirat(parent, name))
+}

@@ -1,0 +1,135 @@
+//! What can go wrong on the daemon's side of the runtime.
+
+use std::io;
+use std::path::PathBuf;
+
+use bulkhead_model::ErrorKind;
+use bulkhead_model::error::Kind;
+use bulkhead_model::process::StartFailure;
+
+/// A step of the runtime failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// A file or directory of the engine's own state.
+    #[error("runtime state {}", path.display())]
+    State {
+        /// The path.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A system call on the engine's own state.
+    #[error("runtime state: {0}", source)]
+    Call {
+        /// What failed.
+        #[from]
+        source: bulkhead_sys::Error,
+    },
+    /// A storage plan's step.
+    #[error("storage {driver}: {step}")]
+    Storage {
+        /// The driver.
+        driver: String,
+        /// The step, as `create a/b`.
+        step: String,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// A step failed and taking back earlier ones failed too.
+    #[error("{first} (and while undoing: {})", undo.join("; "))]
+    Undo {
+        /// The failure that came first.
+        #[source]
+        first: Box<RuntimeError>,
+        /// What went wrong after it.
+        undo: Vec<String>,
+    },
+    /// The mount of a root filesystem.
+    #[error("storage {driver}: mounting the root filesystem")]
+    RootMount {
+        /// The driver.
+        driver: String,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// No cgroup filesystem below /sys/fs/cgroup.
+    #[error("no cgroup filesystem is mounted at /sys/fs/cgroup")]
+    NoCgroups,
+    /// A cgroup.
+    #[error("cgroup {}", path.display())]
+    Cgroup {
+        /// Its path.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// The source of a bind mount.
+    #[error("bind source path {}", path.display())]
+    BindSource {
+        /// The path on the host.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// Filling a volume from the image.
+    #[error("copying the image's content into the volume at {}", path.display())]
+    CopyUp {
+        /// The path inside.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// A sysctl that is not namespaced, or malformed.
+    #[error(transparent)]
+    Sysctl(#[from] crate::sysctl::InvalidSysctl),
+    /// The network could not be attached.
+    #[error("network")]
+    Network(
+        #[source] Box<dyn std::error::Error + Send + Sync>,
+        ErrorKind,
+    ),
+    /// The shim could not be spawned.
+    #[error("starting the shim")]
+    SpawnShim(#[source] bulkhead_sys::Error),
+    /// The shim broke off.
+    #[error("the shim broke off")]
+    Shim(#[source] io::Error),
+    /// The container's process could not be started; the text is the whole story.
+    #[error("{}", .0.message)]
+    Start(StartFailure),
+    /// No shim answers for this container.
+    #[error("container {0} is not running")]
+    NotRunning(String),
+}
+
+impl Kind for RuntimeError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            RuntimeError::Start(failure) => failure.kind,
+            RuntimeError::Undo { first, .. } => first.kind(),
+            RuntimeError::Network(_, kind) => *kind,
+            RuntimeError::Sysctl(_) | RuntimeError::BindSource { .. } => ErrorKind::InvalidArgument,
+            RuntimeError::NotRunning(_) => ErrorKind::Conflict,
+            RuntimeError::NoCgroups => ErrorKind::Unsupported,
+            RuntimeError::Storage { source, .. }
+            | RuntimeError::RootMount { source, .. }
+            | RuntimeError::Cgroup { source, .. } => call_kind(source),
+            _ => ErrorKind::Internal,
+        }
+    }
+}
+
+fn call_kind(error: &bulkhead_sys::Error) -> ErrorKind {
+    match error.io_kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
+        _ => ErrorKind::Internal,
+    }
+}

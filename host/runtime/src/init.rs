@@ -1,0 +1,203 @@
+//! The child's side: from a fresh clone of the shim to the container's program.
+//!
+//! One downward function; the order of the phases is the security argument.
+//!
+//! ```text
+//! cgroups ─▶ namespaces ─▶ root filesystem ─▶ limits ─▶ identity ─▶ exec
+//!   host's descriptors and /proc         │ pivot_root │ nothing of the host's left
+//! ```
+//!
+//! The process has one thread. It runs from a sealed memfd, so that what the
+//! container sees as /proc/1/exe can be read at most. Failures go to the shim
+//! over a close-on-exec socket; its end means that the program runs.
+
+mod cgroups;
+mod devices;
+mod error;
+mod exec;
+mod identity;
+mod limits;
+mod mask;
+mod rootfs;
+mod special;
+mod target;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use bulkhead_model::process::StartFailure;
+use bulkhead_sys::namespace::{self, Namespaces};
+use bulkhead_sys::{process, signal, socket, terminal};
+
+pub use error::InitError;
+
+use crate::order::InitOrder;
+
+/// What the child brings along.
+#[derive(Debug)]
+pub struct Descriptors {
+    /// The detached mount of the root filesystem.
+    pub rootfs: OwnedFd,
+    /// The network namespace; absent: the host's.
+    pub network: Option<OwnedFd>,
+    /// `tasks` files of version 1 cgroups, or `cgroup.procs` when the clone
+    /// could not be born in its cgroup.
+    pub cgroup_tasks: Vec<OwnedFd>,
+    /// Detached cgroup mounts with their names.
+    pub cgroup_mounts: Vec<(String, OwnedFd)>,
+    /// Detached mounts, in the order of `InitOrder::mounts`.
+    pub mounts: Vec<OwnedFd>,
+    /// Standard input, output and error; absent: a terminal is made.
+    pub streams: Option<[OwnedFd; 3]>,
+    /// The connection to the shim.
+    pub report: OwnedFd,
+}
+
+/// What the child tells the shim before its program runs.
+#[derive(Debug)]
+pub enum Report {
+    /// A limit that could not be applied.
+    Warning(String),
+    /// The terminal's master is attached to the message.
+    Terminal,
+    /// It failed.
+    Failed(StartFailure),
+}
+
+/// The namespaces a container is cloned into. The network's is joined, the
+/// cgroup namespace comes after the cgroups.
+pub fn namespaces(order: &InitOrder) -> Namespaces {
+    let mut flags = Namespaces::CLONE_NEWNS;
+    flags.set(Namespaces::CLONE_NEWPID, !order.shared.pid);
+    flags.set(Namespaces::CLONE_NEWIPC, !order.shared.ipc);
+    flags.set(Namespaces::CLONE_NEWUTS, !order.shared.uts);
+    flags
+}
+
+/// Becomes the container's first process. Returns only on failure, which has
+/// then been reported, with an exit code for nobody.
+pub fn run(order: &InitOrder, descriptors: Descriptors) -> i32 {
+    let report = match descriptors.report.try_clone() {
+        Ok(report) => report,
+        Err(_) => return 125,
+    };
+    let Err(error) = become_container(order, descriptors);
+    let failure = StartFailure {
+        kind: error.failure_kind(),
+        message: error.message(),
+    };
+    send_report(&report, &Report::Failed(failure), None);
+    125
+}
+
+fn become_container(
+    order: &InitOrder,
+    d: Descriptors,
+) -> Result<std::convert::Infallible, InitError> {
+    // Nobody unprivileged may look into this process while it holds
+    // descriptors of the host's; exec lifts this again.
+    process::set_dumpable(false)?;
+    process::set_sid()?;
+    signal::reset_all()?;
+    process::set_umask(0o022);
+    cgroups::enter(&d.cgroup_tasks)?;
+    join_namespaces(order, d.network.as_ref())?;
+    let mut root = rootfs::Root::attach(&d.rootfs)?;
+    let proc = special::mount_all(&mut root, order, &d.cgroup_mounts)?;
+    let terminal = d.streams.is_none();
+    let streams = match d.streams {
+        Some(streams) => streams,
+        None => open_terminal(&root, &d.report)?,
+    };
+    rootfs::mount_requested(&root, order, &d.mounts)?;
+    let cwd = rootfs::prepare_cwd(&root, order)?;
+    limits::write_sysctls(&proc, &order.sysctls)?;
+    limits::adjust_oom_score(&proc, order.oom_score_adj, &d.report)?;
+    if !order.privileged {
+        mask::apply(&root, &proc)?;
+    }
+    root.finish(order.read_only)?;
+    limits::apply_rlimits(&order.rlimits, &d.report)?;
+    let identity = identity::resolve(&root, &order.user)?;
+    root.pivot()?;
+    drop(proc);
+    become_streams(terminal, &streams)?;
+    identity::assume(order, &identity, &cwd)?;
+    Err(exec::exec(order, &identity))
+}
+
+fn join_namespaces(order: &InitOrder, network: Option<&OwnedFd>) -> Result<(), InitError> {
+    if let Some(network) = network {
+        namespace::join(network, Namespaces::CLONE_NEWNET)?;
+    }
+    if !order.shared.cgroup {
+        namespace::unshare(Namespaces::CLONE_NEWCGROUP)?;
+    }
+    if !order.shared.uts {
+        namespace::set_hostname(&order.hostname)?;
+    }
+    Ok(())
+}
+
+/// The terminal belongs to the container's own devpts; the shim gets the master.
+fn open_terminal(root: &rootfs::Root, report: &OwnedFd) -> Result<[OwnedFd; 3], InitError> {
+    let (master, slave, _number) = terminal::open(root.devpts()?)?;
+    special::mount_console(root, &slave)?;
+    send_report(report, &Report::Terminal, Some(&master));
+    let copy = || slave.try_clone().map_err(InitError::Duplicate);
+    Ok([copy()?, copy()?, slave])
+}
+
+fn become_streams(controlling: bool, streams: &[OwnedFd; 3]) -> Result<(), InitError> {
+    if controlling {
+        terminal::make_controlling(&streams[0])?;
+    }
+    for (number, stream) in streams.iter().enumerate() {
+        terminal::become_standard(stream, number as i32)?;
+    }
+    // Whatever else is open goes with the exec, the report socket included.
+    Ok(process::close_on_exec_from(3)?)
+}
+
+/// One byte of type, one of kind, text. A shim that is gone cannot be told.
+fn send_report(socket: &OwnedFd, report: &Report, fd: Option<&OwnedFd>) {
+    use crate::shim_protocol::{Event, Message};
+    let mut bytes = Vec::new();
+    match report {
+        Report::Warning(text) => Event::Warning(text.clone()).encode(&mut bytes),
+        Report::Terminal => bytes.push(0),
+        Report::Failed(failure) => Event::StartFailed(failure.clone()).encode(&mut bytes),
+    }
+    let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd()).collect();
+    let _ = socket::send(socket, &bytes, &fds);
+}
+
+/// Reads the child's next report; `None` when its program runs. The second
+/// part is the terminal's master.
+///
+/// # Errors
+/// The socket failed, or the report is broken.
+pub fn read_report(socket: &OwnedFd) -> std::io::Result<Option<(Report, Option<OwnedFd>)>> {
+    use crate::shim_protocol::{Decoder, Event};
+    let mut buffer = vec![0; 16 * 1024];
+    let received = socket::recv(socket, &mut buffer, 1)?;
+    let bytes = &buffer[..received.len];
+    match bytes {
+        [] => return Ok(None),
+        [0] => return Ok(Some((Report::Terminal, received.fds.into_iter().next()))),
+        _ => {}
+    }
+    let mut decoder = Decoder::<Event>::default();
+    decoder.push(bytes);
+    match decoder.next_message() {
+        Ok(Some(Event::Warning(text))) => Ok(Some((Report::Warning(text), None))),
+        Ok(Some(Event::StartFailed(failure))) => Ok(Some((Report::Failed(failure), None))),
+        _ => Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            "a broken report",
+        )),
+    }
+}
+
+fn warn(report: &OwnedFd, text: String) {
+    send_report(report, &Report::Warning(text), None);
+}

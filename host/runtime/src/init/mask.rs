@@ -1,0 +1,125 @@
+//! Parts of /proc and /sys that a container must not see or change: the union
+//! of what Docker, Podman and containerd hide today.
+
+use std::os::fd::OwnedFd;
+
+use bulkhead_sys::Result;
+use bulkhead_sys::directory::{file_type, stat_fd};
+use bulkhead_sys::mount::{self, Attributes, Context};
+use bulkhead_sys::path::{OFlag, open_beneath};
+
+use super::InitError;
+use super::rootfs::{Root, libc_enoent};
+
+/// Hidden, below /proc.
+const MASKED_PROC: [&str; 12] = [
+    "acpi",
+    "asound",
+    "interrupts",
+    "kcore",
+    "keys",
+    "latency_stats",
+    "sched_debug",
+    "scsi",
+    "timer_list",
+    "timer_stats",
+    "kpagecount",
+    "kpageflags",
+];
+
+/// Hidden, below /sys.
+const MASKED_SYS: [&str; 4] = [
+    "firmware",
+    "devices/virtual/powercap",
+    "fs/selinux",
+    "dev/block",
+];
+
+/// Hidden for each processor, below /sys/devices/system/cpu/cpuN: temperature
+/// and throttling tell what the neighbours do.
+const MASKED_CPU: &str = "thermal_throttle";
+
+/// Not to be written, below /proc.
+const READ_ONLY_PROC: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+
+/// Hides and write-protects. Both filesystems are the kernel's and freshly
+/// mounted, so no symlink of an image can be on these paths; none is followed.
+pub(super) fn apply(root: &Root, proc: &OwnedFd) -> std::result::Result<(), InitError> {
+    let covers = Covers::new(root)?;
+    for path in MASKED_PROC {
+        covers.hide(proc, path)?;
+    }
+    let sys = open_beneath(root.fd(), "sys", OFlag::O_PATH | OFlag::O_DIRECTORY, 0)?;
+    for path in MASKED_SYS {
+        covers.hide(&sys, path)?;
+    }
+    mask_cpus(&covers, &sys)?;
+    for path in READ_ONLY_PROC {
+        write_protect(proc, path)?;
+    }
+    Ok(())
+}
+
+fn mask_cpus(covers: &Covers, sys: &OwnedFd) -> Result<()> {
+    for cpu in 0..u32::MAX {
+        let base = format!("devices/system/cpu/cpu{cpu}");
+        if open(sys, &base)?.is_none() {
+            return Ok(());
+        }
+        covers.hide(sys, &format!("{base}/{MASKED_CPU}"))?;
+    }
+    Ok(())
+}
+
+/// What lies over hidden things: /dev/null over files, an empty directory
+/// over directories. Each is mounted once and cloned for each use.
+struct Covers {
+    null: OwnedFd,
+    empty: OwnedFd,
+}
+
+impl Covers {
+    fn new(root: &Root) -> std::result::Result<Self, InitError> {
+        let null = open_beneath(root.dev()?, "null", OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)?;
+        let tmpfs = Context::open(c"tmpfs")?;
+        tmpfs.set(c"mode", "755")?;
+        tmpfs.set(c"size", "4096")?;
+        let locked = Attributes::NO_SUID
+            .and(Attributes::NO_EXEC)
+            .and(Attributes::NO_DEV);
+        Ok(Self {
+            null,
+            empty: tmpfs.mount(locked.and(Attributes::READ_ONLY))?,
+        })
+    }
+
+    fn hide(&self, base: &OwnedFd, path: &str) -> Result<()> {
+        const S_IFDIR: u32 = 0o040_000;
+        let Some(place) = open(base, path)? else {
+            return Ok(());
+        };
+        let cover = if file_type(&stat_fd(&place)?) == S_IFDIR {
+            &self.empty
+        } else {
+            &self.null
+        };
+        mount::move_mount(mount::clone_mount(cover, false)?, place)
+    }
+}
+
+fn write_protect(proc: &OwnedFd, path: &str) -> Result<()> {
+    let Some(place) = open(proc, path)? else {
+        return Ok(());
+    };
+    let copy = mount::clone_mount(&place, true)?;
+    mount::set_attributes(&copy, Attributes::READ_ONLY, true)?;
+    mount::move_mount(copy, place)
+}
+
+/// `None` for what this kernel does not have.
+fn open(base: &OwnedFd, path: &str) -> Result<Option<OwnedFd>> {
+    match open_beneath(base, path, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0) {
+        Err(e) if e.errno() == libc_enoent() => Ok(None),
+        other => other.map(Some),
+    }
+}

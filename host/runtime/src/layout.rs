@@ -1,0 +1,74 @@
+//! Where the runtime keeps things, by descriptor.
+//!
+//! ```text
+//! <data-root>/storage/<driver>/      a storage driver's root
+//! <data-root>/containers/<id>/       log, hosts, hostname, resolv.conf
+//! <exec-root>/shims/<id>/            shim.sock, exit, log of the shim itself
+//! ```
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use bulkhead_sys::directory::ensure_dir;
+use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
+
+use crate::error::RuntimeError;
+
+/// A shim's socket in its state directory.
+pub const SOCKET: &str = "shim.sock";
+/// The exit record in its state directory.
+pub const EXIT: &str = "exit";
+/// What the shim itself writes to its standard error.
+pub const SHIM_LOG: &str = "log";
+
+/// The directories everything is opened beneath.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) storage: OwnedFd,
+    pub(crate) storage_path: std::path::PathBuf,
+    containers: OwnedFd,
+    pub(crate) shims: OwnedFd,
+}
+
+impl Layout {
+    pub(crate) fn open(data_root: &Path, exec_root: &Path) -> Result<Self, RuntimeError> {
+        let data = make_root(data_root)?;
+        let exec = make_root(exec_root)?;
+        Ok(Self {
+            storage: ensure_dir(&data, "storage", 0o700)?,
+            storage_path: data_root.join("storage"),
+            containers: ensure_dir(&data, "containers", 0o700)?,
+            shims: ensure_dir(&exec, "shims", 0o700)?,
+        })
+    }
+
+    /// A container's state folder, made if missing.
+    pub(crate) fn container(&self, id: &str) -> Result<OwnedFd, RuntimeError> {
+        Ok(ensure_dir(&self.containers, id, 0o700)?)
+    }
+
+    /// A shim's state directory.
+    pub(crate) fn shim(&self, id: &str) -> bulkhead_sys::Result<OwnedFd> {
+        open_beneath(&self.shims, id, OFlag::O_PATH | OFlag::O_DIRECTORY, 0)
+    }
+
+    /// A driver's root, made if missing. Drivers' names are checked by the
+    /// plugin host; a bad one fails here, too, as no single component.
+    pub(crate) fn driver(&self, driver: &str) -> bulkhead_sys::Result<OwnedFd> {
+        ensure_dir(&self.storage, driver, 0o700)
+    }
+}
+
+fn make_root(path: &Path) -> Result<OwnedFd, RuntimeError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let failed = |source| RuntimeError::State {
+        path: path.to_owned(),
+        source,
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(path)
+        .map_err(failed)?;
+    Ok(open_host_dir(path)?)
+}

@@ -1,0 +1,244 @@
+//! What the daemon tells a shim: one message with descriptors over the
+//! connection that then becomes the first client's.
+//!
+//! Wire form: payload length and number of descriptors, each a little-endian
+//! u32; the descriptors, in batches that ride on one byte each; the payload,
+//! in postcard. Daemon and shim are one build, so there is no version.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use serde::{Deserialize, Serialize};
+
+/// What a descriptor that came along is for; in the order of the descriptors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// The detached mount of the root filesystem.
+    RootFilesystem,
+    /// The shim's state directory: socket, exit record.
+    State,
+    /// The directory of the container's log files.
+    Logs,
+    /// The network namespace to join; absent: the host's.
+    Network,
+    /// `memory.events` or `memory.oom_control`, read at the end.
+    OomEvents,
+    /// The container's version 2 cgroup.
+    Cgroup,
+    /// `tasks` of a version 1 cgroup of the container's.
+    CgroupTasks,
+    /// `tasks` or `cgroup.procs` of the shims' cgroup.
+    ShimTasks,
+    /// A detached mount of the container's cgroup in one hierarchy; its name
+    /// below /sys/fs/cgroup, or nothing for a machine with version 2 alone.
+    CgroupMount(String),
+    /// A detached mount the user or the engine asked for; `mounts` has its target.
+    Mount,
+}
+
+/// Where a mount goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountTarget {
+    /// An absolute path inside.
+    pub target: Vec<u8>,
+    /// The mount's root is a directory.
+    pub directory: bool,
+    /// Mounted read-only, with everything below it.
+    pub read_only: bool,
+}
+
+/// A resource limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RlimitOrder {
+    /// As `getrlimit(2)` has it, without `RLIMIT_`.
+    pub name: String,
+    /// Soft limit.
+    pub soft: u64,
+    /// Hard limit.
+    pub hard: u64,
+}
+
+/// How the log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogOrder {
+    /// Rotate at this size, bytes; 0 is never.
+    pub max_size: u64,
+    /// Keep this many files, the current one included.
+    pub max_files: u32,
+}
+
+/// Namespaces that the container shares with the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// Process ids.
+    pub pid: bool,
+    /// System V IPC and queues.
+    pub ipc: bool,
+    /// Hostname.
+    pub uts: bool,
+    /// The view of cgroups.
+    pub cgroup: bool,
+}
+
+/// One range of a user namespace's mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRange {
+    /// First id inside.
+    pub inside: u32,
+    /// First id on the host.
+    pub host: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// Everything a shim needs to start a container, beside descriptors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartOrder {
+    /// The container's id.
+    pub id: String,
+    /// What the descriptors are.
+    pub roles: Vec<Role>,
+    /// The connection gets output from the first byte on.
+    pub subscribed: bool,
+    /// Keep a log.
+    pub log: Option<LogOrder>,
+    /// Standard input stays open for clients.
+    pub stdin: bool,
+    /// It closes for good with the first client's.
+    pub stdin_once: bool,
+    /// A pseudo terminal.
+    pub terminal: bool,
+    /// Its first size: columns, rows.
+    pub console_size: Option<(u16, u16)>,
+    /// What happens in the child.
+    pub init: InitOrder,
+}
+
+/// Everything the child needs to become the container's first process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitOrder {
+    /// Command line.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: Vec<String>,
+    /// Working directory.
+    pub cwd: Vec<u8>,
+    /// As the user wrote it.
+    pub user: String,
+    /// Hostname inside.
+    pub hostname: String,
+    /// Bounding, effective and permitted capabilities.
+    pub capabilities: u64,
+    /// All devices, nothing masked.
+    pub privileged: bool,
+    /// PR_SET_NO_NEW_PRIVS
+    pub no_new_privileges: bool,
+    /// The system call filter: opcode, jumps, operand.
+    pub seccomp: Vec<(u16, u8, u8, u32)>,
+    /// Namespaces shared with the host.
+    pub shared: Shared,
+    /// The user namespace's mapping; empty: none.
+    pub user_namespace: Vec<IdRange>,
+    /// Resource limits.
+    pub rlimits: Vec<RlimitOrder>,
+    /// -1000 to 1000.
+    pub oom_score_adj: i32,
+    /// Bytes of /dev/shm.
+    pub shm_size: u64,
+    /// Checked and with slashes, below /proc/sys.
+    pub sysctls: Vec<(String, String)>,
+    /// The root filesystem is read-only.
+    pub read_only: bool,
+    /// Targets of the descriptors with [`Role::Mount`], in their order.
+    pub mounts: Vec<MountTarget>,
+}
+
+/// SCM_MAX_FD is 253 (`unix(7)`).
+const BATCH: usize = 200;
+
+/// Longest order, bytes: arguments and environment are at most 6 MiB for the
+/// kernel, too.
+const MAX_ORDER: usize = 16 << 20;
+
+/// Sends an order and its descriptors.
+///
+/// # Errors
+/// EPIPE when the shim died.
+pub fn send(connection: &UnixStream, order: &StartOrder, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let payload =
+        postcard::to_stdvec(order).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let mut head = (payload.len() as u32).to_le_bytes().to_vec();
+    head.extend_from_slice(&(fds.len() as u32).to_le_bytes());
+    let mut stream = connection;
+    stream.write_all(&head)?;
+    for batch in fds.chunks(BATCH) {
+        bulkhead_sys::socket::send(connection, &[0], batch)?;
+    }
+    stream.write_all(&payload)
+}
+
+/// Receives an order and its descriptors.
+///
+/// # Errors
+/// `UnexpectedEof` when the daemon gave up; `InvalidData` for a broken order.
+pub fn receive(connection: &UnixStream) -> io::Result<(StartOrder, Vec<OwnedFd>)> {
+    let mut stream = connection;
+    let mut head = [0u8; 8];
+    stream.read_exact(&mut head)?;
+    let [a, b, c, d, e, f, g, h] = head;
+    let (length, count) = (
+        u32::from_le_bytes([a, b, c, d]) as usize,
+        u32::from_le_bytes([e, f, g, h]) as usize,
+    );
+    if length > MAX_ORDER {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the order is too long",
+        ));
+    }
+    let mut fds = Vec::with_capacity(count.min(BATCH));
+    while fds.len() < count {
+        let received = bulkhead_sys::socket::recv(connection.as_fd(), &mut [0], BATCH)?;
+        if received.len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        fds.extend(received.fds);
+    }
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload)?;
+    let order: StartOrder = postcard::from_bytes(&payload)
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+    if order.roles.len() != fds.len() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "roles and descriptors disagree",
+        ));
+    }
+    Ok((order, fds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_arrives_with_more_descriptors_than_one_message_takes() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let fds = vec![null.as_fd(); 450];
+        let order = StartOrder {
+            id: "x".into(),
+            roles: vec![Role::Mount; 450],
+            init: InitOrder {
+                env: vec!["A=".to_owned() + &"b".repeat(100_000)],
+                ..InitOrder::default()
+            },
+            ..StartOrder::default()
+        };
+        let reader = std::thread::spawn(move || receive(&b).unwrap());
+        send(&a, &order, &fds).unwrap();
+        let (back, got) = reader.join().unwrap();
+        assert_eq!((back, got.len()), (order, 450));
+    }
+}

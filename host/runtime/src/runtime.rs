@@ -1,0 +1,151 @@
+//! The runtime: one structure over descriptors, one file per operation.
+
+mod mounts;
+mod operations;
+mod start;
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bulkhead_model::driver::DriverRoot;
+use bulkhead_model::error::Failure;
+use bulkhead_model::network::NetworkPlan;
+use bulkhead_model::process::{ContainerPlan, ExitStatus, Running};
+use bulkhead_model::storage::{RootMount, StoragePlan};
+use bulkhead_model::{ContainerId, process};
+
+use crate::cgroup::Parent;
+use crate::error::RuntimeError;
+use crate::layout::Layout;
+use crate::storage::BeneathRoot;
+use crate::{seccomp, storage};
+
+/// What a runtime is made with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Images, layers, containers; survives a restart of the machine.
+    pub data_root: PathBuf,
+    /// Sockets and exit records; does not.
+    pub exec_root: PathBuf,
+    /// The parent of all our cgroups, below each hierarchy's root, such as `bulkhead`.
+    pub cgroup_parent: String,
+    /// The shim's executable.
+    pub shim: PathBuf,
+}
+
+/// Carries out plans. All methods may be called from several threads.
+#[derive(Debug)]
+pub struct Runtime {
+    layout: Layout,
+    cgroups: Parent,
+    /// A sealed copy of the shim: no container can reach the installed file.
+    shim: OwnedFd,
+    profiles: seccomp::Cache,
+    roots: Mutex<Roots>,
+    /// Our shims that have not been reaped, by container.
+    children: Mutex<HashMap<String, OwnedFd>>,
+}
+
+#[derive(Default)]
+struct Roots(HashMap<String, Arc<BeneathRoot>>);
+
+impl std::fmt::Debug for Roots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Runtime {
+    /// Makes the directories and the parent cgroup, and copies the shim.
+    ///
+    /// # Errors
+    /// A directory or cgroup cannot be made, the shim cannot be read.
+    pub fn open(config: &Config) -> Result<Self, RuntimeError> {
+        let failed = |source| RuntimeError::State {
+            path: config.shim.clone(),
+            source,
+        };
+        let mut file = std::fs::File::open(&config.shim).map_err(failed)?;
+        let name = CString::from(c"bulkhead-shim");
+        Ok(Self {
+            layout: Layout::open(&config.data_root, &config.exec_root)?,
+            cgroups: Parent::open(&config.cgroup_parent)?,
+            shim: bulkhead_sys::memfd::sealed(&name, &mut file)?,
+            profiles: seccomp::Cache::default(),
+            roots: Mutex::default(),
+            children: Mutex::default(),
+        })
+    }
+
+    fn root_of(&self, driver: &str) -> Result<OwnedFd, RuntimeError> {
+        let step = || "open the driver's root".to_owned();
+        let failed = |source| RuntimeError::Storage {
+            driver: driver.to_owned(),
+            step: step(),
+            source,
+        };
+        self.layout.driver(driver).map_err(failed)
+    }
+
+    fn mount(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, RuntimeError> {
+        let path = self.layout.storage_path.join(driver);
+        storage::open_mount(driver, &self.root_of(driver)?, &path, mount)
+    }
+
+    fn driver_root_of(&self, driver: &str) -> Result<Arc<BeneathRoot>, RuntimeError> {
+        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(root) = roots.0.get(driver) {
+            return Ok(Arc::clone(root));
+        }
+        let root = Arc::new(BeneathRoot::new(self.root_of(driver)?));
+        roots.0.insert(driver.to_owned(), Arc::clone(&root));
+        Ok(root)
+    }
+}
+
+impl process::Runtime for Runtime {
+    fn apply_storage(&self, driver: &str, plan: &StoragePlan) -> Result<(), Failure> {
+        let apply = || storage::apply(driver, &self.root_of(driver)?, plan);
+        apply().map_err(Failure::new)
+    }
+
+    fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, Failure> {
+        self.mount(driver, mount).map_err(Failure::new)
+    }
+
+    fn driver_root(&self, driver: &str) -> Arc<dyn DriverRoot> {
+        match self.driver_root_of(driver) {
+            Ok(root) => root,
+            Err(_) => Arc::new(storage::MissingRoot),
+        }
+    }
+
+    fn start(
+        &self,
+        plan: &ContainerPlan,
+        network: &NetworkPlan,
+        attach: bool,
+    ) -> Result<Running, Failure> {
+        self.start_container(plan, network, attach)
+            .map_err(Failure::new)
+    }
+
+    fn reconnect(&self, id: &ContainerId) -> Result<Running, Failure> {
+        self.reconnect_shim(id).map_err(Failure::new)
+    }
+
+    fn recorded_exit(&self, id: &ContainerId) -> Option<ExitStatus> {
+        self.read_exit(id)
+    }
+
+    fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), Failure> {
+        self.send_signal(id, signal).map_err(Failure::new)
+    }
+
+    fn cleanup(&self, id: &ContainerId) -> Result<(), Failure> {
+        self.remove_leftovers(id).map_err(Failure::new)
+    }
+}

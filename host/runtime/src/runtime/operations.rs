@@ -1,0 +1,111 @@
+//! What is done to containers that run or have run.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use bulkhead_model::ContainerId;
+use bulkhead_model::process::{ExitStatus, Running};
+use bulkhead_sys::path::{OFlag, open_beneath, proc_path};
+use bulkhead_sys::{pidfd, poll, tree};
+
+use super::Runtime;
+use crate::error::RuntimeError;
+use crate::exit_record;
+use crate::layout::{EXIT, SOCKET};
+use crate::shim_protocol::{Event, Message, Request, read_event};
+
+/// How long an ended shim may take to go.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Runtime {
+    /// Connects by way of the directory's descriptor: the socket's own path
+    /// may be longer than the 107 bytes `sockaddr_un` holds.
+    fn connect(&self, id: &ContainerId) -> Result<UnixStream, RuntimeError> {
+        let not_running = || RuntimeError::NotRunning(id.as_str().to_owned());
+        let state = self.layout.shim(id.as_str()).map_err(|_| not_running())?;
+        let path: PathBuf = [proc_path(&state), SOCKET.to_owned()].iter().collect();
+        UnixStream::connect(path).map_err(|_| not_running())
+    }
+
+    pub(super) fn reconnect_shim(&self, id: &ContainerId) -> Result<Running, RuntimeError> {
+        let connection = self.connect(id)?;
+        send(&connection, &Request::GetState)?;
+        let mut reader = &connection;
+        match read_event(&mut reader).map_err(RuntimeError::Shim)? {
+            Event::Started { pid } => Ok(Running {
+                pid,
+                shim: connection,
+                warnings: Vec::new(),
+            }),
+            _ => Err(RuntimeError::NotRunning(id.as_str().to_owned())),
+        }
+    }
+
+    pub(super) fn send_signal(&self, id: &ContainerId, signal: i32) -> Result<(), RuntimeError> {
+        send(&self.connect(id)?, &Request::Signal(signal))
+    }
+
+    pub(super) fn read_exit(&self, id: &ContainerId) -> Option<ExitStatus> {
+        let state = self.layout.shim(id.as_str()).ok()?;
+        let file = open_beneath(state, EXIT, OFlag::O_RDONLY, 0).ok()?;
+        let text = std::io::read_to_string(std::fs::File::from(file)).ok()?;
+        exit_record::parse(&text)
+    }
+
+    pub(super) fn remove_leftovers(&self, id: &ContainerId) -> Result<(), RuntimeError> {
+        let id = id.as_str();
+        self.reap_one(id)?;
+        crate::handoff::detach_endpoint(id)?;
+        self.cgroups.remove(id)?;
+        Ok(tree::remove_tree(&self.layout.shims, id)?)
+    }
+
+    /// Waits for a shim of ours to end, a moment; then it is killed.
+    pub(super) fn reap_one(&self, id: &str) -> Result<(), RuntimeError> {
+        let child = self
+            .children
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+        let Some(child) = child else { return Ok(()) };
+        if !ends_within(&child, GRACE)? {
+            let _ = pidfd::send_signal(&child, 9);
+        }
+        pidfd::wait(&child)?;
+        Ok(())
+    }
+
+    /// Reaps shims that have ended.
+    pub(super) fn reap(&self) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|_, child| !matches!(pidfd::try_wait(&*child), Ok(Some(_))));
+    }
+}
+
+fn ends_within(child: &OwnedFd, limit: Duration) -> Result<bool, RuntimeError> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let events = poll::wait(
+            &[(child.as_fd(), poll::Events::POLLIN)],
+            Some(left.as_millis() as u16),
+        )?;
+        if !events[0].is_empty() {
+            return Ok(true);
+        }
+        if left.is_zero() {
+            return Ok(false);
+        }
+    }
+}
+
+fn send(connection: &UnixStream, request: &Request) -> Result<(), RuntimeError> {
+    use std::io::Write;
+    let mut bytes = Vec::new();
+    request.encode(&mut bytes);
+    let mut stream = connection;
+    stream.write_all(&bytes).map_err(RuntimeError::Shim)
+}

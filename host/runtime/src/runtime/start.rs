@@ -1,0 +1,332 @@
+//! Starting a container.
+//!
+//! The shim is spawned first and waits for its order while we prepare; the
+//! network is attached on a thread of its own beside cgroups and mounts.
+//!
+//! ```text
+//! spawn shim ─┬─ network (thread) ───────────┬─▶ order ─▶ Started
+//!             └─ cgroups ─▶ root ─▶ mounts ──┘
+//! ```
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::PoisonError;
+
+use bulkhead_model::network::NetworkPlan;
+use bulkhead_model::process::{ContainerPlan, LogConfig, Running, SeccompProfile};
+use bulkhead_sys::clone::{Child, Program, spawn};
+use bulkhead_sys::path::{OFlag, open_beneath, open_host};
+
+use super::Runtime;
+use super::mounts::Mounts;
+use crate::cgroup::{Cgroups, Options};
+use crate::error::RuntimeError;
+use crate::handoff::{self, Attached};
+use crate::layout::SHIM_LOG;
+use crate::order::{self, IdRange, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOrder};
+use crate::shim_protocol::{Event, read_event};
+use crate::sysctl::{self, Private};
+use crate::undo::Undo;
+
+/// Everything a start has prepared before the order goes out.
+struct Prepared {
+    rootfs: OwnedFd,
+    mounts: Mounts,
+    logs: OwnedFd,
+    cgroups: Cgroups,
+    shim_tasks: Vec<OwnedFd>,
+}
+
+impl Runtime {
+    pub(super) fn start_container(
+        &self,
+        plan: &ContainerPlan,
+        network: &NetworkPlan,
+        attach: bool,
+    ) -> Result<Running, RuntimeError> {
+        let sysctls = checked_sysctls(plan, network)?;
+        self.reap();
+        let mut undo = Undo::default();
+        match self.start_steps(plan, network, attach, sysctls, &mut undo) {
+            Ok(running) => {
+                undo.disarm();
+                Ok(running)
+            }
+            Err(error) => Err(undo.roll_back(error)),
+        }
+    }
+
+    fn start_steps<'a>(
+        &'a self,
+        plan: &'a ContainerPlan,
+        network: &'a NetworkPlan,
+        attach: bool,
+        sysctls: Vec<(String, String)>,
+        undo: &mut Undo<'a>,
+    ) -> Result<Running, RuntimeError> {
+        let id = plan.id.as_str();
+        undo.push(move || Ok(bulkhead_sys::tree::remove_tree(&self.layout.shims, id)?));
+        let state = self.fresh_state(id)?;
+        undo.push(move || self.cgroups.remove(id));
+        undo.push(move || self.reap_one(id));
+        let (child, connection) = self.spawn_shim(id, &state)?;
+        // The shim ends by itself when its connection closes without an order.
+        self.children
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned(), child.pidfd);
+        undo.push(move || handoff::detach(id, network));
+        let (attached, prepared) = std::thread::scope(|scope| {
+            let attached = scope.spawn(|| handoff::attach(network, id));
+            let prepared = self.prepare(plan);
+            (attached.join(), prepared)
+        });
+        let attached = attached.unwrap_or_else(|_| Err(handoff::panicked()))?;
+        let prepared = prepared?;
+        let mut warnings = prepared.cgroups.warnings.clone();
+        self.send_order(
+            plan,
+            attach,
+            sysctls,
+            &connection,
+            &state,
+            &attached,
+            &prepared,
+        )?;
+        let pid = await_start(&connection, &mut warnings)?;
+        Ok(Running {
+            pid,
+            shim: connection,
+            warnings,
+        })
+    }
+
+    /// An empty state directory; what an earlier run left is removed.
+    fn fresh_state(&self, id: &str) -> Result<OwnedFd, RuntimeError> {
+        bulkhead_sys::tree::remove_tree(&self.layout.shims, id)?;
+        bulkhead_sys::directory::mkdirat(&self.layout.shims, id, 0o700)?;
+        Ok(self.layout.shim(id)?)
+    }
+
+    fn spawn_shim(&self, id: &str, state: &OwnedFd) -> Result<(Child, UnixStream), RuntimeError> {
+        let null = open_host("/dev/null", OFlag::O_RDWR, 0)?;
+        let log = open_beneath(
+            state,
+            SHIM_LOG,
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND,
+            0o600,
+        )?;
+        let (ours, theirs) = UnixStream::pair().map_err(RuntimeError::Shim)?;
+        // The id lets people tell shims apart in ps.
+        let args = [
+            CString::from(c"bulkhead-shim"),
+            CString::new(id).unwrap_or_default(),
+        ];
+        let descriptors = [null.as_fd(), null.as_fd(), log.as_fd(), theirs.as_fd()];
+        let program = Program {
+            file: self.shim.as_fd(),
+            args: &args,
+            env: &[],
+            descriptors: &descriptors,
+        };
+        let child = spawn(&program).map_err(RuntimeError::SpawnShim)?;
+        Ok((child, ours))
+    }
+
+    fn prepare(&self, plan: &ContainerPlan) -> Result<Prepared, RuntimeError> {
+        let options = Options {
+            all_devices: plan.privileged,
+            mount: true,
+        };
+        let cgroups = self
+            .cgroups
+            .create(plan.id.as_str(), &plan.resources, options)?;
+        let rootfs = self.mount(&plan.storage_driver, &plan.rootfs)?;
+        let mounts = self.open_mounts(plan, &rootfs)?;
+        let logs = self.layout.container(plan.id.as_str())?;
+        Ok(Prepared {
+            rootfs,
+            mounts,
+            logs,
+            cgroups,
+            shim_tasks: self.cgroups.shim_tasks()?,
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn send_order(
+        &self,
+        plan: &ContainerPlan,
+        attach: bool,
+        sysctls: Vec<(String, String)>,
+        connection: &UnixStream,
+        state: &OwnedFd,
+        attached: &Attached,
+        prepared: &Prepared,
+    ) -> Result<(), RuntimeError> {
+        let (roles, fds) = descriptors(state, attached, prepared);
+        let order = StartOrder {
+            id: plan.id.as_str().to_owned(),
+            roles,
+            subscribed: attach,
+            log: log_order(&plan.log),
+            stdin: plan.stdin,
+            stdin_once: plan.stdin_once,
+            terminal: plan.terminal,
+            console_size: plan.console_size,
+            init: self.init_order(plan, sysctls, &prepared.mounts),
+        };
+        order::send(connection, &order, &fds).map_err(RuntimeError::Shim)
+    }
+
+    fn init_order(
+        &self,
+        plan: &ContainerPlan,
+        sysctls: Vec<(String, String)>,
+        mounts: &Mounts,
+    ) -> InitOrder {
+        use std::os::unix::ffi::OsStrExt;
+        let filtered = plan.seccomp == SeccompProfile::Default && !plan.privileged;
+        let seccomp = if filtered {
+            self.filter(plan.capabilities)
+        } else {
+            Vec::new()
+        };
+        InitOrder {
+            args: plan.args.clone(),
+            env: plan.env.clone(),
+            cwd: plan.cwd.as_os_str().as_bytes().to_vec(),
+            user: plan.user.clone(),
+            hostname: plan.hostname.clone(),
+            capabilities: plan.capabilities,
+            privileged: plan.privileged,
+            no_new_privileges: plan.no_new_privileges,
+            seccomp,
+            shared: Shared {
+                pid: plan.shared.pid,
+                ipc: plan.shared.ipc,
+                uts: plan.shared.uts,
+                cgroup: plan.shared.cgroup,
+            },
+            user_namespace: plan
+                .user_namespace
+                .iter()
+                .map(|m| IdRange {
+                    inside: m.inside,
+                    host: m.host,
+                    count: m.count,
+                })
+                .collect(),
+            rlimits: plan
+                .rlimits
+                .iter()
+                .map(|r| RlimitOrder {
+                    name: r.name.clone(),
+                    soft: r.soft,
+                    hard: r.hard,
+                })
+                .collect(),
+            oom_score_adj: plan.oom_score_adj,
+            shm_size: plan.shm_size,
+            sysctls,
+            read_only: plan.read_only,
+            mounts: mounts.iter().map(|(target, _)| target.clone()).collect(),
+        }
+    }
+
+    fn filter(&self, capabilities: u64) -> Vec<(u16, u8, u8, u32)> {
+        self.profiles
+            .default_profile(capabilities)
+            .iter()
+            .map(|i| (i.code, i.jt, i.jf, i.k))
+            .collect()
+    }
+}
+
+fn checked_sysctls(
+    plan: &ContainerPlan,
+    network: &NetworkPlan,
+) -> Result<Vec<(String, String)>, RuntimeError> {
+    use bulkhead_model::network::NetworkNamespace;
+    let private = Private {
+        ipc: !plan.shared.ipc,
+        network: network.namespace == NetworkNamespace::Private,
+    };
+    let check = |(key, value): &(String, String)| sysctl::normalise(key, value, private);
+    Ok(plan.sysctls.iter().map(check).collect::<Result<_, _>>()?)
+}
+
+fn log_order(log: &LogConfig) -> Option<LogOrder> {
+    match log {
+        LogConfig::JsonFile {
+            max_size,
+            max_files,
+        } => Some(LogOrder {
+            max_size: *max_size,
+            max_files: *max_files,
+        }),
+        LogConfig::None => None,
+    }
+}
+
+fn descriptors<'a>(
+    state: &'a OwnedFd,
+    attached: &'a Attached,
+    prepared: &'a Prepared,
+) -> (Vec<Role>, Vec<BorrowedFd<'a>>) {
+    let cgroups = &prepared.cgroups;
+    let mut all: Vec<(Role, BorrowedFd<'a>)> = vec![
+        (Role::RootFilesystem, prepared.rootfs.as_fd()),
+        (Role::State, state.as_fd()),
+        (Role::Logs, prepared.logs.as_fd()),
+    ];
+    all.extend(attached.netns.iter().map(|fd| (Role::Network, fd.as_fd())));
+    all.extend(
+        cgroups
+            .oom_events
+            .iter()
+            .map(|fd| (Role::OomEvents, fd.as_fd())),
+    );
+    all.extend(cgroups.unified.iter().map(|fd| (Role::Cgroup, fd.as_fd())));
+    all.extend(
+        cgroups
+            .tasks
+            .iter()
+            .map(|fd| (Role::CgroupTasks, fd.as_fd())),
+    );
+    all.extend(
+        prepared
+            .shim_tasks
+            .iter()
+            .map(|fd| (Role::ShimTasks, fd.as_fd())),
+    );
+    all.extend(
+        cgroups
+            .mounts
+            .iter()
+            .map(|(name, fd)| (Role::CgroupMount(name.clone()), fd.as_fd())),
+    );
+    all.extend(
+        prepared
+            .mounts
+            .iter()
+            .map(|(_, fd)| (Role::Mount, fd.as_fd())),
+    );
+    all.into_iter().unzip()
+}
+
+fn await_start(
+    mut connection: &UnixStream,
+    warnings: &mut Vec<String>,
+) -> Result<u32, RuntimeError> {
+    loop {
+        match read_event(&mut connection).map_err(RuntimeError::Shim)? {
+            Event::Warning(text) => warnings.push(text),
+            Event::Started { pid } => return Ok(pid),
+            Event::StartFailed(failure) => return Err(RuntimeError::Start(failure)),
+            _ => return Err(RuntimeError::Shim(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Storage drivers' plans: carried out beneath the driver's root, with undo.
+
+mod driver_root;
+mod mounts;
+mod state;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use bulkhead_model::storage::{DirPath, StoragePlan, StorageStep};
+use bulkhead_sys::copy::copy_tree;
+use bulkhead_sys::directory::{entries, mkdirat, rename_noreplace};
+use bulkhead_sys::path::{OFlag, open_beneath};
+use bulkhead_sys::tree::remove_tree;
+use bulkhead_sys::{Error, Result};
+
+pub(crate) use driver_root::{BeneathRoot, MissingRoot};
+pub(crate) use mounts::open_mount;
+
+use crate::error::RuntimeError;
+use crate::undo::Undo;
+
+/// Carries out a plan's steps: everything but removals in order, then the
+/// removals, which cannot be undone.
+pub(crate) fn apply(
+    driver: &str,
+    root: &OwnedFd,
+    plan: &StoragePlan,
+) -> std::result::Result<(), RuntimeError> {
+    let (removals, others): (Vec<_>, Vec<_>) = plan
+        .steps
+        .iter()
+        .partition(|step| matches!(step, StorageStep::RemoveTree { .. }));
+    let mut undo = Undo::default();
+    for step in others {
+        if let Err(source) = apply_step(driver, root, step, &mut undo) {
+            return Err(undo.roll_back(failed(driver, step, source)));
+        }
+    }
+    undo.disarm();
+    for step in removals {
+        apply_step(driver, root, step, &mut Undo::default())
+            .map_err(|source| failed(driver, step, source))?;
+    }
+    Ok(())
+}
+
+fn failed(driver: &str, step: &StorageStep, source: Error) -> RuntimeError {
+    RuntimeError::Storage {
+        driver: driver.to_owned(),
+        step: describe(step),
+        source,
+    }
+}
+
+fn describe(step: &StorageStep) -> String {
+    match step {
+        StorageStep::CreateDir { dir, .. } => format!("create {dir}"),
+        StorageStep::CloneTree { source, dest } => format!("clone {source} to {dest}"),
+        StorageStep::Rename { from, to } => format!("rename {from} to {to}"),
+        StorageStep::RemoveTree { dir } => format!("remove {dir}"),
+        StorageStep::PutState { key, .. } => format!("keep state {key:?}"),
+    }
+}
+
+fn apply_step<'a>(
+    driver: &'a str,
+    root: &'a OwnedFd,
+    step: &'a StorageStep,
+    undo: &mut Undo<'a>,
+) -> Result<()> {
+    let undone = move |what: &'static str, result: Result<()>| {
+        result.map_err(|source| RuntimeError::Storage {
+            driver: driver.to_owned(),
+            step: what.to_owned(),
+            source,
+        })
+    };
+    match step {
+        StorageStep::CreateDir { dir, mode } => {
+            let (parent, name) = parent_of(root, dir)?;
+            mkdirat(&parent, &name, mode & 0o7777)?;
+            undo.push(move || undone("remove what was created", remove_tree(&parent, &name)));
+        }
+        StorageStep::CloneTree { source, dest } => {
+            let to = open_dir(root, dest)?;
+            let emptied = to.try_clone().map_err(|e| Error::new("dup", dest, e))?;
+            undo.push(move || undone("empty what was filled", remove_entries(&emptied)));
+            copy_tree(open_dir(root, source)?, to)?;
+        }
+        StorageStep::Rename { from, to } => {
+            let (old_parent, old) = parent_of(root, from)?;
+            let (new_parent, new) = parent_of(root, to)?;
+            rename_noreplace(&old_parent, &old, &new_parent, &new)?;
+            undo.push(move || {
+                undone(
+                    "rename back",
+                    rename_noreplace(&new_parent, &new, &old_parent, &old),
+                )
+            });
+        }
+        StorageStep::RemoveTree { dir } => match parent_of(root, dir) {
+            Err(e) if e.io_kind() == std::io::ErrorKind::NotFound => {}
+            other => {
+                let (parent, name) = other?;
+                remove_tree(parent, name)?;
+            }
+        },
+        StorageStep::PutState { key, value } => {
+            let before = state::get(root, key)?;
+            undo.push(move || undone("restore state", state::put(root, key, before.as_deref())));
+            state::put(root, key, value.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_entries(dir: &OwnedFd) -> Result<()> {
+    entries(dir)?
+        .into_iter()
+        .try_for_each(|name| remove_tree(dir, name))
+}
+
+pub(crate) fn to_path(dir: &DirPath) -> PathBuf {
+    dir.0.iter().map(|name| name.as_str()).collect()
+}
+
+/// Opens a directory of a plan; the empty path is the root itself.
+pub(crate) fn open_dir(root: impl AsFd, dir: &DirPath) -> Result<OwnedFd> {
+    let path = if dir.0.is_empty() {
+        PathBuf::from(".")
+    } else {
+        to_path(dir)
+    };
+    open_beneath(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)
+}
+
+fn parent_of(root: &OwnedFd, dir: &DirPath) -> Result<(OwnedFd, String)> {
+    let Some((name, above)) = dir.0.split_last() else {
+        return Err(Error::new(
+            "path",
+            "the driver's root itself",
+            std::io::Error::from(std::io::ErrorKind::InvalidInput),
+        ));
+    };
+    Ok((
+        open_dir(root, &DirPath(above.to_vec()))?,
+        name.as_str().to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

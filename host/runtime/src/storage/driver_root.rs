@@ -1,0 +1,158 @@
+//! What a storage driver may read of its own root.
+
+use std::io;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use bulkhead_model::driver::DriverRoot;
+use bulkhead_model::storage::{DirName, DirPath, Usage};
+use bulkhead_sys::directory::{
+    BTRFS_MAGIC, OVERLAY_MAGIC, TMPFS_MAGIC, XFS_MAGIC, entries, filesystem_magic, unlinkat,
+};
+use bulkhead_sys::path::{OFlag, open_beneath};
+
+use super::{open_dir, state};
+
+/// A driver's root by descriptor.
+pub(crate) struct BeneathRoot {
+    root: OwnedFd,
+    facts: Vec<String>,
+}
+
+const MAX_SMALL: u64 = 1 << 20;
+
+impl BeneathRoot {
+    pub(crate) fn new(root: OwnedFd) -> Self {
+        let facts = probe(&root);
+        Self { root, facts }
+    }
+}
+
+impl DriverRoot for BeneathRoot {
+    fn is_dir(&self, dir: &DirPath) -> bool {
+        open_dir(&self.root, dir).is_ok()
+    }
+
+    fn entries(
+        &self,
+        dir: &DirPath,
+        after: Option<&DirName>,
+        max: usize,
+    ) -> io::Result<Vec<String>> {
+        let names = entries(open_dir(&self.root, dir)?)?;
+        // Names no plan could use are not the driver's business.
+        let mut names: Vec<String> = names
+            .into_iter()
+            .filter_map(|n| n.into_string().ok())
+            .filter(|n| DirName::new(n).is_some())
+            .collect();
+        names.sort_unstable();
+        names.retain(|name| after.is_none_or(|after| name.as_str() > after.as_str()));
+        names.truncate(max);
+        Ok(names)
+    }
+
+    fn read_small(&self, dir: &DirPath, name: &DirName) -> io::Result<Vec<u8>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let file = std::fs::File::from(open_beneath(
+            open_dir(&self.root, dir)?,
+            name.as_str(),
+            flags,
+            0,
+        )?);
+        let found = file.metadata()?;
+        if !found.is_file() || found.len() > MAX_SMALL {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a file of at most 1 MiB",
+            ));
+        }
+        let mut bytes = Vec::with_capacity(found.len() as usize);
+        file.take(MAX_SMALL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn usage(&self, dir: &DirPath) -> io::Result<Usage> {
+        let (bytes, inodes) = bulkhead_sys::tree::usage(open_dir(&self.root, dir)?)?;
+        Ok(Usage { bytes, inodes })
+    }
+
+    fn state(&self, key: &str) -> Option<Vec<u8>> {
+        state::get(&self.root, key).ok().flatten()
+    }
+
+    fn facts(&self) -> Vec<String> {
+        self.facts.clone()
+    }
+}
+
+/// The root of a driver whose folder cannot be opened: it has nothing.
+pub(crate) struct MissingRoot;
+
+impl DriverRoot for MissingRoot {
+    fn is_dir(&self, _: &DirPath) -> bool {
+        false
+    }
+
+    fn entries(&self, _: &DirPath, _: Option<&DirName>, _: usize) -> io::Result<Vec<String>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn read_small(&self, _: &DirPath, _: &DirName) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn usage(&self, _: &DirPath) -> io::Result<Usage> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn state(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn facts(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Finds out what the kernel and the filesystem can.
+fn probe(root: &OwnedFd) -> Vec<String> {
+    let mut facts = Vec::new();
+    let filesystems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let magic = filesystem_magic(root).unwrap_or(0);
+    let known = filesystems.lines().any(|line| line.ends_with("\toverlay"));
+    // An overlay can be the lower layer of an overlay, but not the upper.
+    if known && magic != OVERLAY_MAGIC {
+        // `volatile` came with Linux 5.10; we need newer calls anyway.
+        facts.extend(["overlay", "overlay-volatile"]);
+    }
+    facts.extend(match magic {
+        XFS_MAGIC => Some("xfs"),
+        BTRFS_MAGIC => Some("btrfs"),
+        TMPFS_MAGIC => Some("tmpfs"),
+        OVERLAY_MAGIC => Some("on-overlay"),
+        0xef53 => Some("ext4"),
+        _ => None,
+    });
+    if can_reflink(root) {
+        facts.push("reflink");
+    }
+    facts.into_iter().map(str::to_owned).collect()
+}
+
+/// Tries it: whether XFS can depends on how it was made.
+fn can_reflink(root: &OwnedFd) -> bool {
+    const NAMES: [&str; 2] = [".probe-a", ".probe-b"];
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
+    let attempt = || -> bulkhead_sys::Result<bool> {
+        let from = open_beneath(root, NAMES[0], flags, 0o600)?;
+        let to = open_beneath(root, NAMES[1], flags, 0o600)?;
+        bulkhead_sys::poll::write(&from, &[0; 4096])?;
+        Ok(bulkhead_sys::copy::reflink(&from, &to))
+    };
+    let can = attempt().unwrap_or(false);
+    for name in NAMES {
+        let _ = unlinkat(root, name);
+    }
+    can
+}

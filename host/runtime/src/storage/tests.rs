@@ -1,0 +1,188 @@
+use super::*;
+use bulkhead_model::storage::DirName;
+
+fn path(text: &str) -> DirPath {
+    DirPath(
+        text.split('/')
+            .filter(|p| !p.is_empty())
+            .map(|p| DirName::new(p).unwrap())
+            .collect(),
+    )
+}
+
+fn create(text: &str) -> StorageStep {
+    StorageStep::CreateDir {
+        dir: path(text),
+        mode: 0o755,
+    }
+}
+
+fn run(root: &OwnedFd, steps: Vec<StorageStep>) -> std::result::Result<(), RuntimeError> {
+    apply("test", root, &StoragePlan { steps, mount: None })
+}
+
+#[test]
+fn a_failing_plan_leaves_the_root_as_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = bulkhead_sys::path::open_host_dir(temp.path()).unwrap();
+    run(
+        &root,
+        vec![
+            create("a"),
+            create("a/fs"),
+            StorageStep::PutState {
+                key: "k".into(),
+                value: Some(b"1".to_vec()),
+            },
+        ],
+    )
+    .unwrap();
+    std::fs::write(temp.path().join("a/fs/file"), "x").unwrap();
+    let error = run(
+        &root,
+        vec![
+            create("b"),
+            StorageStep::CloneTree {
+                source: path("a/fs"),
+                dest: path("b"),
+            },
+            StorageStep::Rename {
+                from: path("a"),
+                to: path("c"),
+            },
+            StorageStep::PutState {
+                key: "k".into(),
+                value: None,
+            },
+            StorageStep::RemoveTree { dir: path("c") },
+            create("no/parent"),
+        ],
+    )
+    .unwrap_err();
+    assert!(
+        matches!(error, RuntimeError::Storage { ref step, .. } if step == "create no/parent"),
+        "{error:?}"
+    );
+    assert!(temp.path().join("a/fs/file").exists());
+    assert!(!temp.path().join("b").exists() && !temp.path().join("c").exists());
+    assert_eq!(state::get(&root, "k").unwrap().as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
+fn a_plan_clones_renames_and_removes() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = bulkhead_sys::path::open_host_dir(temp.path()).unwrap();
+    run(&root, vec![create("a")]).unwrap();
+    std::fs::write(temp.path().join("a/file"), "x").unwrap();
+    run(
+        &root,
+        vec![
+            StorageStep::RemoveTree { dir: path("a") },
+            StorageStep::RemoveTree {
+                dir: path("never/was"),
+            },
+            create("b"),
+            StorageStep::CloneTree {
+                source: path("a"),
+                dest: path("b"),
+            },
+            StorageStep::Rename {
+                from: path("b"),
+                to: path("c"),
+            },
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        std::fs::read_to_string(temp.path().join("c/file")).unwrap(),
+        "x"
+    );
+    assert!(!temp.path().join("a").exists());
+}
+
+#[test]
+fn a_planted_symlink_is_not_followed() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(temp.path().join("root")).unwrap();
+    std::fs::create_dir_all(temp.path().join("outside")).unwrap();
+    std::os::unix::fs::symlink("../outside", temp.path().join("root/link")).unwrap();
+    let root = bulkhead_sys::path::open_host_dir(temp.path().join("root")).unwrap();
+    assert!(run(&root, vec![create("link/x")]).is_err());
+    assert_eq!(
+        std::fs::read_dir(temp.path().join("outside"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn an_overlay_mount_shows_all_layers_and_is_in_no_mount_table() {
+    use bulkhead_model::storage::RootMount;
+    let temp = tempfile::tempdir().unwrap();
+    let root = bulkhead_sys::path::open_host_dir(temp.path()).unwrap();
+    let mut steps: Vec<_> = (0..40).map(|i| create(&format!("l{i}"))).collect();
+    steps.extend([create("up"), create("work")]);
+    run(&root, steps).unwrap();
+    for i in 0..40 {
+        std::fs::write(temp.path().join(format!("l{i}/f{i}")), "x").unwrap();
+    }
+    let lower = (0..40).map(|i| path(&format!("l{i}"))).collect();
+    let mount = RootMount::Overlay {
+        lower,
+        upper: Some((path("up"), path("work"))),
+        options: vec![],
+    };
+    for way in mounts::Way::ALL {
+        let Ok(mounted) = mounts::overlay(&root, temp.path(), &mount, way) else {
+            continue;
+        };
+        assert_eq!(entries(&mounted).unwrap().len(), 40, "{way:?}");
+    }
+    let mounted = open_mount("test", &root, temp.path(), &mount).unwrap();
+    mkdirat(&mounted, "made", 0o700).unwrap();
+    assert!(temp.path().join("up/made").exists());
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!table.contains(temp.path().to_str().unwrap()));
+}
+
+#[test]
+fn a_driver_reads_its_root_and_nothing_else() {
+    use bulkhead_model::driver::DriverRoot;
+    let temp = tempfile::tempdir().unwrap();
+    let root = bulkhead_sys::path::open_host_dir(temp.path()).unwrap();
+    run(
+        &root,
+        vec![
+            create("a"),
+            create("a/x"),
+            create("a/y"),
+            create("a/z"),
+            StorageStep::PutState {
+                key: "a/../k".into(),
+                value: Some(vec![1]),
+            },
+        ],
+    )
+    .unwrap();
+    std::fs::write(temp.path().join("a/small"), "bytes").unwrap();
+    let view = BeneathRoot::new(root);
+    assert!(view.is_dir(&path("a")) && !view.is_dir(&path("b")) && !view.is_dir(&path("a/small")));
+    assert_eq!(
+        view.entries(&path("a"), DirName::new("small").as_ref(), 2)
+            .unwrap(),
+        ["x", "y"]
+    );
+    assert_eq!(
+        view.read_small(&path("a"), &DirName::new("small").unwrap())
+            .unwrap(),
+        b"bytes"
+    );
+    assert_eq!(view.state("a/../k"), Some(vec![1]));
+    assert!(view.usage(&path("a")).unwrap().inodes == 5);
+    assert!(
+        view.facts().contains(&"overlay".to_owned()),
+        "{:?}",
+        view.facts()
+    );
+}

@@ -1,0 +1,58 @@
+//! Time as Docker's log writes it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since the epoch.
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_nanos() as u64)
+}
+
+/// RFC 3339 in UTC with nanoseconds, as Go's `RFC3339Nano` without its cut
+/// zeros: readers parse both.
+pub(crate) fn rfc3339(nanos: u64) -> String {
+    let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:09}Z")
+}
+
+/// The Gregorian date of a day since the epoch. Years are counted from March,
+/// so that the leap day comes last, in eras of 400 years.
+fn civil(days: u64) -> (u64, u64, u64) {
+    const DAYS_TO_EPOCH: u64 = 719_468;
+    const ERA: u64 = 146_097;
+    let days = days + DAYS_TO_EPOCH;
+    let (era, of_era) = (days / ERA, days % ERA);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_calendars_get_wrong_are_right() {
+        let day = |seconds: u64| rfc3339(seconds * 1_000_000_000);
+        assert_eq!(day(0), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(day(951_782_400), "2000-02-29T00:00:00.000000000Z");
+        assert_eq!(day(951_868_800), "2000-03-01T00:00:00.000000000Z");
+        assert_eq!(day(4_107_542_399), "2100-02-28T23:59:59.000000000Z");
+        assert_eq!(day(4_107_542_400), "2100-03-01T00:00:00.000000000Z");
+        assert_eq!(
+            rfc3339(1_735_689_599_000_000_007),
+            "2024-12-31T23:59:59.000000007Z"
+        );
+    }
+}

@@ -1,0 +1,242 @@
+//! From the order to a running child.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use bulkhead_model::process::StartFailure;
+use bulkhead_runtime::init::{self, Descriptors, Report};
+use bulkhead_runtime::layout::SOCKET;
+use bulkhead_runtime::order::{self, Role, StartOrder};
+use bulkhead_runtime::shim_protocol::{Event, Message, STDERR, STDOUT};
+use bulkhead_sys::clone::{Child, fork_into};
+use bulkhead_sys::path::proc_path;
+use bulkhead_sys::{poll, socket, terminal};
+
+use crate::client::Client;
+use crate::log::Log;
+use crate::output::Output;
+use crate::stdin::Stdin;
+use crate::supervisor::Supervisor;
+
+/// Our ends of the container's standard streams.
+struct Ends {
+    stdin: Option<OwnedFd>,
+    outputs: Vec<Output>,
+    terminal: Option<OwnedFd>,
+}
+
+/// Receives the order and starts the container; `None` when it could not be
+/// started, which the daemon has then been told.
+pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
+    let (order, fds) = order::receive(&connection)?;
+    let mut given = Given::sort(&order, fds);
+    for tasks in given.all(|r| *r == Role::ShimTasks) {
+        // The daemon's own cgroup ends with its service.
+        poll::write(&tasks, b"0")?;
+    }
+    let state = given.one(&Role::State)?;
+    let listener = listen(&state)?;
+    let log = match order.log {
+        Some(settings) => Some(Log::open(given.one(&Role::Logs)?, &order.id, settings)?),
+        None => None,
+    };
+    let oom_events = given.one(&Role::OomEvents).ok();
+    let (child, ends) = match start_child(&order, &mut given, &connection)? {
+        Ok(started) => started,
+        Err(failure) => {
+            send(&connection, &Event::StartFailed(failure))?;
+            return Ok(None);
+        }
+    };
+    send(&connection, &Event::Started { pid: child.pid })?;
+    let mut first = Client::new(connection)?;
+    first.subscribed = order.subscribed;
+    Ok(Some(Supervisor {
+        pid: child.pid,
+        child: child.pidfd,
+        exit: None,
+        stdin: Stdin::new(ends.stdin, order.stdin_once),
+        outputs: ends.outputs,
+        terminal: ends.terminal,
+        clients: vec![first],
+        listener: Some(listener),
+        log,
+        oom_events,
+        state,
+    }))
+}
+
+/// Descriptors of the order by what they are for.
+struct Given(HashMap<usize, (Role, OwnedFd)>);
+
+impl Given {
+    fn sort(order: &StartOrder, fds: Vec<OwnedFd>) -> Self {
+        Self(order.roles.iter().cloned().zip(fds).enumerate().collect())
+    }
+
+    /// Takes all that match, in the order's order.
+    fn all(&mut self, matches: impl Fn(&Role) -> bool) -> Vec<OwnedFd> {
+        self.all_with_roles(matches)
+            .into_iter()
+            .map(|(_, fd)| fd)
+            .collect()
+    }
+
+    fn all_with_roles(&mut self, matches: impl Fn(&Role) -> bool) -> Vec<(Role, OwnedFd)> {
+        let mut keys: Vec<usize> = self
+            .0
+            .iter()
+            .filter(|(_, (role, _))| matches(role))
+            .map(|(k, _)| *k)
+            .collect();
+        keys.sort_unstable();
+        keys.iter().filter_map(|key| self.0.remove(key)).collect()
+    }
+
+    fn one(&mut self, role: &Role) -> io::Result<OwnedFd> {
+        let found = self.all(|r| r == role).into_iter().next();
+        found.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the order lacks {role:?}"),
+            )
+        })
+    }
+}
+
+/// The socket's mode is 0600 by the directory's 0700 and our umask.
+fn listen(state: &OwnedFd) -> io::Result<UnixListener> {
+    bulkhead_sys::process::set_umask(0o077);
+    let listener = UnixListener::bind(format!("{}/{SOCKET}", proc_path(state)))?;
+    bulkhead_sys::process::set_umask(0o022);
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+type Started = Result<(Child, Ends), StartFailure>;
+
+fn start_child(
+    order: &StartOrder,
+    given: &mut Given,
+    connection: &UnixStream,
+) -> io::Result<Started> {
+    let (report, reported) = socket::seqpacket_pair()?;
+    let (mut ends, streams) = if order.terminal {
+        (Ends::none(), None)
+    } else {
+        pipes(order.stdin)?
+    };
+    let unified = given.one(&Role::Cgroup).ok();
+    let descriptors = Descriptors {
+        rootfs: given.one(&Role::RootFilesystem)?,
+        network: given.one(&Role::Network).ok(),
+        cgroup_tasks: given.all(|r| *r == Role::CgroupTasks),
+        cgroup_mounts: given
+            .all_with_roles(|r| matches!(r, Role::CgroupMount(_)))
+            .into_iter()
+            .map(|(role, fd)| {
+                (
+                    if let Role::CgroupMount(name) = role {
+                        name
+                    } else {
+                        String::new()
+                    },
+                    fd,
+                )
+            })
+            .collect(),
+        mounts: given.all(|r| *r == Role::Mount),
+        streams,
+        report,
+    };
+    let init = &order.init;
+    let cloned = fork_into(
+        init::namespaces(init),
+        unified.as_ref().map(|fd| fd.as_fd()),
+        move || init::run(init, descriptors),
+    );
+    let child = match cloned {
+        Ok(child) => child,
+        Err(error) => {
+            let message = format!("{error}: {}", error.source);
+            return Ok(Err(StartFailure {
+                kind: bulkhead_model::ErrorKind::Internal,
+                message,
+            }));
+        }
+    };
+    // The child's ends were moved into the closure, and went with it.
+    while let Some((report, master)) = init::read_report(&reported)? {
+        match report {
+            Report::Warning(text) => send(connection, &Event::Warning(text))?,
+            Report::Terminal => ends = terminal_ends(order, master)?,
+            Report::Failed(failure) => {
+                bulkhead_sys::pidfd::wait(&child.pidfd)?;
+                return Ok(Err(failure));
+            }
+        }
+    }
+    Ok(Ok((child, ends)))
+}
+
+impl Ends {
+    fn none() -> Self {
+        Self {
+            stdin: None,
+            outputs: Vec::new(),
+            terminal: None,
+        }
+    }
+}
+
+fn pipes(stdin: bool) -> io::Result<(Ends, Option<[OwnedFd; 3]>)> {
+    let (out_reader, out_writer) = io::pipe()?;
+    let (error_reader, error_writer) = io::pipe()?;
+    let (stdin_reader, stdin_writer): (OwnedFd, Option<OwnedFd>) = if stdin {
+        let (reader, writer) = io::pipe()?;
+        poll::set_nonblocking(&writer)?;
+        (reader.into(), Some(writer.into()))
+    } else {
+        (std::fs::File::open("/dev/null")?.into(), None)
+    };
+    let outputs = vec![
+        Output::new(out_reader.into(), STDOUT)?,
+        Output::new(error_reader.into(), STDERR)?,
+    ];
+    let ends = Ends {
+        stdin: stdin_writer,
+        outputs,
+        terminal: None,
+    };
+    Ok((
+        ends,
+        Some([stdin_reader, out_writer.into(), error_writer.into()]),
+    ))
+}
+
+fn terminal_ends(order: &StartOrder, master: Option<OwnedFd>) -> io::Result<Ends> {
+    let master = master
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no terminal came along"))?;
+    if let Some((columns, rows)) = order.console_size {
+        terminal::resize(&master, columns, rows)?;
+    }
+    poll::set_nonblocking(&master)?;
+    Ok(Ends {
+        stdin: if order.stdin {
+            Some(master.try_clone()?)
+        } else {
+            None
+        },
+        outputs: vec![Output::new(master.try_clone()?, STDOUT)?],
+        terminal: Some(master),
+    })
+}
+
+fn send(mut connection: &UnixStream, event: &Event) -> io::Result<()> {
+    use std::io::Write;
+    let mut bytes = Vec::new();
+    event.encode(&mut bytes);
+    connection.write_all(&bytes)
+}

@@ -1,0 +1,251 @@
+//! A runtime of its own for each test: data root, exec root, cgroup parent,
+//! and a busybox root filesystem. Runs as root on the real kernel.
+
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use bulkhead_model::ContainerId;
+use bulkhead_model::error::Failure;
+use bulkhead_model::network::NetworkPlan;
+use bulkhead_model::process::{ContainerPlan, ExitStatus, LogConfig, Running, Runtime as _};
+use bulkhead_model::storage::{DirName, DirPath, RootMount};
+use bulkhead_runtime::shim_protocol::{Event, Message, Request, read_event};
+use bulkhead_runtime::{Config, Runtime};
+
+/// Docker's fourteen.
+pub const DOCKER_CAPABILITIES: u64 = 0xa804_25fb;
+
+pub struct Machine {
+    pub temp: tempfile::TempDir,
+    pub runtime: Runtime,
+    pub parent: String,
+}
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+impl Machine {
+    pub fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let parent = format!(
+            "bulkhead-test-{}-{}",
+            std::process::id(),
+            COUNTER.fetch_add(1, Ordering::Relaxed)
+        );
+        let runtime = Runtime::open(&Config {
+            data_root: temp.path().join("data"),
+            exec_root: temp.path().join("exec"),
+            cgroup_parent: parent.clone(),
+            shim: env!("CARGO_BIN_EXE_bulkhead-shim").into(),
+        })
+        .unwrap();
+        let machine = Self {
+            temp,
+            runtime,
+            parent,
+        };
+        machine.make_rootfs();
+        machine
+    }
+
+    /// A second runtime over the same directories: the daemon after a restart.
+    pub fn reopen(&self) -> Runtime {
+        Runtime::open(&Config {
+            data_root: self.temp.path().join("data"),
+            exec_root: self.temp.path().join("exec"),
+            cgroup_parent: self.parent.clone(),
+            shim: env!("CARGO_BIN_EXE_bulkhead-shim").into(),
+        })
+        .unwrap()
+    }
+
+    pub fn rootfs(&self) -> PathBuf {
+        self.temp.path().join("data/storage/test/root")
+    }
+
+    fn make_rootfs(&self) {
+        let root = self.rootfs();
+        for dir in ["bin", "etc", "tmp", "root", "usr"] {
+            std::fs::create_dir_all(root.join(dir)).unwrap();
+        }
+        std::fs::set_permissions(root.join("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
+        std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+        let list = std::process::Command::new("/bin/busybox")
+            .arg("--list")
+            .output()
+            .unwrap();
+        for applet in String::from_utf8(list.stdout)
+            .unwrap()
+            .lines()
+            .filter(|a| *a != "busybox")
+        {
+            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
+        }
+        std::fs::write(
+            root.join("etc/passwd"),
+            "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/tmp:/bin/sh\n",
+        )
+        .unwrap();
+        std::fs::write(
+            root.join("etc/group"),
+            "root:x:0:\nweb:x:33:\nextra:x:44:web\n",
+        )
+        .unwrap();
+    }
+
+    pub fn plan(&self, args: &[&str]) -> ContainerPlan {
+        let id = ContainerId::from_bytes(bulkhead_sys::random::bytes().unwrap());
+        ContainerPlan {
+            hostname: id.short().to_owned(),
+            id,
+            storage_driver: "test".into(),
+            rootfs: RootMount::Bind {
+                source: DirPath(vec![DirName::new("root").unwrap()]),
+                read_only: false,
+            },
+            read_only: false,
+            args: args.iter().map(|a| (*a).to_owned()).collect(),
+            env: vec!["PATH=/usr/bin:/bin".into()],
+            cwd: "/".into(),
+            user: String::new(),
+            terminal: false,
+            stdin: false,
+            stdin_once: false,
+            console_size: None,
+            capabilities: DOCKER_CAPABILITIES,
+            privileged: false,
+            no_new_privileges: false,
+            seccomp: Default::default(),
+            shared: Default::default(),
+            user_namespace: Vec::new(),
+            resources: Default::default(),
+            rlimits: Vec::new(),
+            oom_score_adj: 0,
+            shm_size: 64 << 20,
+            sysctls: Vec::new(),
+            mounts: Vec::new(),
+            files: Vec::new(),
+            log: LogConfig::JsonFile {
+                max_size: 10 << 20,
+                max_files: 3,
+            },
+        }
+    }
+
+    pub fn sh(&self, script: &str) -> ContainerPlan {
+        self.plan(&["sh", "-c", script])
+    }
+
+    pub fn start(&self, plan: &ContainerPlan) -> Result<Running, Failure> {
+        let running = self.runtime.start(plan, &NetworkPlan::default(), true)?;
+        running
+            .shim
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        Ok(running)
+    }
+
+    pub fn try_run(&self, plan: &ContainerPlan) -> Result<Outcome, Failure> {
+        let running = self.start(plan)?;
+        let outcome = finish(&running.shim, running.warnings.clone());
+        self.runtime.cleanup(&plan.id).unwrap();
+        Ok(outcome)
+    }
+
+    pub fn run(&self, plan: &ContainerPlan) -> Outcome {
+        self.try_run(plan).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Runs a script and gives its trimmed output; panics unless it exits with 0.
+    pub fn output(&self, script: &str) -> String {
+        let outcome = self.run(&self.sh(script));
+        assert_eq!(outcome.exit.code, 0, "{outcome:?}");
+        outcome.out()
+    }
+
+    pub fn log(&self, plan: &ContainerPlan) -> String {
+        let id = plan.id.as_str();
+        std::fs::read_to_string(
+            self.temp
+                .path()
+                .join(format!("data/containers/{id}/{id}-json.log")),
+        )
+        .unwrap()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for base in std::fs::read_dir("/sys/fs/cgroup")
+            .unwrap()
+            .flatten()
+            .map(|e| e.path())
+        {
+            remove_cgroups(&base.join(&self.parent));
+        }
+        remove_cgroups(&Path::new("/sys/fs/cgroup").join(&self.parent));
+    }
+}
+
+fn remove_cgroups(path: &Path) {
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return;
+    };
+    for entry in entries.flatten().filter(|e| e.path().is_dir()) {
+        remove_cgroups(&entry.path());
+    }
+    let until = Instant::now() + Duration::from_secs(3);
+    while std::fs::remove_dir(path).is_err_and(|e| e.kind() == std::io::ErrorKind::ResourceBusy)
+        && Instant::now() < until
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[derive(Debug)]
+pub struct Outcome {
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    pub exit: ExitStatus,
+    pub warnings: Vec<String>,
+}
+
+impl Outcome {
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_owned()
+    }
+
+    pub fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().to_owned()
+    }
+}
+
+pub fn finish(mut shim: &UnixStream, warnings: Vec<String>) -> Outcome {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    loop {
+        match read_event(&mut shim).expect("the shim answers") {
+            Event::Stdout(bytes) => stdout.extend(bytes),
+            Event::Stderr(bytes) => stderr.extend(bytes),
+            Event::Exited(exit) => {
+                return Outcome {
+                    stdout,
+                    stderr,
+                    exit,
+                    warnings,
+                };
+            }
+            _ => {}
+        }
+    }
+}
+
+pub fn send(mut shim: &UnixStream, request: &Request) {
+    let mut bytes = Vec::new();
+    request.encode(&mut bytes);
+    shim.write_all(&bytes).unwrap();
+}
