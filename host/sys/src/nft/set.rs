@@ -33,6 +33,14 @@ impl DataType {
         }
     }
 
+    /// libnftables' record (type 0, four bytes) of a byte order: 1 is the
+    /// host's, which interface names have, 2 is big endian.
+    fn byte_order_record(self) -> [u8; 6] {
+        let order: u32 = if self == Self::IfName { 1 } else { 2 };
+        let [a, b, c, d] = order.to_ne_bytes();
+        [0, 4, a, b, c, d]
+    }
+
     fn size(self) -> u32 {
         match self {
             Self::Ipv4Addr => 4,
@@ -126,7 +134,8 @@ impl Element {
 }
 
 impl Set<'_> {
-    /// Appends what describes the set to an NFT_MSG_NEWSET.
+    /// Appends what describes the set to an NFT_MSG_NEWSET. The user data are
+    /// for `nft`, which needs the byte order of a key to list it.
     pub(super) fn encode(&self, encoder: &mut Encoder, id: u32) {
         const NFTA_SET_NAME: u16 = 2;
         const NFTA_SET_FLAGS: u16 = 3;
@@ -135,6 +144,7 @@ impl Set<'_> {
         const NFTA_SET_DATA_TYPE: u16 = 6;
         const NFTA_SET_DATA_LEN: u16 = 7;
         const NFTA_SET_ID: u16 = 10;
+        const NFTA_SET_USERDATA: u16 = 13;
         const NFT_SET_INTERVAL: u32 = 4;
         const NFT_SET_MAP: u32 = 8;
         let interval = if self.interval { NFT_SET_INTERVAL } else { 0 };
@@ -149,6 +159,9 @@ impl Set<'_> {
             .be32(NFTA_SET_KEY_TYPE, type_number(self.key))
             .be32(NFTA_SET_KEY_LEN, length(self.key))
             .be32(NFTA_SET_ID, id);
+        if let [single] = self.key {
+            encoder.attribute(NFTA_SET_USERDATA, &single.byte_order_record());
+        }
         if map != 0 {
             encoder
                 .be32(NFTA_SET_DATA_TYPE, type_number(self.value))
