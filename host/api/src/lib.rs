@@ -12,6 +12,7 @@
 //! | [`query`] | the query string of each call |
 //! | [`filters`] | the `filters` parameter in both of its encodings |
 //! | [`json`] | decoding that treats `null` as absent and names a bad field |
+//! | [`status`] | `Up 2 hours` and the like |
 //! | [`stream`] | the framing of attach and logs without a terminal |
 //! | [`container`] | create, list, inspect, wait |
 //! | [`image`] | list, inspect, delete |
@@ -31,6 +32,7 @@ pub mod network;
 pub mod progress;
 pub mod query;
 pub mod route;
+pub mod status;
 pub mod stream;
 pub mod system;
 pub mod version;

@@ -1,2 +1,103 @@
-//! bulkhead-cli
-fn main() {}
+//! `bulkhead`: Docker's command line over the Docker Engine API.
+
+mod attach;
+mod client;
+mod commands;
+mod container_flags;
+mod credentials;
+mod detach;
+mod error;
+mod flags;
+mod output;
+mod session;
+mod terminal;
+mod usage;
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use clap::{FromArgMatches, Parser};
+
+use client::{Address, Client};
+use commands::{Command, daemon};
+use error::{Error, Result};
+
+/// A container engine whose drivers are sandboxed plugins
+#[derive(Parser, Debug)]
+#[command(
+    name = "bulkhead",
+    version,
+    disable_help_subcommand = true,
+    disable_version_flag = true
+)]
+struct Cli {
+    /// Daemon socket to connect to (unix:///path)
+    #[arg(short = 'H', long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// Print version information and quit
+    #[arg(short, long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    if words
+        .get(1)
+        .is_some_and(|word| word == daemon::SESSION_VERB)
+    {
+        return finish(Err(daemon::execute(&words[2..], daemon::Session::Own)));
+    }
+    match usage::matches(&words)
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(usage::Refused::from))
+    {
+        Ok(cli) => run(&cli),
+        Err(refused) => refused.tell(),
+    }
+}
+
+fn run(cli: &Cli) -> ExitCode {
+    let result = execute(cli);
+    match (cli.command.starts_container(), result) {
+        (Some(verb), Err(error)) if !matches!(error, Error::Conflict(_)) => {
+            eprintln!("bulkhead: {error}\n\nRun 'bulkhead {verb} --help' for more information");
+            let code = if verb == "run" {
+                error.start_exit_code()
+            } else {
+                1
+            };
+            ExitCode::from(code)
+        }
+        (_, result) => finish(result),
+    }
+}
+
+fn execute(cli: &Cli) -> Result<u8> {
+    if let Command::Daemon(args) = &cli.command {
+        return Err(daemon::execute(&args.words, daemon::Session::Callers));
+    }
+    let client = Client::new(Address::choose(cli.host.as_deref())?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|source| Error::Io {
+        doing: "start",
+        source,
+    })?;
+    runtime.block_on(cli.command.execute(&client))
+}
+
+fn finish(result: Result<u8>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        // The reader of our output went away: 128 plus SIGPIPE, as a shell has it.
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::from(141)
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `bulkhead create`, and the first half of `bulkhead run`.
+
+use std::path::Path;
+
+use bulkhead_api::container::{CreateRequest, CreateResponse};
+use bulkhead_api::query::CreateQuery;
+use bulkhead_api::route::Route;
+use clap::Args;
+
+use super::{print, pull};
+use crate::client::{Call, Client};
+use crate::container_flags::ContainerFlags;
+use crate::error::{Error, Result};
+
+#[derive(Args, Debug)]
+#[command(
+    disable_help_flag = true,
+    override_usage = "bulkhead create [OPTIONS] IMAGE [COMMAND] [ARG...]"
+)]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    container: ContainerFlags,
+    /// Print usage
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+pub(super) async fn execute(client: &Client, args: &CreateArgs) -> Result<u8> {
+    let mut request = args.container.request()?;
+    let config = &mut request.config;
+    (config.attach_stdin, config.stdin_once) = (config.open_stdin, config.open_stdin);
+    (config.attach_stdout, config.attach_stderr) = (true, true);
+    let id = create(client, &args.container, &request).await?;
+    print(format_args!("{id}\n"))?;
+    Ok(0)
+}
+
+/// When the image is pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PullPolicy {
+    Always,
+    Missing,
+    Never,
+}
+
+/// Creates a container and gives its id; pulls its image first if the daemon
+/// says that it lacks it. Creating is tried before asking for the image, so
+/// that the usual case costs one call.
+pub(super) async fn create(
+    client: &Client,
+    flags: &ContainerFlags,
+    request: &CreateRequest,
+) -> Result<String> {
+    let policy = pull_policy(&flags.pull)?;
+    let reference = pull::reference(flags.image());
+    if let Some(path) = &flags.cidfile {
+        check_cidfile(path)?;
+    }
+    if policy == PullPolicy::Always {
+        pull::for_container(client, &reference?, flags).await?;
+        return finish(client, flags, request).await;
+    }
+    match finish(client, flags, request).await {
+        Err(error)
+            if error.is_not_found()
+                && policy == PullPolicy::Missing
+                && is_image_missing(&error) =>
+        {
+            let reference = reference?;
+            eprintln!("Unable to find image '{}' locally", reference.familiar());
+            pull::for_container(client, &reference, flags).await?;
+            finish(client, flags, request).await
+        }
+        other => other,
+    }
+}
+
+async fn finish(
+    client: &Client,
+    flags: &ContainerFlags,
+    request: &CreateRequest,
+) -> Result<String> {
+    let query = CreateQuery {
+        name: flags.name.clone(),
+        platform: flags.platform.clone(),
+    };
+    let created: CreateResponse = client
+        .json(
+            Call::new(Route::ContainerCreate)
+                .params(&query)
+                .json(request),
+        )
+        .await?;
+    created
+        .warnings
+        .iter()
+        .for_each(|warning| eprintln!("WARNING: {warning}"));
+    if let Some(path) = &flags.cidfile {
+        let open = |source| Error::Open {
+            path: path.display().to_string(),
+            source,
+        };
+        std::fs::write(path, &created.id).map_err(open)?;
+    }
+    Ok(created.id)
+}
+
+/// A missing network or storage driver is 404, too.
+fn is_image_missing(error: &Error) -> bool {
+    let Error::Daemon { message, .. } = error else {
+        return false;
+    };
+    message.to_lowercase().contains("no such image")
+}
+
+fn pull_policy(text: &str) -> Result<PullPolicy> {
+    match text {
+        "always" => Ok(PullPolicy::Always),
+        "missing" | "" => Ok(PullPolicy::Missing),
+        "never" => Ok(PullPolicy::Never),
+        other => Err(Error::Option(format!(
+            "invalid pull option: '{other}': must be one of \"always\", \"missing\" or \"never\""
+        ))),
+    }
+}
+
+fn check_cidfile(path: &Path) -> Result<()> {
+    match path.exists() {
+        true => Err(Error::Option(format!(
+            "container ID file found, make sure the other container isn't running or delete {}",
+            path.display()
+        ))),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,213 @@
+//! `bulkhead images`
+
+use bulkhead_api::Filters;
+use bulkhead_api::image::ImageSummary;
+use bulkhead_api::query::ImageListQuery;
+use bulkhead_api::route::Route;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::print;
+use super::ps::{FilterFlag, parse_filter, show};
+use crate::client::{Call, Client};
+use crate::error::Result;
+use crate::output::{Format, Table, ago, decimal_size};
+
+#[derive(Args, Debug)]
+#[command(override_usage = "bulkhead images [OPTIONS] [REPOSITORY[:TAG]]")]
+pub(crate) struct ImagesArgs {
+    /// Show all images (default hides intermediate images)
+    #[arg(short, long)]
+    all: bool,
+    /// Show digests
+    #[arg(long)]
+    digests: bool,
+    /// Filter the output (dangling=true, reference=PATTERN, ...)
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_filter)]
+    filter: Vec<FilterFlag>,
+    /// table, json, or text with {{.Repository}} and the like
+    #[arg(long)]
+    format: Option<String>,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only show image ids
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    reference: Option<String>,
+}
+
+/// One line: an image under one of its names.
+struct Named<'a> {
+    image: &'a ImageSummary,
+    repository: String,
+    tag: String,
+    digest: String,
+}
+
+pub(super) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
+    let format = Format::parse(args.format.as_deref())?;
+    let mut filters = Filters::default();
+    args.filter
+        .iter()
+        .for_each(|(name, value)| filters.add(name, value));
+    if let Some(reference) = &args.reference {
+        filters.add("reference", reference);
+    }
+    let query = ImageListQuery {
+        all: args.all,
+        filters,
+    };
+    let images: Vec<ImageSummary> = client
+        .json(Call::new(Route::ImageList).params(&query))
+        .await?;
+    let named: Vec<Named<'_>> = images
+        .iter()
+        .flat_map(|image| names(image, args.digests))
+        .collect();
+    if args.quiet {
+        named
+            .iter()
+            .try_for_each(|entry| print(format_args!("{}\n", args.id(entry.image))))?;
+        return Ok(0);
+    }
+    let rows: Vec<Value> = named.iter().map(|entry| args.fields(entry)).collect();
+    show(&rows, &format, || args.table(&rows))?;
+    Ok(0)
+}
+
+impl ImagesArgs {
+    fn id(&self, image: &ImageSummary) -> String {
+        if self.no_trunc {
+            image.id.clone()
+        } else {
+            short_id(&image.id)
+        }
+    }
+
+    fn fields(&self, entry: &Named<'_>) -> Value {
+        json!({
+            "Repository": entry.repository,
+            "Tag": entry.tag,
+            "Digest": entry.digest,
+            "ID": self.id(entry.image),
+            "CreatedSince": ago(entry.image.created),
+            "CreatedAt": entry.image.created.to_string(),
+            "Size": decimal_size(entry.image.size, 3),
+        })
+    }
+
+    fn table(&self, rows: &[Value]) -> Table {
+        let columns: &[(&str, &str)] = &[
+            ("REPOSITORY", "Repository"),
+            ("TAG", "Tag"),
+            ("DIGEST", "Digest"),
+            ("IMAGE ID", "ID"),
+            ("CREATED", "CreatedSince"),
+            ("SIZE", "Size"),
+        ];
+        let columns: Vec<_> = columns
+            .iter()
+            .filter(|(title, _)| self.digests || *title != "DIGEST")
+            .collect();
+        let mut table = Table::new(&columns.iter().map(|(title, _)| *title).collect::<Vec<_>>());
+        for row in rows {
+            table.row(
+                columns
+                    .iter()
+                    .map(|(_, key)| row[*key].as_str().unwrap_or_default().to_owned())
+                    .collect(),
+            );
+        }
+        table
+    }
+}
+
+/// `sha256:` and all but twelve digits taken away.
+pub(super) fn short_id(id: &str) -> String {
+    id.strip_prefix("sha256:")
+        .unwrap_or(id)
+        .chars()
+        .take(12)
+        .collect()
+}
+
+/// An image's names: each tag with the digest of its repository, or
+/// `<none>` for what is lacking.
+fn names(image: &ImageSummary, digests: bool) -> Vec<Named<'_>> {
+    let none = || "<none>".to_owned();
+    let digest_of = |repository: &str| {
+        let split = image
+            .repo_digests
+            .iter()
+            .filter_map(|text| text.split_once('@'));
+        split
+            .filter(|(name, _)| *name == repository)
+            .map(|(_, digest)| digest.to_owned())
+            .next()
+    };
+    let tags = image
+        .repo_tags
+        .iter()
+        .filter(|tag| *tag != "<none>:<none>")
+        .filter_map(|tag| tag.rsplit_once(':'));
+    let mut named: Vec<_> = tags
+        .map(|(repository, tag)| Named {
+            image,
+            repository: repository.to_owned(),
+            tag: tag.to_owned(),
+            digest: digest_of(repository).unwrap_or_else(none),
+        })
+        .collect();
+    if named.is_empty() {
+        let first = image
+            .repo_digests
+            .first()
+            .and_then(|text| text.split_once('@'));
+        let (repository, digest) = first
+            .filter(|(name, _)| *name != "<none>")
+            .unwrap_or(("<none>", "<none>"));
+        let digest = if digests { digest.to_owned() } else { none() };
+        named.push(Named {
+            image,
+            repository: repository.to_owned(),
+            tag: none(),
+            digest,
+        });
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(image: &ImageSummary) -> Vec<(String, String, String)> {
+        names(image, true)
+            .into_iter()
+            .map(|n| (n.repository, n.tag, n.digest))
+            .collect()
+    }
+
+    #[test]
+    fn an_image_is_shown_once_under_each_tag() {
+        let image = ImageSummary {
+            repo_tags: vec!["localhost:5000/a:1".into(), "b:2".into()],
+            repo_digests: vec!["localhost:5000/a@sha256:00".into()],
+            ..Default::default()
+        };
+        let row = |r: &str, t: &str, d: &str| (r.to_owned(), t.to_owned(), d.to_owned());
+        assert_eq!(
+            shown(&image),
+            [
+                row("localhost:5000/a", "1", "sha256:00"),
+                row("b", "2", "<none>")
+            ]
+        );
+        assert_eq!(
+            shown(&ImageSummary::default()),
+            [row("<none>", "<none>", "<none>")]
+        );
+    }
+}

@@ -1,0 +1,315 @@
+//! `bulkhead ps`
+
+use bulkhead_api::Filters;
+use bulkhead_api::container::{ContainerSummary, SummaryPort};
+use bulkhead_api::query::ListQuery;
+use bulkhead_api::route::Route;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::images::short_id;
+use super::print;
+use crate::client::{Call, Client};
+use crate::error::Result;
+use crate::flags::{InvalidValue, invalid};
+use crate::output::{Format, Table, ago, decimal_size, quote, shorten};
+
+#[derive(Args, Debug)]
+#[command(override_usage = "bulkhead ps [OPTIONS]")]
+pub(crate) struct PsArgs {
+    /// Show all containers (default shows just running)
+    #[arg(short, long)]
+    all: bool,
+    /// Filter the output (status=exited, name=web, ...)
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_filter)]
+    filter: Vec<FilterFlag>,
+    /// table, json, or text with {{.Names}} and the like
+    #[arg(long)]
+    format: Option<String>,
+    /// Show the n last created containers (includes all states)
+    #[arg(short = 'n', long, value_name = "N", default_value_t = -1, allow_hyphen_values = true, hide_default_value = true)]
+    last: i64,
+    /// Show the latest created container (includes all states)
+    #[arg(short, long)]
+    latest: bool,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only display container ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// Display total file sizes
+    #[arg(short, long)]
+    size: bool,
+}
+
+/// A filter's name and value.
+pub(crate) type FilterFlag = (String, String);
+
+/// `name=value`
+pub(crate) fn parse_filter(text: &str) -> Result<FilterFlag, InvalidValue> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| invalid("bad format of filter (expected name=value)"))?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+pub(super) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
+    let format = Format::parse(args.format.as_deref())?;
+    let mut filters = Filters::default();
+    args.filter
+        .iter()
+        .for_each(|(name, value)| filters.add(name, value));
+    let limit = if args.latest {
+        Some(1)
+    } else {
+        Some(args.last).filter(|n| *n > 0)
+    };
+    let query = ListQuery {
+        all: args.all,
+        limit,
+        size: args.size && !args.quiet,
+        filters,
+    };
+    let containers: Vec<ContainerSummary> = client
+        .json(Call::new(Route::ContainerList).params(&query))
+        .await?;
+    if args.quiet {
+        containers
+            .iter()
+            .try_for_each(|container| print(format_args!("{}\n", args.id(container))))?;
+        return Ok(0);
+    }
+    let rows: Vec<Value> = containers
+        .iter()
+        .map(|container| args.fields(container))
+        .collect();
+    show(&rows, &format, || args.table(&rows))?;
+    Ok(0)
+}
+
+/// Shows rows in the chosen form.
+pub(super) fn show(rows: &[Value], format: &Format, table: impl FnOnce() -> Table) -> Result<()> {
+    match format {
+        Format::Table => print(table()),
+        Format::Json => rows
+            .iter()
+            .try_for_each(|row| print(format_args!("{row}\n"))),
+        Format::Lines(template) => rows
+            .iter()
+            .try_for_each(|row| print(template.render(row)? + "\n")),
+        Format::Columns(template) => {
+            let cells = |line: String| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+            let heading = cells(template.heading());
+            let mut table = Table::new(&heading.iter().map(String::as_str).collect::<Vec<_>>());
+            for row in rows {
+                let mut row = cells(template.render(row)?);
+                row.resize(heading.len(), String::new());
+                table.row(row);
+            }
+            print(table)
+        }
+    }
+}
+
+impl PsArgs {
+    fn id(&self, container: &ContainerSummary) -> String {
+        if self.no_trunc {
+            container.id.clone()
+        } else {
+            short_id(&container.id)
+        }
+    }
+
+    fn image(&self, container: &ContainerSummary) -> String {
+        let image = &container.image;
+        match image.strip_prefix("sha256:") {
+            _ if image.is_empty() => "<no image>".into(),
+            Some(_) if !self.no_trunc => short_id(image),
+            _ => image.clone(),
+        }
+    }
+
+    fn command(&self, container: &ContainerSummary) -> String {
+        if self.no_trunc {
+            quote(&container.command)
+        } else {
+            quote(&shorten(&container.command, 20))
+        }
+    }
+
+    fn fields(&self, container: &ContainerSummary) -> Value {
+        let names = container
+            .names
+            .iter()
+            .map(|name| name.trim_start_matches('/'));
+        let names: Vec<&str> = names
+            .filter(|name| self.no_trunc || !name.contains('/'))
+            .collect();
+        let labels: Vec<String> = container
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let networks: Vec<&str> = container
+            .network_settings
+            .networks
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let mounts = container.mounts.iter().map(|m| {
+            if m.name.is_empty() {
+                &m.source
+            } else {
+                &m.name
+            }
+        });
+        json!({
+            "ID": self.id(container),
+            "Image": self.image(container),
+            "Command": self.command(container),
+            "CreatedAt": container.created.to_string(),
+            "RunningFor": ago(container.created),
+            "Status": container.status,
+            "State": container.state,
+            "Ports": ports(&container.ports),
+            "Names": names.join(","),
+            "Labels": labels.join(","),
+            "Networks": networks.join(","),
+            "Mounts": mounts.cloned().collect::<Vec<_>>().join(","),
+            "Size": size(container),
+        })
+    }
+
+    fn table(&self, rows: &[Value]) -> Table {
+        let columns: &[(&str, &str)] = &[
+            ("CONTAINER ID", "ID"),
+            ("IMAGE", "Image"),
+            ("COMMAND", "Command"),
+            ("CREATED", "RunningFor"),
+            ("STATUS", "Status"),
+            ("PORTS", "Ports"),
+            ("NAMES", "Names"),
+            ("SIZE", "Size"),
+        ];
+        let columns = &columns[..if self.size { 8 } else { 7 }];
+        let mut table = Table::new(&columns.iter().map(|(title, _)| *title).collect::<Vec<_>>());
+        for row in rows {
+            table.row(
+                columns
+                    .iter()
+                    .map(|(_, key)| row[*key].as_str().unwrap_or_default().to_owned())
+                    .collect(),
+            );
+        }
+        table
+    }
+}
+
+fn size(container: &ContainerSummary) -> String {
+    let own = decimal_size(container.size_rw.unwrap_or_default(), 3);
+    match container.size_root_fs {
+        Some(all) if all > 0 => format!("{own} (virtual {})", decimal_size(all, 3)),
+        _ => own,
+    }
+}
+
+/// `0.0.0.0:8080->80/tcp, 90-92/tcp`: neighbours that are exposed, or
+/// published under their own number, are drawn together.
+fn ports(list: &[SummaryPort]) -> String {
+    let mut sorted: Vec<&SummaryPort> = list.iter().collect();
+    sorted.sort_by_key(|p| (p.private_port, &p.ip, p.public_port, &p.protocol));
+    let mut groups: Vec<(String, &str, u16, u16)> = Vec::new();
+    let mut mappings = Vec::new();
+    for port in sorted {
+        if !port.ip.is_empty() && port.public_port != port.private_port {
+            let (address, private) = (
+                host_port(&port.ip, &port.public_port.to_string()),
+                port.private_port,
+            );
+            mappings.push(format!("{address}->{private}/{}", port.protocol));
+            continue;
+        }
+        let neighbour = groups.iter_mut().find(|(ip, protocol, _, last)| {
+            *ip == port.ip
+                && *protocol == port.protocol
+                && last.checked_add(1) == Some(port.private_port)
+        });
+        match neighbour {
+            Some(group) => group.3 = port.private_port,
+            None => groups.push((
+                port.ip.clone(),
+                &port.protocol,
+                port.private_port,
+                port.private_port,
+            )),
+        }
+    }
+    let groups = groups.into_iter().map(|(ip, protocol, first, last)| {
+        let range = if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        };
+        match ip.as_str() {
+            "" => format!("{range}/{protocol}"),
+            ip => format!("{}->{range}/{protocol}", host_port(ip, &range)),
+        }
+    });
+    groups.chain(mappings).collect::<Vec<_>>().join(", ")
+}
+
+fn host_port(ip: &str, port: &str) -> String {
+    if ip.contains(':') {
+        format!("[{ip}]:{port}")
+    } else {
+        format!("{ip}:{port}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(ip: &str, private_port: u16, public_port: u16) -> SummaryPort {
+        SummaryPort {
+            ip: ip.into(),
+            private_port,
+            public_port,
+            protocol: "tcp".into(),
+        }
+    }
+
+    #[test]
+    fn ports_are_drawn_as_docker_draws_them() {
+        let both = [port("::", 80, 18080), port("0.0.0.0", 80, 18080)];
+        assert_eq!(ports(&both), "0.0.0.0:18080->80/tcp, [::]:18080->80/tcp");
+        assert_eq!(
+            ports(&[
+                port("", 82, 0),
+                port("", 80, 0),
+                port("", 81, 0),
+                port("", 90, 0)
+            ]),
+            "80-82/tcp, 90/tcp"
+        );
+        let same = [
+            port("0.0.0.0", 80, 80),
+            port("0.0.0.0", 81, 81),
+            port("0.0.0.0", 82, 9),
+        ];
+        assert_eq!(ports(&same), "0.0.0.0:80-81->80-81/tcp, 0.0.0.0:9->82/tcp");
+    }
+
+    #[test]
+    fn a_filter_is_a_name_and_a_value() {
+        assert_eq!(
+            parse_filter("Status=running"),
+            Ok(("status".into(), "running".into()))
+        );
+        assert_eq!(
+            parse_filter("x").unwrap_err().to_string(),
+            "bad format of filter (expected name=value)"
+        );
+    }
+}

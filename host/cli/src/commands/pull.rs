@@ -1,0 +1,160 @@
+//! `bulkhead pull`, and the pull of an image that `run` lacks.
+
+use std::io::{IsTerminal, Write};
+
+use bulkhead_api::progress::Progress;
+use bulkhead_api::query::PullQuery;
+use bulkhead_api::route::Route;
+use bulkhead_model::Reference;
+use clap::Args;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::print;
+use crate::client::{Call, Client};
+use crate::container_flags::ContainerFlags;
+use crate::error::{Error, Result};
+use crate::output::PullProgress;
+use crate::{credentials, terminal};
+
+/// A line of progress longer than this is not one.
+const MAX_LINE: usize = 1 << 20;
+
+#[derive(Args, Debug)]
+#[command(override_usage = "bulkhead pull [OPTIONS] NAME[:TAG|@DIGEST]")]
+pub(crate) struct PullArgs {
+    /// Only show the image's name
+    #[arg(short, long)]
+    quiet: bool,
+    /// The platform of a multi-platform image (os/arch[/variant])
+    #[arg(long, default_value = "", hide_default_value = true)]
+    platform: String,
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+pub(super) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
+    let reference = reference(&args.name)?;
+    if !args.quiet && !has_tag_or_digest(&args.name) {
+        print("Using default tag: latest\n")?;
+    }
+    let body = begin(client, &reference, &args.platform).await?;
+    match args.quiet {
+        true => show(body, Quiet).await?,
+        false => {
+            show(
+                body,
+                PullProgress::new(std::io::stdout(), columns(std::io::stdout().is_terminal())),
+            )
+            .await?
+        }
+    }
+    print(format_args!("{reference}\n"))?;
+    Ok(0)
+}
+
+/// Pulls with the progress on standard error, as standard output is the container's.
+pub(super) async fn for_container(
+    client: &Client,
+    reference: &Reference,
+    flags: &ContainerFlags,
+) -> Result<()> {
+    let body = begin(client, reference, &flags.platform).await?;
+    match flags.quiet {
+        true => show(body, Quiet).await,
+        false => {
+            show(
+                body,
+                PullProgress::new(std::io::stderr(), columns(std::io::stderr().is_terminal())),
+            )
+            .await
+        }
+    }
+}
+
+/// Reads an image's name as docker does.
+pub(super) fn reference(text: &str) -> Result<Reference> {
+    text.parse()
+        .map_err(|error: bulkhead_model::reference::InvalidReference| {
+            Error::Option(error.to_string())
+        })
+}
+
+fn has_tag_or_digest(name: &str) -> bool {
+    name.contains('@')
+        || name
+            .rsplit('/')
+            .next()
+            .is_some_and(|last| last.contains(':'))
+}
+
+async fn begin(client: &Client, reference: &Reference, platform: &str) -> Result<Incoming> {
+    let query = PullQuery {
+        from_image: reference.familiar_name(),
+        tag: reference.tag_or_digest().to_owned(),
+        platform: platform.to_owned(),
+        from_src: String::new(),
+    };
+    let auth = credentials::for_registry(&reference.domain).to_header();
+    client
+        .stream(Call::new(Route::ImagePull).params(&query).auth(auth))
+        .await
+}
+
+/// Where messages go.
+trait Show {
+    fn show(&mut self, message: &Progress) -> std::io::Result<()>;
+}
+
+struct Quiet;
+
+impl Show for Quiet {
+    fn show(&mut self, _: &Progress) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<W: Write> Show for PullProgress<W> {
+    fn show(&mut self, message: &Progress) -> std::io::Result<()> {
+        PullProgress::show(self, message)
+    }
+}
+
+async fn show(mut body: Incoming, mut to: impl Show) -> Result<()> {
+    let mut pending = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        pending.extend_from_slice(&data);
+        while let Some(end) = pending.iter().position(|b| *b == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            one_line(&line, &mut to)?;
+        }
+        if pending.len() > MAX_LINE {
+            return Err(Error::Pull(
+                "the daemon's progress cannot be read: a line without an end".into(),
+            ));
+        }
+    }
+    one_line(&pending, &mut to)
+}
+
+fn one_line(line: &[u8], to: &mut impl Show) -> Result<()> {
+    if line.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    let message: Progress = bulkhead_api::json::decode(line)?;
+    match (&message.error_detail, message.error.as_str()) {
+        (Some(detail), _) => Err(Error::Pull(detail.message.clone())),
+        (None, "") => to.show(&message).map_err(|source| Error::Io {
+            doing: "show the pull's progress",
+            source,
+        }),
+        (None, error) => Err(Error::Pull(error.to_owned())),
+    }
+}
+
+fn columns(is_terminal: bool) -> Option<usize> {
+    is_terminal.then(|| terminal::size().map_or(80, |(_, columns)| columns.into()))
+}

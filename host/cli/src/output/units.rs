@@ -1,0 +1,115 @@
+//! Sizes, ages, shortened and quoted text.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A size in steps of 1000 with `digits` significant ones: `1.98MB`.
+pub(crate) fn decimal_size(bytes: i64, digits: usize) -> String {
+    scaled(
+        bytes,
+        1000.0,
+        &["B", "kB", "MB", "GB", "TB", "PB", "EB"],
+        digits,
+    )
+}
+
+/// A size in steps of 1024 with four significant digits: `23.54GiB`.
+pub(crate) fn binary_size(bytes: i64) -> String {
+    scaled(
+        bytes,
+        1024.0,
+        &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"],
+        4,
+    )
+}
+
+fn scaled(bytes: i64, step: f64, units: &[&str], digits: usize) -> String {
+    let mut size = bytes.max(0) as f64;
+    let mut unit = 0;
+    while size >= step && unit + 1 < units.len() {
+        size /= step;
+        unit += 1;
+    }
+    format!("{}{}", significant(size, digits), units[unit])
+}
+
+/// `%.{digits}g` for numbers below 10,000, without its exponent.
+fn significant(size: f64, digits: usize) -> String {
+    let whole = (size.max(1.0).log10().floor() as usize) + 1;
+    let text = format!("{size:.*}", digits.saturating_sub(whole));
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// Seconds since the epoch.
+fn unix_now() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// `2 hours ago`, from seconds since the epoch.
+pub(crate) fn ago(created: i64) -> String {
+    let elapsed = u64::try_from(unix_now().saturating_sub(created)).unwrap_or(0);
+    format!(
+        "{} ago",
+        bulkhead_api::status::human_duration(Duration::from_secs(elapsed))
+    )
+}
+
+/// Cuts text to `width` characters, the last of them `…`.
+pub(crate) fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
+
+/// Text in double quotes, so that no control character reaches the terminal.
+pub(crate) fn quote(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_dockers() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (999, "999B"),
+            (1_984_132, "1.98MB"),
+            (123_456_789, "123MB"),
+            (2_000, "2kB"),
+        ] {
+            assert_eq!(decimal_size(bytes, 3), text);
+        }
+        assert_eq!(decimal_size(1_984_132, 4), "1.984MB");
+        assert_eq!(binary_size(25_276_514_304), "23.54GiB");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(quote("a\x1b[31m\"b\"\n"), r#""a\x1b[31m\"b\"\n""#);
+        assert_eq!(
+            quote(&shorten("sh -c 'while :; do date; sleep 5; done'", 20)),
+            "\"sh -c 'while :; do …\""
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading the command line, and refusing it in docker's words and with its
+//! exit codes.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, ArgMatches, CommandFactory};
+
+/// A command line that is not carried out: refused, or help that was asked for.
+pub(crate) struct Refused {
+    error: clap::Error,
+    /// `bulkhead run`
+    path: String,
+    /// `bulkhead run [OPTIONS] IMAGE …`
+    usage: String,
+}
+
+impl From<clap::Error> for Refused {
+    fn from(error: clap::Error) -> Self {
+        Self {
+            error,
+            path: "bulkhead".into(),
+            usage: String::new(),
+        }
+    }
+}
+
+/// Reads the command line.
+pub(crate) fn matches(words: &[OsString]) -> Result<ArgMatches, Refused> {
+    let mut command = crate::Cli::command();
+    if words.iter().any(has_explicit_boolean) {
+        command = accept_explicit_booleans(command);
+    }
+    command.try_get_matches_from_mut(words).map_err(|error| {
+        let verb = words
+            .iter()
+            .skip(1)
+            .find_map(|word| command.find_subcommand(word))
+            .cloned();
+        let path = verb.as_ref().map_or("bulkhead".into(), |verb| {
+            format!("bulkhead {}", verb.get_name())
+        });
+        let usage = verb
+            .map_or_else(|| command.render_usage(), |mut verb| verb.render_usage())
+            .to_string();
+        let usage = usage.trim_start_matches("Usage: ").to_owned();
+        Refused { error, path, usage }
+    })
+}
+
+/// Docker takes `--rm=true` for `--rm`. Few write it, and accepting it costs
+/// a walk over all flags, so it is only done for those who do.
+fn has_explicit_boolean(word: &OsString) -> bool {
+    let value = word
+        .to_str()
+        .filter(|text| text.starts_with('-'))
+        .and_then(|text| text.split_once('='));
+    matches!(
+        value,
+        Some((
+            _,
+            "true" | "false" | "True" | "False" | "TRUE" | "FALSE" | "t" | "f" | "1" | "0"
+        ))
+    )
+}
+
+fn accept_explicit_booleans(command: clap::Command) -> clap::Command {
+    let truth = |text: &str| match text {
+        "true" | "True" | "TRUE" | "t" | "1" => Ok(true),
+        "false" | "False" | "FALSE" | "f" | "0" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    };
+    command.mut_subcommands(|verb| {
+        verb.mut_args(|arg| match arg.get_action() {
+            ArgAction::SetTrue => arg
+                .action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_value("false")
+                .default_missing_value("true")
+                .value_parser(truth),
+            _ => arg,
+        })
+    })
+}
+
+impl Refused {
+    /// Tells the user and gives the exit code.
+    pub(crate) fn tell(&self) -> ExitCode {
+        if !self.error.use_stderr() {
+            // Help and version; a reader that went away is no failure.
+            let _ = self.error.print();
+            return ExitCode::SUCCESS;
+        }
+        if self.error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            let _ = self.error.print();
+            return ExitCode::FAILURE;
+        }
+        let (message, code) = self.message();
+        let see = format!("Run '{} --help' for more information", self.path);
+        match self.usage.is_empty() || self.error.kind() == ErrorKind::InvalidSubcommand {
+            true => eprintln!("{message}\n\n{see}"),
+            false => eprintln!("{message}\n\nUsage:  {}\n\n{see}", self.usage),
+        }
+        ExitCode::from(code)
+    }
+
+    fn message(&self) -> (String, u8) {
+        let context = |kind| match self.error.get(kind) {
+            Some(ContextValue::String(text)) => text.clone(),
+            Some(ContextValue::Strings(list)) => list.first().cloned().unwrap_or_default(),
+            _ => String::new(),
+        };
+        let (flag, value) = (
+            context(ContextKind::InvalidArg),
+            context(ContextKind::InvalidValue),
+        );
+        match self.error.kind() {
+            ErrorKind::InvalidSubcommand => {
+                let word = context(ContextKind::InvalidSubcommand);
+                (format!("bulkhead: unknown command: bulkhead {word}"), 1)
+            }
+            ErrorKind::UnknownArgument if !flag.starts_with('-') => (
+                format!(
+                    "bulkhead: '{}' does not take the argument {flag}",
+                    self.path
+                ),
+                1,
+            ),
+            ErrorKind::UnknownArgument if flag.starts_with("--") => {
+                (format!("unknown flag: {flag}"), 125)
+            }
+            ErrorKind::UnknownArgument => {
+                let letter = flag.chars().nth(1).unwrap_or_default();
+                (format!("unknown shorthand flag: '{letter}' in {flag}"), 125)
+            }
+            ErrorKind::MissingRequiredArgument => (
+                format!("bulkhead: '{}' requires at least 1 argument", self.path),
+                1,
+            ),
+            ErrorKind::InvalidValue if value.is_empty() => {
+                (format!("flag needs an argument: {}", name(&flag)), 125)
+            }
+            ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
+                let reason = self
+                    .reason()
+                    .map(|text| format!(": {text}"))
+                    .unwrap_or_default();
+                (
+                    format!(
+                        "invalid argument \"{value}\" for \"{}\" flag{reason}",
+                        name(&flag)
+                    ),
+                    125,
+                )
+            }
+            _ => (first_line(&self.error), 125),
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        use std::error::Error;
+        match (self.error.source(), self.error.get(ContextKind::ValidValue)) {
+            (Some(source), _) => Some(source.to_string()),
+            (None, Some(ContextValue::Strings(valid))) => {
+                Some(format!("expected {}", valid.join(", ")))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The flag without its value's name: `--memory` of `--memory <BYTES>`.
+fn name(flag: &str) -> &str {
+    flag.split([' ', '=', '[']).next().unwrap_or(flag)
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned()
+}
