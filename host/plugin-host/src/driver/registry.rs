@@ -1,0 +1,200 @@
+//! A registry plugin behind [`RegistrySource`]. The session judges URLs; the
+//! grants for logins and for the directory are judged here.
+
+use std::sync::Arc;
+
+use bulkhead_model::plugin::PluginFailure;
+use bulkhead_model::registry::{
+    BlobDescriptor, BlobLocation, RegistrySession, RegistrySource, ResolvedManifest, SessionError,
+};
+use bulkhead_model::{Digest, Platform, PluginError, PluginIdentity, Reference};
+use bulkhead_wire::call::LogLevel;
+use bulkhead_wire::registry::{self, Blob, Function, HostCall, Location};
+use bulkhead_wire::{HostReply, Operation, PluginFault, Value};
+
+use super::{Plugin, not_of_this_world, refuse, unexpected, value};
+use crate::broker::Handler;
+use crate::grant::Grant;
+use crate::txn::Refusal;
+
+/// A manifest's bytes, at most (OCI distribution-spec, "Pushing Manifests").
+const MAX_MANIFEST: usize = 4 << 20;
+
+/// A registry source that is a plugin.
+pub struct RegistryPlugin {
+    plugin: Arc<Plugin>,
+    hosts: Vec<String>,
+}
+
+impl RegistryPlugin {
+    pub(crate) fn new(plugin: Arc<Plugin>) -> Self {
+        let patterns = plugin.manifest.hosts.iter();
+        let hosts = patterns.map(|(pattern, _)| pattern.clone()).collect();
+        Self { plugin, hosts }
+    }
+
+    fn invoke(
+        &self,
+        operation: &'static str,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        function: Function,
+    ) -> Result<Value, PluginError> {
+        let reference = registry::Reference {
+            domain: reference.domain.clone(),
+            path: reference.path.clone(),
+            tag: reference.tag.clone(),
+            digest: reference.digest.as_ref().map(ToString::to_string),
+        };
+        let mut handler = RegistryHandler {
+            plugin: &self.plugin,
+            operation,
+            session,
+            denied: None,
+        };
+        let outcome = self
+            .plugin
+            .call(Operation::Registry(reference, function), &mut handler);
+        let denied = handler.denied;
+        let result = outcome.and_then(|outcome| value(outcome, denied, None));
+        result.map_err(|cause| self.plugin.error(operation, self.plugin.timed(cause)))
+    }
+
+    fn malformed(&self, operation: &'static str, what: &str) -> PluginError {
+        let cause = PluginFailure::Protocol(format!("it returned {what}"));
+        self.plugin.error(operation, cause)
+    }
+}
+
+impl RegistrySource for RegistryPlugin {
+    fn identity(&self) -> &PluginIdentity {
+        &self.plugin.identity
+    }
+
+    fn granted_hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    fn resolve(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<ResolvedManifest, PluginError> {
+        let function = Function::Resolve(platform.to_string());
+        let manifest = match self.invoke("resolve", session, reference, function)? {
+            Value::Manifest(manifest) => manifest,
+            _ => return Err(self.plugin.error("resolve", unexpected())),
+        };
+        if manifest.bytes.len() > MAX_MANIFEST {
+            return Err(self.malformed("resolve", "a manifest of more than 4 MiB"));
+        }
+        let digest = |text: &str| {
+            let parsed: Result<Digest, _> = text.parse();
+            parsed.map_err(|_| self.malformed("resolve", "a malformed digest"))
+        };
+        Ok(ResolvedManifest {
+            digest: digest(&manifest.digest)?,
+            media_type: super::printable(&manifest.media_type, 255),
+            reference_digest: digest(&manifest.reference_digest)?,
+            bytes: manifest.bytes,
+        })
+    }
+
+    fn locate(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        blob: &BlobDescriptor,
+    ) -> Result<BlobLocation, PluginError> {
+        let function = Function::Locate(Blob {
+            digest: blob.digest.to_string(),
+            size: blob.size,
+            media_type: blob.media_type.clone(),
+        });
+        match self.invoke("locate", session, reference, function)? {
+            Value::Location(Location::Url(url, headers)) => Ok(BlobLocation::Url { url, headers }),
+            Value::Location(Location::File(path)) => {
+                if self.plugin.manifest.grants.has(Grant::Directory) {
+                    return Ok(BlobLocation::File { path });
+                }
+                let cause = PluginFailure::NotGranted(Grant::Directory.as_str().into());
+                Err(self.plugin.error("locate", cause))
+            }
+            _ => Err(self.plugin.error("locate", unexpected())),
+        }
+    }
+}
+
+struct RegistryHandler<'a> {
+    plugin: &'a Plugin,
+    operation: &'static str,
+    session: &'a mut dyn RegistrySession,
+    denied: Option<Grant>,
+}
+
+impl RegistryHandler<'_> {
+    fn reply(&mut self, call: HostCall) -> HostReply {
+        match call {
+            HostCall::Request(method, url, headers) => {
+                let response = self.session.request(&method, &url, &headers);
+                response.map_or_else(fault, |response| {
+                    HostReply::Response(registry::Response {
+                        status: response.status,
+                        headers: response.headers,
+                        body: response.body,
+                    })
+                })
+            }
+            HostCall::Authenticate(registry, scheme, params) => {
+                if let Err(refusal) = self.granted(Grant::Authenticate, &registry) {
+                    return refuse(refusal);
+                }
+                let done = self.session.authenticate(&registry, &scheme, &params);
+                done.map_or_else(fault, |()| HostReply::Unit)
+            }
+            HostCall::ReadFile(path) => {
+                if let Err(refusal) = self.granted(Grant::Directory, &path) {
+                    return refuse(refusal);
+                }
+                let bytes = self.session.read_file(&path);
+                bytes.map_or_else(fault, |bytes| HostReply::Bytes(Some(bytes)))
+            }
+            HostCall::AllowsHttp(registry) => HostReply::Flag(self.session.allows_http(&registry)),
+        }
+    }
+
+    fn granted(&mut self, grant: Grant, subject: &str) -> Result<(), Refusal> {
+        let subject: String = subject.chars().take(300).collect();
+        if self.plugin.manifest.grants.has(grant) {
+            self.plugin.audit(self.operation, grant, &subject);
+            return Ok(());
+        }
+        self.denied.get_or_insert(grant);
+        let refusal = Refusal::NotGranted(grant);
+        self.plugin
+            .audit_refusal(self.operation, &subject, &refusal);
+        Err(refusal)
+    }
+}
+
+impl Handler for RegistryHandler<'_> {
+    fn answer(&mut self, call: bulkhead_wire::HostCall) -> HostReply {
+        match call {
+            bulkhead_wire::HostCall::Registry(call) => self.reply(call),
+            _ => not_of_this_world(),
+        }
+    }
+
+    fn log(&mut self, level: LogLevel, line: &str) {
+        self.plugin.log(level, line);
+    }
+}
+
+fn fault(error: SessionError) -> HostReply {
+    HostReply::Fault(PluginFault {
+        code: error.code.to_owned(),
+        message: error.message,
+        retryable: error.retryable,
+    })
+}

@@ -1,0 +1,110 @@
+//! The effects a manifest can ask for. They carry the names of the contract's
+//! functions, so that an error and the plugin's source speak of the same thing.
+
+use std::collections::BTreeMap;
+
+use bulkhead_wire::World;
+
+/// One permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Grant {
+    /// Storage: make directories in the own snapshot.
+    CreateDir,
+    /// Storage: copy a tree into the own snapshot.
+    CloneTree,
+    /// Storage: rename the own snapshot to its committed name.
+    Rename,
+    /// Storage: remove the own snapshot, or one that nobody uses.
+    RemoveTree,
+    /// Storage: have the own snapshot and its ancestors joined by overlay.
+    MountOverlay,
+    /// Storage: have a directory mounted.
+    MountBind,
+    /// Storage: keep bytes between calls.
+    State,
+    /// Network: share the host's network namespace.
+    UseHostNamespace,
+    /// Network: make the network's bridge.
+    Bridge,
+    /// Network: make veth pairs.
+    Veth,
+    /// Network: set leased addresses.
+    Address,
+    /// Network: set routes inside.
+    Route,
+    /// Network: masquerade the network's subnet.
+    Masquerade,
+    /// Network: forward published ports.
+    Publish,
+    /// Network: lease addresses of the network's pool.
+    LeaseAddress,
+    /// Registry: have the user's login used.
+    Authenticate,
+    /// Registry: read small files of the source's directory.
+    Directory,
+}
+
+impl Grant {
+    const ALL: &[(Grant, &str, World)] = &[
+        (Grant::CreateDir, "create-dir", World::Storage),
+        (Grant::CloneTree, "clone-tree", World::Storage),
+        (Grant::Rename, "rename", World::Storage),
+        (Grant::RemoveTree, "remove-tree", World::Storage),
+        (Grant::MountOverlay, "mount-overlay", World::Storage),
+        (Grant::MountBind, "mount-bind", World::Storage),
+        (Grant::State, "state", World::Storage),
+        (
+            Grant::UseHostNamespace,
+            "use-host-namespace",
+            World::Network,
+        ),
+        (Grant::Bridge, "bridge", World::Network),
+        (Grant::Veth, "veth", World::Network),
+        (Grant::Address, "address", World::Network),
+        (Grant::Route, "route", World::Network),
+        (Grant::Masquerade, "masquerade", World::Network),
+        (Grant::Publish, "publish", World::Network),
+        (Grant::LeaseAddress, "lease-address", World::Network),
+        (Grant::Authenticate, "authenticate", World::Registry),
+        (Grant::Directory, "directory", World::Registry),
+    ];
+
+    /// The grant called `name` in `world`.
+    pub fn parse(name: &str, world: World) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(_, n, w)| *n == name && *w == world);
+        found.map(|(grant, _, _)| *grant)
+    }
+
+    /// Its name in manifests.
+    pub fn as_str(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(grant, _, _)| *grant == self);
+        found.map_or("", |(_, name, _)| name)
+    }
+
+    /// The names a manifest of `world` may use.
+    pub fn names(world: World) -> Vec<&'static str> {
+        let of_world = Self::ALL.iter().filter(|(_, _, w)| *w == world);
+        of_world.map(|(_, name, _)| *name).collect()
+    }
+}
+
+/// The grants of one plugin, each with the author's reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants(BTreeMap<Grant, String>);
+
+impl Grants {
+    /// From a manifest.
+    pub fn new(grants: impl IntoIterator<Item = (Grant, String)>) -> Self {
+        Self(grants.into_iter().collect())
+    }
+
+    /// Whether the manifest asks for it.
+    pub fn has(&self, grant: Grant) -> bool {
+        self.0.contains_key(&grant)
+    }
+
+    /// All, with their reasons.
+    pub fn iter(&self) -> impl Iterator<Item = (Grant, &str)> {
+        self.0.iter().map(|(grant, why)| (*grant, why.as_str()))
+    }
+}
