@@ -35,7 +35,7 @@
 //!
 //! ```
 //! use bulkhead_plugin_api::Result;
-//! use bulkhead_plugin_api::storage::{Access, Purpose, StorageDriver, Txn};
+//! use bulkhead_plugin_api::storage::{Purpose, StorageDriver, Txn};
 //!
 //! struct Plain;
 //!
@@ -49,8 +49,8 @@
 //!         Self::mounts(txn, purpose)
 //!     }
 //!
-//!     fn mounts<T: Txn>(txn: &T, _purpose: Purpose) -> Result<()> {
-//!         txn.mount_bind(&txn.snapshot()?, Access::ReadWrite)
+//!     fn mounts<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
+//!         txn.mount_bind(&txn.snapshot()?, purpose.access())
 //!     }
 //! }
 //!

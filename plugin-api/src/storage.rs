@@ -34,6 +34,16 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    /// How the directory that a container or the host sees is mounted.
+    pub fn access(self) -> Access {
+        match self {
+            Purpose::View => Access::ReadOnly,
+            Purpose::Run | Purpose::Extract => Access::ReadWrite,
+        }
+    }
+}
+
 /// Bytes and inodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -176,6 +186,9 @@ pub enum Access {
 pub const OVERLAY_LAYERS: &str = "overlay-layers";
 
 const PAGE: u32 = 256;
+/// Removals of one `gc`: fewer than the steps a call may order, so that a
+/// great heap goes in several calls instead of never.
+const MAX_REMOVALS: usize = 500;
 
 /// A storage driver. Only `prepare` and `mounts` must be written; the rest
 /// does what is right for a driver that keeps everything of a snapshot in the
@@ -210,12 +223,17 @@ pub trait StorageDriver {
         txn.snapshot()?.usage()
     }
 
-    /// Removes every snapshot that is not in `live`.
+    /// Removes snapshots that are not in `live`; of many, the first 500.
     fn gc<T: Txn>(txn: &T, live: &[String]) -> Result<()> {
         let mut after = None;
+        let mut removals = 0;
         loop {
             let names = txn.snapshots(after.as_deref(), PAGE)?;
             for name in names.iter().filter(|name| !live.contains(name)) {
+                if removals == MAX_REMOVALS {
+                    return Ok(());
+                }
+                removals += 1;
                 txn.remove_tree(&txn.snapshot_named(name)?)?;
             }
             match names.last() {
@@ -229,7 +247,7 @@ pub trait StorageDriver {
 /// Makes a [`StorageDriver`] the component's export.
 ///
 /// ```no_run
-/// # use bulkhead_plugin_api::{Result, storage::{Access, Purpose, StorageDriver, Txn}};
+/// # use bulkhead_plugin_api::{Result, storage::{Purpose, StorageDriver, Txn}};
 /// struct Plain;
 ///
 /// impl StorageDriver for Plain {
@@ -238,8 +256,8 @@ pub trait StorageDriver {
 ///         Self::mounts(txn, purpose)
 ///     }
 ///
-///     fn mounts<T: Txn>(txn: &T, _purpose: Purpose) -> Result<()> {
-///         txn.mount_bind(&txn.snapshot()?, Access::ReadWrite)
+///     fn mounts<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
+///         txn.mount_bind(&txn.snapshot()?, purpose.access())
 ///     }
 /// }
 ///

@@ -16,8 +16,8 @@
 //!         Self::mounts(txn, purpose)
 //!     }
 //!
-//!     fn mounts<T: Txn>(txn: &T, _purpose: Purpose) -> Result<()> {
-//!         txn.mount_bind(&txn.snapshot()?, Access::ReadWrite)
+//!     fn mounts<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
+//!         txn.mount_bind(&txn.snapshot()?, purpose.access())
 //!     }
 //! }
 //!

@@ -1,7 +1,5 @@
 //! What a manifest-like JSON document is.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use super::media_type::{
@@ -57,7 +55,13 @@ struct RawDescriptor {
     digest: String,
     size: u64,
     platform: Option<RawPlatform>,
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<RawAnnotations>,
+}
+
+#[derive(Deserialize)]
+struct RawAnnotations {
+    #[serde(rename = "org.opencontainers.image.ref.name")]
+    ref_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -130,15 +134,12 @@ fn descriptor(raw: RawDescriptor) -> Option<Descriptor> {
         architecture: platform.architecture,
         variant: (!platform.variant.is_empty()).then_some(platform.variant),
     });
-    let ref_name = raw
-        .annotations
-        .and_then(|mut all| all.remove("org.opencontainers.image.ref.name"));
     Some(Descriptor {
         media_type: raw.media_type,
         digest: raw.digest.parse().ok()?,
         size: raw.size,
         platform,
-        ref_name,
+        ref_name: raw.annotations.and_then(|annotations| annotations.ref_name),
     })
 }
 

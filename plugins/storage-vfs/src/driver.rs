@@ -28,7 +28,7 @@ impl StorageDriver for Vfs {
         if let Some(parent) = parents.first() {
             txn.clone_tree(&parent.child(FS)?, &own)?;
         }
-        txn.mount_bind(&own, access(purpose))
+        txn.mount_bind(&own, purpose.access())
     }
 
     fn mounts<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
@@ -44,7 +44,7 @@ impl StorageDriver for Vfs {
             (Purpose::View, Some(parent)) if !own.exists() => {
                 txn.mount_bind(&parent.child(FS)?, Access::ReadOnly)
             }
-            _ => txn.mount_bind(&own, access(purpose)),
+            _ => txn.mount_bind(&own, purpose.access()),
         }
     }
 
@@ -55,13 +55,6 @@ impl StorageDriver for Vfs {
         } else {
             Ok(Usage::default())
         }
-    }
-}
-
-fn access(purpose: Purpose) -> Access {
-    match purpose {
-        Purpose::View => Access::ReadOnly,
-        Purpose::Run | Purpose::Extract => Access::ReadWrite,
     }
 }
 

@@ -150,10 +150,14 @@ fn a_layer_lives_through_extraction_commit_use_and_removal() {
 }
 
 #[test]
-fn garbage_is_what_nobody_uses_over_many_pages() {
+fn garbage_is_what_nobody_uses_over_many_pages_and_calls() {
     let host = (0..600).fold(host(""), |host, i| host.with_dir(&format!("s{i:03}/fs")));
-    Overlayfs::gc(&host, &["s000".into(), "s300".into(), "s599".into()]).unwrap();
-    host.apply();
+    let live = ["s000".to_owned(), "s300".to_owned(), "s599".to_owned()];
+    for left in [100, 3] {
+        Overlayfs::gc(&host, &live).unwrap();
+        host.apply();
+        assert_eq!(host.dirs().len(), 2 * left);
+    }
     assert_eq!(
         host.dirs(),
         ["s000", "s000/fs", "s300", "s300/fs", "s599", "s599/fs"]
