@@ -1,0 +1,161 @@
+//! HTTP clients and what sessions share: certificates and tokens.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use reqwest::{Certificate, Client, redirect};
+use tokio::runtime::Handle;
+
+use crate::address::PublicOnly;
+use crate::auth::TokenCache;
+use crate::config::FetchConfig;
+use crate::error::FetchError;
+use crate::session::{Session, SessionRequest};
+
+/// Makes sessions. One per daemon.
+#[derive(Debug)]
+pub struct Fetcher {
+    pub(crate) config: FetchConfig,
+    pub(crate) handle: Handle,
+    pub(crate) tokens: TokenCache,
+    clients: Mutex<HashMap<ClientKey, Client>>,
+    /// The system's certificate authorities, read at the first HTTPS request.
+    roots: OnceLock<Vec<Certificate>>,
+}
+
+/// What distinguishes clients; each has its own pool of connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClientKey {
+    /// `host[:port]` when it may have certificate authorities of its own.
+    pub(crate) authority: Option<String>,
+    /// Whether certificates are verified.
+    pub(crate) verify: bool,
+    /// Whether names may lead to public addresses only.
+    pub(crate) public_only: bool,
+    /// Whether proxies are left out, as for loopback.
+    pub(crate) direct: bool,
+    pub(crate) plain: bool,
+}
+
+impl Fetcher {
+    /// A fetcher whose requests run on the runtime behind `handle`.
+    pub fn new(config: FetchConfig, handle: Handle) -> Arc<Self> {
+        // Fails when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Arc::new(Self {
+            config,
+            handle,
+            tokens: TokenCache::default(),
+            clients: Mutex::default(),
+            roots: OnceLock::new(),
+        })
+    }
+
+    /// A session with one registry for one plugin call or one pull.
+    pub fn session(self: &Arc<Self>, request: SessionRequest) -> Session {
+        Session::new(Arc::clone(self), request)
+    }
+
+    pub(crate) fn client(&self, mut key: ClientKey) -> Result<Client, FetchError> {
+        let authority = key.authority.take();
+        let own = match &authority {
+            Some(authority) if !key.plain => self.own_roots(authority)?,
+            _ => Vec::new(),
+        };
+        if !own.is_empty() {
+            key.authority = authority;
+        }
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = self.build(&key, own)?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, key: &ClientKey, own: Vec<Certificate>) -> Result<Client, FetchError> {
+        let roots = if key.plain { &[][..] } else { self.roots() };
+        let mut builder = Client::builder()
+            .user_agent(&self.config.user_agent)
+            .connect_timeout(self.config.connect_timeout)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .tcp_nodelay(true)
+            .tls_certs_only(roots.iter().cloned().chain(own))
+            .pool_idle_timeout(std::time::Duration::from_secs(15))
+            .tls_danger_accept_invalid_certs(!key.verify);
+        if key.direct {
+            builder = builder.no_proxy();
+        }
+        if key.public_only {
+            builder = builder.dns_resolver(Arc::new(PublicOnly { trusted: proxies() }));
+        }
+        builder.build().map_err(|e| FetchError::Client(deepest(&e)))
+    }
+
+    fn roots(&self) -> &[Certificate] {
+        self.roots.get_or_init(|| {
+            let found = rustls_native_certs::load_native_certs();
+            for error in &found.errors {
+                tracing::warn!(%error, "a system certificate store cannot be read");
+            }
+            found
+                .certs
+                .iter()
+                .filter_map(|der| Certificate::from_der(der).ok())
+                .collect()
+        })
+    }
+
+    fn own_roots(&self, authority: &str) -> Result<Vec<Certificate>, FetchError> {
+        let Some(dir) = &self.config.certs_dir else {
+            return Ok(Vec::new());
+        };
+        // An authority is a host with a port: no slash, no dots alone.
+        let path = dir.join(authority).join("ca.crt");
+        certificates(&path).map_err(|source| FetchError::Certificate {
+            path: path.display().to_string(),
+            source,
+        })
+    }
+}
+
+fn certificates(path: &Path) -> std::io::Result<Vec<Certificate>> {
+    match std::fs::read(path) {
+        Ok(pem) => Certificate::from_pem_bundle(&pem).map_err(std::io::Error::other),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Hosts of the proxies of the environment, which may well be private.
+fn proxies() -> Vec<String> {
+    let names = [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ];
+    let urls = names.iter().filter_map(|name| std::env::var(name).ok());
+    urls.filter_map(|text| {
+        let url =
+            reqwest::Url::parse(&text).or_else(|_| reqwest::Url::parse(&format!("http://{text}")));
+        url.ok()?.host_str().map(str::to_owned)
+    })
+    .collect()
+}
+
+/// The last error of a chain: the one that says something.
+pub(crate) fn deepest(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

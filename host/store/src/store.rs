@@ -1,0 +1,130 @@
+//! The store as a whole.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bulkhead_model::{ContainerId, Digest};
+
+use crate::blobs::{Blobs, sweep_staging};
+use crate::data_root::{DataRoot, check_name, remove_tree};
+use crate::database::Database;
+use crate::error::StoreError;
+
+/// Everything below one data root. Shared by reference; every method blocks.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) root: DataRoot,
+    pub(crate) database: Arc<Database>,
+    blobs: Blobs,
+}
+
+impl Store {
+    /// Opens a data root, making what is missing: directories with their
+    /// modes, the lock, the database with its newest schema. Removes what
+    /// cannot be resumed from `staging`.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another daemon has it; [`StoreError::Damaged`],
+    /// [`StoreError::DatabaseMissing`] and [`StoreError::TooNew`] for a
+    /// database that cannot be used as it is.
+    pub fn open(data_root: &Path) -> Result<Self, StoreError> {
+        let root = DataRoot::open(data_root)?;
+        let path = root.path().join("state.db");
+        refuse_to_forget(&path, root.path())?;
+        let database = Arc::new(Database::open(&path)?);
+        sweep_staging(&root.path().join("staging"))?;
+        let blobs = Blobs::open(&root, Arc::clone(&database))?;
+        Ok(Self {
+            root,
+            database,
+            blobs,
+        })
+    }
+
+    /// The data root, canonical.
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The blobs.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// syncfs(2) on every filesystem below the data root.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.root.sync()
+    }
+
+    /// A storage driver's directory, made when missing.
+    pub fn driver_root(&self, driver: &str) -> Result<OwnedFd, StoreError> {
+        check_name("storage driver", driver)?;
+        self.root.make(&format!("storage/{driver}"), 0o700)
+    }
+
+    /// The path of [`Store::driver_root`].
+    pub fn driver_path(&self, driver: &str) -> Result<PathBuf, StoreError> {
+        check_name("storage driver", driver)?;
+        Ok(self.root.path().join("storage").join(driver))
+    }
+
+    /// A container's directory, made when missing.
+    pub fn container_dir(&self, id: &ContainerId) -> Result<OwnedFd, StoreError> {
+        self.root.make(&format!("containers/{id}"), 0o700)
+    }
+
+    /// The path of [`Store::container_dir`].
+    pub fn container_path(&self, id: &ContainerId) -> PathBuf {
+        self.root.path().join("containers").join(id.as_str())
+    }
+
+    /// Removes a container's directory; a missing one is fine.
+    pub fn remove_container_dir(&self, id: &ContainerId) -> Result<(), StoreError> {
+        remove_tree(&self.container_path(id))
+    }
+
+    /// Container directories on disk, for the recovery at start.
+    pub fn container_dirs(&self) -> Result<Vec<ContainerId>, StoreError> {
+        let path = self.root.path().join("containers");
+        let entries = std::fs::read_dir(&path).map_err(|e| StoreError::io("list", &path, e))?;
+        Ok(entries
+            .flatten()
+            .filter_map(|e| e.file_name().to_str()?.parse().ok())
+            .collect())
+    }
+
+    /// Removes every blob no image needs; see [`Blobs::collect`].
+    pub fn collect_blobs(&self) -> Result<crate::Collected, StoreError> {
+        let images = self.images()?;
+        let mut live: HashSet<Digest> = HashSet::new();
+        for image in images.into_iter().map(|record| record.image) {
+            live.extend([image.id, image.manifest]);
+            live.extend(image.layers.into_iter().map(|layer| layer.digest));
+        }
+        self.blobs.collect(&live)
+    }
+}
+
+/// SQLite takes a file too short for a header for a new database. When the
+/// rest of the data root is not new, that would silently forget everything.
+fn refuse_to_forget(database: &Path, root: &Path) -> Result<(), StoreError> {
+    if std::fs::metadata(database).is_ok_and(|m| m.len() >= 512) {
+        return Ok(());
+    }
+    for name in ["containers", "volumes"] {
+        let path = root.join(name);
+        let mut entries = std::fs::read_dir(&path).map_err(|e| StoreError::io("list", &path, e))?;
+        if entries.next().is_some() {
+            return Err(StoreError::DatabaseMissing {
+                path: database.into(),
+                found: path,
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! The decompressing thread, and its output as a buffered reader.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use bulkhead_model::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::compression::decoder;
+use super::error::UnpackError;
+
+const CHUNK: usize = 256 * 1024;
+const CHUNKS: usize = 8;
+
+/// What the thread knows at its end.
+pub(super) struct Decoded {
+    pub(super) diff_id: Digest,
+    pub(super) bytes: u64,
+}
+
+/// The uncompressed bytes, in order.
+pub(super) struct Chunks {
+    full: Receiver<Vec<u8>>,
+    empty: Sender<Vec<u8>>,
+    current: Vec<u8>,
+    at: usize,
+}
+
+pub(super) type Decoding<'s> = ScopedJoinHandle<'s, Result<Decoded, UnpackError>>;
+
+/// Starts decompressing and hashing beside the caller; more than `limit`
+/// bytes are refused.
+pub(super) fn start<'s, R: Read + Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    reader: R,
+    limit: u64,
+) -> (Chunks, Decoding<'s>) {
+    let (full_in, full) = sync_channel(CHUNKS);
+    let (empty, empty_out) = channel();
+    let decoding = scope.spawn(move || decode(reader, limit, &full_in, &empty_out));
+    (
+        Chunks {
+            full,
+            empty,
+            current: Vec::new(),
+            at: 0,
+        },
+        decoding,
+    )
+}
+
+fn decode<R: Read + Send>(
+    reader: R,
+    limit: u64,
+    full: &SyncSender<Vec<u8>>,
+    empty: &Receiver<Vec<u8>>,
+) -> Result<Decoded, UnpackError> {
+    let (compression, mut decoder) = decoder(reader)?;
+    let mut hasher = Sha256::new();
+    let mut bytes = 0;
+    loop {
+        let mut chunk = empty.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
+        let n = fill(&mut decoder, &mut chunk).map_err(|source| UnpackError::Stream {
+            format: compression.name(),
+            source,
+        })?;
+        if n == 0 {
+            return Ok(Decoded {
+                diff_id: Digest::from_sha256(hasher.finalize().into()),
+                bytes,
+            });
+        }
+        bytes += n as u64;
+        if bytes > limit {
+            return Err(UnpackError::Limit {
+                what: "bytes",
+                limit,
+            });
+        }
+        chunk.truncate(n);
+        hasher.update(&chunk);
+        full.send(chunk).map_err(|_| UnpackError::GivenUp)?;
+    }
+}
+
+/// Reads until the buffer is full or the stream ends.
+fn fill(decoder: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    buffer.resize(CHUNK, 0);
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match decoder.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+impl Chunks {
+    /// The bytes at hand; empty at the end of the stream.
+    pub(super) fn peek(&mut self) -> &[u8] {
+        if self.at == self.current.len()
+            && let Ok(next) = self.full.recv()
+        {
+            let used = std::mem::replace(&mut self.current, next);
+            // The thread may be done already; then the buffer is dropped.
+            let _ = self.empty.send(used);
+            self.at = 0;
+        }
+        &self.current[self.at..]
+    }
+
+    /// Moves past `n` of the bytes at hand.
+    pub(super) fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}

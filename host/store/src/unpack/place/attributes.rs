@@ -1,0 +1,143 @@
+//! Owner, mode, extended attributes and times of what was made. The order
+//! matters: chown(2) clears set-user-ID bits and `security.capability`, and
+//! everything changes times.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::io::Errno;
+
+use super::Place;
+use crate::unpack::entry::Entry;
+use crate::unpack::error::UnpackError;
+
+pub(super) fn of_descriptor(
+    fd: BorrowedFd<'_>,
+    path: &[u8],
+    entry: &Entry,
+) -> Result<(), UnpackError> {
+    fs::fchown(
+        fd,
+        Some(Uid::from_raw(entry.uid)),
+        Some(Gid::from_raw(entry.gid)),
+    )
+    .map_err(|e| UnpackError::io("chown", path, e))?;
+    fs::fchmod(fd, Mode::from_raw_mode(entry.mode))
+        .map_err(|e| UnpackError::io("chmod", path, e))?;
+    for (name, value) in entry.xattrs.iter().filter(|(name, _)| is_wanted(name)) {
+        let set = fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty());
+        tolerate(set).map_err(|e| UnpackError::io("setxattr", path, e))?;
+    }
+    Ok(())
+}
+
+pub(super) fn time_of_descriptor(
+    fd: BorrowedFd<'_>,
+    path: &[u8],
+    entry: &Entry,
+) -> Result<(), UnpackError> {
+    fs::futimens(fd, &timestamps(entry.mtime)).map_err(|e| UnpackError::io("utimens", path, e))
+}
+
+pub(super) fn of_symlink(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
+    chown(place, entry)?;
+    xattrs_by_path(place, entry)?;
+    set_time(place.parent, place.name, place.path, entry.mtime)
+}
+
+/// Devices and FIFOs, which must not be opened. fchmodat(2) would follow a
+/// symlink, but the node was made a moment ago and nobody else writes here.
+pub(super) fn of_node(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
+    chown(place, entry)?;
+    fs::chmodat(
+        place.parent,
+        place.name,
+        Mode::from_raw_mode(entry.mode),
+        AtFlags::empty(),
+    )
+    .map_err(|e| UnpackError::io("chmod", place.path, e))?;
+    xattrs_by_path(place, entry)?;
+    set_time(place.parent, place.name, place.path, entry.mtime)
+}
+
+pub(super) fn set_time(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    path: &[u8],
+    mtime: (i64, i64),
+) -> Result<(), UnpackError> {
+    fs::utimensat(parent, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|e| UnpackError::io("utimens", path, e))
+}
+
+pub(super) fn make_opaque(dir: BorrowedFd<'_>, path: &[u8]) -> Result<(), UnpackError> {
+    fs::fsetxattr(dir, "trusted.overlay.opaque", b"y", XattrFlags::empty())
+        .map_err(|e| UnpackError::io("make opaque", path, e))
+}
+
+fn chown(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
+    let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
+    fs::chownat(
+        place.parent,
+        place.name,
+        Some(uid),
+        Some(gid),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )
+    .map_err(|e| UnpackError::io("chown", place.path, e))
+}
+
+/// fsetxattr(2) refuses `O_PATH` descriptors, and setxattrat(2) is as new as
+/// Linux 6.13; the magic link of an `O_PATH` descriptor leads to the very
+/// inode, a symlink's too.
+fn xattrs_by_path(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
+    let mut wanted = entry
+        .xattrs
+        .iter()
+        .filter(|(name, _)| is_wanted(name))
+        .peekable();
+    if wanted.peek().is_none() {
+        return Ok(());
+    }
+    let failed = |e| UnpackError::io("setxattr", place.path, e);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = fs::openat(place.parent, place.name, flags, Mode::empty()).map_err(failed)?;
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    for (name, value) in wanted {
+        let set = fs::setxattr(&*path, name.as_slice(), value, XattrFlags::empty());
+        tolerate(set).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// `trusted.*` and `user.overlay.*` steer overlayfs, the rest of `security.*`
+/// and `system.*` the host's own policies.
+fn is_wanted(name: &[u8]) -> bool {
+    match name.split(|b| *b == b'.').next() {
+        _ if name.contains(&0) => false,
+        Some(b"user") => !name.starts_with(b"user.overlay."),
+        Some(b"security") => name == b"security.capability",
+        Some(b"system") => name.starts_with(b"system.posix_acl_"),
+        _ => false,
+    }
+}
+
+/// Filesystems without extended attributes, and objects that take none (a
+/// symlink has no `user.*`), lose them, as with Docker.
+fn tolerate(set: rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match set {
+        Err(Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
+        other => other,
+    }
+}
+
+fn timestamps((seconds, nanos): (i64, i64)) -> Timestamps {
+    let time = Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanos,
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}

@@ -1,0 +1,116 @@
+//! Named volumes: a record and a directory each.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::OptionalExtension;
+
+use crate::data_root::{check_name, remove_tree};
+use crate::database::Durability;
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// A volume's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeRow {
+    /// Its name, one path component.
+    pub name: String,
+    /// `local`.
+    pub driver: String,
+    /// Seconds since the epoch.
+    pub created_at: u64,
+    /// The engine's record (labels, options), as JSON.
+    pub json: String,
+}
+
+impl Store {
+    /// The volume `name`, made when missing: `volumes/<name>/_data`, 0755,
+    /// empty, and its record. An existing one is returned as it is.
+    pub fn ensure_volume(
+        &self,
+        name: &str,
+        driver: &str,
+        json: &str,
+    ) -> Result<VolumeRow, StoreError> {
+        check_name("local volume", name)?;
+        if let Some(row) = self.find_volume(name)? {
+            return Ok(row);
+        }
+        self.root.make(&format!("volumes/{name}"), 0o711)?;
+        let made_at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs());
+        self.root.make(&format!("volumes/{name}/_data"), 0o755)?;
+        let step = "record a volume";
+        self.database.write(step, Durability::PowerCut, |db| {
+            let sql = "INSERT OR IGNORE INTO volumes (name, driver, created_at, record) VALUES (?1, ?2, ?3, ?4)";
+            db.execute(sql, (name, driver, made_at.cast_signed(), json))
+                .map_err(self.database.explain(step))
+        })?;
+        self.volume(name)
+    }
+
+    /// The record of `name`.
+    pub fn volume(&self, name: &str) -> Result<VolumeRow, StoreError> {
+        self.find_volume(name)?.ok_or_else(|| no_such_volume(name))
+    }
+
+    /// Where a volume's files are.
+    pub fn volume_path(&self, name: &str) -> Result<PathBuf, StoreError> {
+        check_name("local volume", name)?;
+        Ok(self.root.path().join("volumes").join(name).join("_data"))
+    }
+
+    /// Every volume, by name.
+    pub fn volumes(&self) -> Result<Vec<VolumeRow>, StoreError> {
+        self.database.read("list volumes", |db| {
+            db.prepare_cached("SELECT name, driver, created_at, record FROM volumes ORDER BY name")?
+                .query_map([], row_of)?
+                .collect()
+        })
+    }
+
+    /// Removes a volume with everything in it. The record goes first, so that
+    /// a crash in between leaves a nameless directory and no half-empty volume.
+    pub fn remove_volume(&self, name: &str) -> Result<(), StoreError> {
+        check_name("local volume", name)?;
+        let step = "remove a volume";
+        self.database.write(step, Durability::PowerCut, |db| {
+            let gone = db
+                .execute("DELETE FROM volumes WHERE name = ?1", [name])
+                .map_err(self.database.explain(step))?;
+            if gone == 0 {
+                Err(no_such_volume(name))
+            } else {
+                Ok(())
+            }
+        })?;
+        remove_tree(&self.root.path().join("volumes").join(name))
+    }
+
+    fn find_volume(&self, name: &str) -> Result<Option<VolumeRow>, StoreError> {
+        self.database.read("look up a volume", |db| {
+            db.prepare_cached(
+                "SELECT name, driver, created_at, record FROM volumes WHERE name = ?1",
+            )?
+            .query_row([name], row_of)
+            .optional()
+        })
+    }
+}
+
+fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<VolumeRow> {
+    Ok(VolumeRow {
+        name: row.get(0)?,
+        driver: row.get(1)?,
+        created_at: row.get::<_, i64>(2)?.cast_unsigned(),
+        json: row.get(3)?,
+    })
+}
+
+fn no_such_volume(name: &str) -> StoreError {
+    StoreError::NotFound {
+        what: "volume",
+        name: name.to_owned(),
+    }
+}
