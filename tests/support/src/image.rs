@@ -175,6 +175,11 @@ impl Image {
         }
     }
 
+    /// One layer's tar archive, counted from the lowest.
+    pub fn layer_bytes(&self, number: usize) -> &[u8] {
+        &self.layers[number]
+    }
+
     /// What `docker save` writes: a tar of `manifest.json`, the configuration
     /// and the plain layers.
     pub fn docker_archive(&self, name: &str) -> Vec<u8> {

@@ -34,11 +34,26 @@ const NEEDS: [Need; 5] = [
 pub(crate) fn run(args: &[String]) -> Result<()> {
     packages::install(&NEEDS)?;
     build::run()?;
+    let limit = Duration::from_secs(3600);
+    if workspace::root()
+        .join("host/plugin-host/examples/op-bench.rs")
+        .exists()
+    {
+        let example = [
+            "build",
+            "--release",
+            "-p",
+            "bulkhead-plugin-host",
+            "--example",
+            "op-bench",
+        ];
+        process::run(&mut workspace::cargo(&example), limit)?;
+    }
     let mut cargo =
         workspace::cargo(&["run", "--quiet", "--release", "-p", "bulkhead-bench", "--"]);
     cargo
         .args(args)
         .env("BULKHEAD_BIN_DIR", workspace::release_dir())
         .env("BULKHEAD_CACHE", cache::dir()?);
-    process::run(&mut cargo, Duration::from_secs(3600))
+    process::run(&mut cargo, limit)
 }

@@ -57,16 +57,13 @@ pub(super) fn deny() -> Result<()> {
     for manifest in std::iter::once(main).chain(side_manifests()) {
         let check = |what: &[&str]| {
             let mut command = Command::new(&deny);
-            command.current_dir(workspace::root()).args([
-                "--log-level",
-                "error",
-                "--manifest-path",
-            ]);
             command
+                .args(["--log-level", "error", "--config"])
+                .arg(workspace::root().join(".cargo/deny.toml"))
+                .arg("--manifest-path")
                 .arg(&manifest)
-                .args(["check", "--config"])
-                .arg(workspace::root().join(".cargo/deny.toml"));
-            command.args(what);
+                .arg("check")
+                .args(what);
             command
         };
         process::run(

@@ -1,0 +1,20 @@
+//! One file per bench.
+
+mod memory;
+mod plugin_op;
+mod pull;
+mod run;
+
+use anyhow::Result;
+
+use crate::Options;
+
+type Bench = fn(&Options) -> Result<()>;
+
+/// All of them, in the order in which they run.
+pub(crate) const ALL: [(&str, Bench); 4] = [
+    ("run", run::run),
+    ("plugin-op", plugin_op::run),
+    ("pull", pull::run),
+    ("memory", memory::run),
+];

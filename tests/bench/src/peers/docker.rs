@@ -1,0 +1,93 @@
+//! A private Docker daemon.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bulkhead_test_support::{Image, run, run_with_input};
+use tempfile::TempDir;
+
+use crate::measure::succeed;
+
+pub(crate) struct Docker {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Docker {
+    pub(crate) fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        let log = File::create(path("log"))?;
+        let mut command = Command::new("dockerd");
+        command
+            .arg("--data-root")
+            .arg(path("data"))
+            .arg("--exec-root")
+            .arg(path("exec"))
+            .arg("--pidfile")
+            .arg(path("pid"))
+            .arg("--host")
+            .arg(format!("unix://{}", path("socket").display()))
+            .args(["--bip", "10.214.0.1/24"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = command.spawn().context("start dockerd")?;
+        let docker = Docker { child, folder };
+        docker.wait_until_it_answers()?;
+        Ok(docker)
+    }
+
+    fn wait_until_it_answers(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while run(&mut self.command(&["version"]), Duration::from_secs(30)).status != Some(0) {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            ensure!(Instant::now() < deadline, "dockerd does not answer\n{log}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command
+            .args(arguments)
+            .env("DOCKER_HOST", format!("unix://{}", self.socket().display()));
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<()> {
+        succeed(&mut self.command(arguments))
+    }
+
+    pub(crate) fn load(&self, name: &str, image: &Image) -> Result<()> {
+        let output = run_with_input(
+            &mut self.command(&["load"]),
+            &image.docker_archive(name),
+            Duration::from_secs(60),
+        );
+        ensure!(output.status == Some(0), "docker load: {output:?}");
+        Ok(())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        // Its containers ended with their runs, and the namespaces take the rest.
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        let _ = self.child.wait();
+    }
+}
