@@ -35,6 +35,8 @@ pub enum Role {
     CgroupMount(String),
     /// A detached mount the user or the engine asked for; `mounts` has its target.
     Mount,
+    /// A socket bound to a published port, kept open while the shim lives.
+    Reserved,
 }
 
 /// Where a mount goes.

@@ -20,6 +20,7 @@ use bulkhead_model::{ContainerId, process};
 use crate::cgroup::Parent;
 use crate::error::RuntimeError;
 use crate::layout::Layout;
+use crate::network::NetworkContext;
 use crate::storage::BeneathRoot;
 use crate::{seccomp, storage};
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub exec_root: PathBuf,
     /// The parent of all our cgroups, below each hierarchy's root, such as `bulkhead`.
     pub cgroup_parent: String,
+    /// Where networks are carried out; opened in the host's network namespace.
+    pub network: NetworkContext,
     /// The shim's executable.
     pub shim: PathBuf,
 }
@@ -41,6 +44,7 @@ pub struct Config {
 pub struct Runtime {
     layout: Layout,
     cgroups: Parent,
+    network: NetworkContext,
     /// A sealed copy of the shim: no container can reach the installed file.
     shim: OwnedFd,
     profiles: seccomp::Cache,
@@ -73,6 +77,7 @@ impl Runtime {
         Ok(Self {
             layout: Layout::open(&config.data_root, &config.exec_root)?,
             cgroups: Parent::open(&config.cgroup_parent)?,
+            network: config.network.clone(),
             shim: bulkhead_sys::memfd::sealed(&name, &mut file)?,
             profiles: seccomp::Cache::default(),
             roots: Mutex::default(),

@@ -62,9 +62,15 @@ mod tests {
     fn steps_are_taken_back_in_reverse_and_failures_are_kept() {
         let order = RefCell::new(Vec::new());
         let mut undo = Undo::default();
-        undo.push(|| Ok(order.borrow_mut().push(1)));
+        undo.push(|| {
+            order.borrow_mut().push(1);
+            Ok(())
+        });
         undo.push(|| Err(RuntimeError::NoCgroups));
-        undo.push(|| Ok(order.borrow_mut().push(3)));
+        undo.push(|| {
+            order.borrow_mut().push(3);
+            Ok(())
+        });
         let error = undo.roll_back(RuntimeError::NotRunning("x".into()));
         assert_eq!(*order.borrow(), [3, 1]);
         assert!(matches!(error, RuntimeError::Undo { undo, .. } if undo.len() == 1));

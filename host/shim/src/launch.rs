@@ -65,6 +65,7 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
         log,
         oom_events,
         state,
+        _reserved: given.all(|r| *r == Role::Reserved),
     }))
 }
 

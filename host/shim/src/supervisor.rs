@@ -34,6 +34,8 @@ pub(crate) struct Supervisor {
     pub(crate) log: Option<Log>,
     pub(crate) oom_events: Option<OwnedFd>,
     pub(crate) state: OwnedFd,
+    /// Sockets that keep published ports from others, closed with us.
+    pub(crate) _reserved: Vec<OwnedFd>,
 }
 
 /// What an entry of the poll set is.

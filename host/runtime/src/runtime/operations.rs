@@ -13,9 +13,9 @@ use bulkhead_sys::{pidfd, poll, tree};
 
 use super::Runtime;
 use crate::error::RuntimeError;
-use crate::exit_record;
 use crate::layout::{EXIT, SOCKET};
 use crate::shim_protocol::{Event, Message, Request, read_event};
+use crate::{exit_record, handoff};
 
 /// How long an ended shim may take to go.
 const GRACE: Duration = Duration::from_secs(2);
@@ -58,7 +58,9 @@ impl Runtime {
     pub(super) fn remove_leftovers(&self, id: &ContainerId) -> Result<(), RuntimeError> {
         let id = id.as_str();
         self.reap_one(id)?;
-        crate::handoff::detach_endpoint(id)?;
+        if let Ok(state) = self.layout.shim(id) {
+            handoff::detach_noted(&state, id, &self.network)?;
+        }
         self.cgroups.remove(id)?;
         Ok(tree::remove_tree(&self.layout.shims, id)?)
     }

@@ -23,7 +23,7 @@ use super::Runtime;
 use super::mounts::Mounts;
 use crate::cgroup::{Cgroups, Options};
 use crate::error::RuntimeError;
-use crate::handoff::{self, Attached};
+use crate::handoff;
 use crate::layout::SHIM_LOG;
 use crate::order::{self, IdRange, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOrder};
 use crate::shim_protocol::{Event, read_event};
@@ -37,6 +37,10 @@ struct Prepared {
     logs: OwnedFd,
     cgroups: Cgroups,
     shim_tasks: Vec<OwnedFd>,
+    netns: Option<OwnedFd>,
+    /// Sockets that keep published ports from others; the shim holds them.
+    reserved: Vec<OwnedFd>,
+    sysctls: Vec<(String, String)>,
 }
 
 impl Runtime {
@@ -77,24 +81,25 @@ impl Runtime {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id.to_owned(), child.pidfd);
-        undo.push(move || handoff::detach(id, network));
+        handoff::write_note(&state, network)?;
+        undo.push(move || handoff::detach(network, id, &self.network));
         let (attached, prepared) = std::thread::scope(|scope| {
-            let attached = scope.spawn(|| handoff::attach(network, id));
-            let prepared = self.prepare(plan);
+            let attached = scope.spawn(|| handoff::attach(network, id, &self.network));
+            let prepared = self.prepare(plan, sysctls);
             (attached.join(), prepared)
         });
         let attached = attached.unwrap_or_else(|_| Err(handoff::panicked()))?;
-        let prepared = prepared?;
-        let mut warnings = prepared.cgroups.warnings.clone();
-        self.send_order(
-            plan,
-            attach,
-            sysctls,
-            &connection,
-            &state,
-            &attached,
-            &prepared,
-        )?;
+        let mut prepared = prepared?;
+        let mut warnings = attached.warnings;
+        warnings.append(&mut prepared.cgroups.warnings);
+        prepared.netns = attached.netns;
+        prepared.reserved = attached
+            .reservations
+            .into_iter()
+            .map(|r| r.into_fd())
+            .collect();
+        let (order, fds) = self.order(plan, attach, &state, &prepared);
+        order::send(&connection, &order, &fds).map_err(RuntimeError::Shim)?;
         let pid = await_start(&connection, &mut warnings)?;
         Ok(Running {
             pid,
@@ -135,7 +140,11 @@ impl Runtime {
         Ok((child, ours))
     }
 
-    fn prepare(&self, plan: &ContainerPlan) -> Result<Prepared, RuntimeError> {
+    fn prepare(
+        &self,
+        plan: &ContainerPlan,
+        sysctls: Vec<(String, String)>,
+    ) -> Result<Prepared, RuntimeError> {
         let options = Options {
             all_devices: plan.privileged,
             mount: true,
@@ -145,28 +154,26 @@ impl Runtime {
             .create(plan.id.as_str(), &plan.resources, options)?;
         let rootfs = self.mount(&plan.storage_driver, &plan.rootfs)?;
         let mounts = self.open_mounts(plan, &rootfs)?;
-        let logs = self.layout.container(plan.id.as_str())?;
         Ok(Prepared {
             rootfs,
             mounts,
-            logs,
+            logs: self.layout.container(plan.id.as_str())?,
             cgroups,
             shim_tasks: self.cgroups.shim_tasks()?,
+            netns: None,
+            reserved: Vec::new(),
+            sysctls,
         })
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn send_order(
+    fn order<'a>(
         &self,
         plan: &ContainerPlan,
         attach: bool,
-        sysctls: Vec<(String, String)>,
-        connection: &UnixStream,
-        state: &OwnedFd,
-        attached: &Attached,
-        prepared: &Prepared,
-    ) -> Result<(), RuntimeError> {
-        let (roles, fds) = descriptors(state, attached, prepared);
+        state: &'a OwnedFd,
+        prepared: &'a Prepared,
+    ) -> (StartOrder, Vec<BorrowedFd<'a>>) {
+        let (roles, fds) = descriptors(state, prepared);
         let order = StartOrder {
             id: plan.id.as_str().to_owned(),
             roles,
@@ -176,17 +183,12 @@ impl Runtime {
             stdin_once: plan.stdin_once,
             terminal: plan.terminal,
             console_size: plan.console_size,
-            init: self.init_order(plan, sysctls, &prepared.mounts),
+            init: self.init_order(plan, prepared),
         };
-        order::send(connection, &order, &fds).map_err(RuntimeError::Shim)
+        (order, fds)
     }
 
-    fn init_order(
-        &self,
-        plan: &ContainerPlan,
-        sysctls: Vec<(String, String)>,
-        mounts: &Mounts,
-    ) -> InitOrder {
+    fn init_order(&self, plan: &ContainerPlan, prepared: &Prepared) -> InitOrder {
         use std::os::unix::ffi::OsStrExt;
         let filtered = plan.seccomp == SeccompProfile::Default && !plan.privileged;
         let seccomp = if filtered {
@@ -230,9 +232,13 @@ impl Runtime {
                 .collect(),
             oom_score_adj: plan.oom_score_adj,
             shm_size: plan.shm_size,
-            sysctls,
+            sysctls: prepared.sysctls.clone(),
             read_only: plan.read_only,
-            mounts: mounts.iter().map(|(target, _)| target.clone()).collect(),
+            mounts: prepared
+                .mounts
+                .iter()
+                .map(|(target, _)| target.clone())
+                .collect(),
         }
     }
 
@@ -271,18 +277,14 @@ fn log_order(log: &LogConfig) -> Option<LogOrder> {
     }
 }
 
-fn descriptors<'a>(
-    state: &'a OwnedFd,
-    attached: &'a Attached,
-    prepared: &'a Prepared,
-) -> (Vec<Role>, Vec<BorrowedFd<'a>>) {
+fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Vec<BorrowedFd<'a>>) {
     let cgroups = &prepared.cgroups;
     let mut all: Vec<(Role, BorrowedFd<'a>)> = vec![
         (Role::RootFilesystem, prepared.rootfs.as_fd()),
         (Role::State, state.as_fd()),
         (Role::Logs, prepared.logs.as_fd()),
     ];
-    all.extend(attached.netns.iter().map(|fd| (Role::Network, fd.as_fd())));
+    all.extend(prepared.netns.iter().map(|fd| (Role::Network, fd.as_fd())));
     all.extend(
         cgroups
             .oom_events
@@ -313,6 +315,12 @@ fn descriptors<'a>(
             .mounts
             .iter()
             .map(|(_, fd)| (Role::Mount, fd.as_fd())),
+    );
+    all.extend(
+        prepared
+            .reserved
+            .iter()
+            .map(|fd| (Role::Reserved, fd.as_fd())),
     );
     all.into_iter().unzip()
 }

@@ -15,6 +15,7 @@ use bulkhead_model::error::Failure;
 use bulkhead_model::network::NetworkPlan;
 use bulkhead_model::process::{ContainerPlan, ExitStatus, LogConfig, Running, Runtime as _};
 use bulkhead_model::storage::{DirName, DirPath, RootMount};
+use bulkhead_runtime::network::NetworkContext;
 use bulkhead_runtime::shim_protocol::{Event, Message, Request, read_event};
 use bulkhead_runtime::{Config, Runtime};
 
@@ -41,6 +42,7 @@ impl Machine {
             data_root: temp.path().join("data"),
             exec_root: temp.path().join("exec"),
             cgroup_parent: parent.clone(),
+            network: NetworkContext::open(&parent).unwrap(),
             shim: env!("CARGO_BIN_EXE_bulkhead-shim").into(),
         })
         .unwrap();
@@ -59,6 +61,7 @@ impl Machine {
             data_root: self.temp.path().join("data"),
             exec_root: self.temp.path().join("exec"),
             cgroup_parent: self.parent.clone(),
+            network: NetworkContext::open(&self.parent).unwrap(),
             shim: env!("CARGO_BIN_EXE_bulkhead-shim").into(),
         })
         .unwrap()
