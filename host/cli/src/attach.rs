@@ -9,7 +9,7 @@ use std::thread;
 use bulkhead_api::stream::{Demux, Stream};
 use tokio::sync::oneshot;
 
-use crate::client::Hijacked;
+use crate::client::{Hijacked, SendHalf};
 use crate::detach::DetachKeys;
 
 const BUFFER: usize = 64 << 10;
@@ -106,7 +106,7 @@ fn copy_output(mut from: impl Read, sink: &mut Sink) -> io::Result<()> {
 
 /// Sends input until it ends, true if the detach keys ended it. The
 /// container no longer reading is an ordinary end.
-fn copy_input(mut from: File, mut to: impl Write, mut keys: Option<DetachKeys>) -> bool {
+fn copy_input(mut from: File, mut to: SendHalf, mut keys: Option<DetachKeys>) -> bool {
     let mut buffer = vec![0; BUFFER];
     let mut passed = Vec::new();
     loop {
@@ -128,8 +128,7 @@ fn copy_input(mut from: File, mut to: impl Write, mut keys: Option<DetachKeys>) 
             return false;
         }
         if detached {
-            // Dropping the sending half would end the container's input.
-            std::mem::forget(to);
+            to.leave_open();
             return true;
         }
     }

@@ -63,6 +63,16 @@ impl Error {
         matches!(self, Error::Daemon { status: 404, .. })
     }
 
+    /// Whether the reader of our output went away.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether `run` tells it without its name and a pointer to its help.
+    pub(crate) fn is_told_plainly(&self) -> bool {
+        matches!(self, Error::Conflict(_)) || self.is_broken_pipe()
+    }
+
     /// Docker's exit code for a container that could not be started: 127 if
     /// the command does not exist, 126 if it cannot be executed, else 125.
     pub(crate) fn start_exit_code(&self) -> u8 {

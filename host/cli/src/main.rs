@@ -13,7 +13,6 @@ mod session;
 mod terminal;
 mod usage;
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
@@ -58,19 +57,17 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> ExitCode {
-    let result = execute(cli);
-    match (cli.command.starts_container(), result) {
-        (Some(verb), Err(error)) if !matches!(error, Error::Conflict(_)) => {
-            eprintln!("bulkhead: {error}\n\nRun 'bulkhead {verb} --help' for more information");
-            let code = if verb == "run" {
-                error.start_exit_code()
-            } else {
-                1
-            };
-            ExitCode::from(code)
-        }
-        (_, result) => finish(result),
-    }
+    let (verb, error) = match (cli.command.starts_container(), execute(cli)) {
+        (Some(verb), Err(error)) if !error.is_told_plainly() => (verb, error),
+        (_, result) => return finish(result),
+    };
+    eprintln!("bulkhead: {error}\n\nRun 'bulkhead {verb} --help' for more information");
+    let code = if verb == "run" {
+        error.start_exit_code()
+    } else {
+        1
+    };
+    ExitCode::from(code)
 }
 
 fn execute(cli: &Cli) -> Result<u8> {
@@ -92,9 +89,7 @@ fn finish(result: Result<u8>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         // The reader of our output went away: 128 plus SIGPIPE, as a shell has it.
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::from(141)
-        }
+        Err(error) if error.is_broken_pipe() => ExitCode::from(141),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

@@ -14,6 +14,10 @@ pub(crate) struct Refused {
     path: String,
     /// `bulkhead run [OPTIONS] IMAGE …`
     usage: String,
+    /// Its flags, `--memory` to `-m, --memory`.
+    flags: Vec<(String, String)>,
+    /// Whether the verb takes arguments.
+    takes_arguments: bool,
 }
 
 impl From<clap::Error> for Refused {
@@ -22,6 +26,8 @@ impl From<clap::Error> for Refused {
             error,
             path: "bulkhead".into(),
             usage: String::new(),
+            flags: Vec::new(),
+            takes_arguments: false,
         }
     }
 }
@@ -38,14 +44,7 @@ pub(crate) fn matches(words: &[OsString]) -> Result<ArgMatches, Refused> {
             .skip(1)
             .find_map(|word| command.find_subcommand(word))
             .cloned();
-        let path = verb.as_ref().map_or("bulkhead".into(), |verb| {
-            format!("bulkhead {}", verb.get_name())
-        });
-        let usage = verb
-            .map_or_else(|| command.render_usage(), |mut verb| verb.render_usage())
-            .to_string();
-        let usage = usage.trim_start_matches("Usage: ").to_owned();
-        Refused { error, path, usage }
+        Refused::new(error, verb, &mut command)
     })
 }
 
@@ -86,6 +85,52 @@ fn accept_explicit_booleans(command: clap::Command) -> clap::Command {
 }
 
 impl Refused {
+    fn new(error: clap::Error, verb: Option<clap::Command>, root: &mut clap::Command) -> Self {
+        let Some(mut verb) = verb else {
+            let usage = root.render_usage().to_string();
+            return Self {
+                usage: usage.trim_start_matches("Usage: ").to_owned(),
+                ..error.into()
+            };
+        };
+        let both = |arg: &clap::Arg| {
+            let (long, short) = (arg.get_long()?, arg.get_short()?);
+            Some((format!("--{long}"), format!("-{short}, --{long}")))
+        };
+        Self {
+            error,
+            path: format!("bulkhead {}", verb.get_name()),
+            usage: verb
+                .render_usage()
+                .to_string()
+                .trim_start_matches("Usage: ")
+                .to_owned(),
+            flags: verb.get_arguments().filter_map(both).collect(),
+            takes_arguments: verb.get_positionals().next().is_some(),
+        }
+    }
+
+    /// The flag in both its forms, without its value's name.
+    fn name(&self, flag: &str) -> String {
+        let long = flag.split([' ', '=', '[']).next().unwrap_or(flag);
+        let both = self
+            .flags
+            .iter()
+            .find(|(name, _)| name == long)
+            .map(|(_, both)| both.as_str());
+        both.unwrap_or(long).to_owned()
+    }
+
+    /// How many arguments the verb takes, by the dots in its usage.
+    fn arity(&self) -> String {
+        let arity = match (self.takes_arguments, self.usage.contains("...")) {
+            (false, _) => "accepts no arguments",
+            (true, false) => "requires 1 argument",
+            (true, true) => "requires at least 1 argument",
+        };
+        format!("bulkhead: '{}' {arity}", self.path)
+    }
+
     /// Tells the user and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         if !self.error.use_stderr() {
@@ -121,13 +166,7 @@ impl Refused {
                 let word = context(ContextKind::InvalidSubcommand);
                 (format!("bulkhead: unknown command: bulkhead {word}"), 1)
             }
-            ErrorKind::UnknownArgument if !flag.starts_with('-') => (
-                format!(
-                    "bulkhead: '{}' does not take the argument {flag}",
-                    self.path
-                ),
-                1,
-            ),
+            ErrorKind::UnknownArgument if !flag.starts_with('-') => (self.arity(), 1),
             ErrorKind::UnknownArgument if flag.starts_with("--") => {
                 (format!("unknown flag: {flag}"), 125)
             }
@@ -135,12 +174,9 @@ impl Refused {
                 let letter = flag.chars().nth(1).unwrap_or_default();
                 (format!("unknown shorthand flag: '{letter}' in {flag}"), 125)
             }
-            ErrorKind::MissingRequiredArgument => (
-                format!("bulkhead: '{}' requires at least 1 argument", self.path),
-                1,
-            ),
+            ErrorKind::MissingRequiredArgument => (self.arity(), 1),
             ErrorKind::InvalidValue if value.is_empty() => {
-                (format!("flag needs an argument: {}", name(&flag)), 125)
+                (format!("flag needs an argument: {}", self.name(&flag)), 125)
             }
             ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
                 let reason = self
@@ -150,11 +186,18 @@ impl Refused {
                 (
                     format!(
                         "invalid argument \"{value}\" for \"{}\" flag{reason}",
-                        name(&flag)
+                        self.name(&flag)
                     ),
                     125,
                 )
             }
+            ErrorKind::TooManyValues => (
+                format!(
+                    "invalid argument \"{value}\" for \"{}\" flag: it takes no value",
+                    self.name(&flag)
+                ),
+                125,
+            ),
             _ => (first_line(&self.error), 125),
         }
     }
@@ -169,11 +212,6 @@ impl Refused {
             _ => None,
         }
     }
-}
-
-/// The flag without its value's name: `--memory` of `--memory <BYTES>`.
-fn name(flag: &str) -> &str {
-    flag.split([' ', '=', '[']).next().unwrap_or(flag)
 }
 
 fn first_line(error: &clap::Error) -> String {

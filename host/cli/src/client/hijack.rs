@@ -49,18 +49,31 @@ pub(super) async fn take_over(response: Response<Incoming>) -> Result<Hijacked> 
 impl Hijacked {
     /// The receiving and the sending half.
     pub(crate) fn split(self) -> io::Result<(impl Read + Send, SendHalf)> {
-        let sending = SendHalf(self.stream.try_clone()?);
+        let sending = SendHalf {
+            stream: self.stream.try_clone()?,
+            ends_input: true,
+        };
         Ok((io::Cursor::new(self.early).chain(self.stream), sending))
     }
 }
 
 /// The sending half; dropping it tells the container that its input ended.
 #[derive(Debug)]
-pub(crate) struct SendHalf(UnixStream);
+pub(crate) struct SendHalf {
+    stream: UnixStream,
+    ends_input: bool,
+}
+
+impl SendHalf {
+    /// Goes without ending the container's input, as a detached client does.
+    pub(crate) fn leave_open(mut self) {
+        self.ends_input = false;
+    }
+}
 
 impl Write for SendHalf {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -70,7 +83,9 @@ impl Write for SendHalf {
 
 impl Drop for SendHalf {
     fn drop(&mut self) {
-        // The other side may have gone already, and then there is no one to tell.
-        let _ = self.0.shutdown(Shutdown::Write);
+        if self.ends_input {
+            // The other side may have gone already, and then there is no one to tell.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use address::{Address, AddressError};
 pub(crate) use autostart::AutostartError;
-pub(crate) use hijack::Hijacked;
+pub(crate) use hijack::{Hijacked, SendHalf};
 
 /// A call about to be made.
 #[derive(Clone, Debug)]

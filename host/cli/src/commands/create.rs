@@ -5,6 +5,7 @@ use std::path::Path;
 use bulkhead_api::container::{CreateRequest, CreateResponse};
 use bulkhead_api::query::CreateQuery;
 use bulkhead_api::route::Route;
+use bulkhead_model::Reference;
 use clap::Args;
 
 use super::{print, pull};
@@ -52,26 +53,33 @@ pub(super) async fn create(
     request: &CreateRequest,
 ) -> Result<String> {
     let policy = pull_policy(&flags.pull)?;
-    let reference = pull::reference(flags.image());
+    let reference = image_reference(flags.image())?;
     if let Some(path) = &flags.cidfile {
         check_cidfile(path)?;
     }
-    if policy == PullPolicy::Always {
-        pull::for_container(client, &reference?, flags).await?;
-        return finish(client, flags, request).await;
+    if let (PullPolicy::Always, Some(reference)) = (policy, &reference) {
+        pull::for_container(client, reference, flags).await?;
     }
-    match finish(client, flags, request).await {
-        Err(error)
-            if error.is_not_found()
-                && policy == PullPolicy::Missing
-                && is_image_missing(&error) =>
+    match (finish(client, flags, request).await, reference) {
+        (Err(error), Some(reference))
+            if policy == PullPolicy::Missing && is_image_missing(&error) =>
         {
-            let reference = reference?;
             eprintln!("Unable to find image '{}' locally", reference.familiar());
             pull::for_container(client, &reference, flags).await?;
             finish(client, flags, request).await
         }
-        other => other,
+        (result, _) => result,
+    }
+}
+
+/// The image's reference, `None` for a whole image id, which cannot be pulled.
+fn image_reference(text: &str) -> Result<Option<Reference>> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_id = digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_id {
+        Ok(None)
+    } else {
+        pull::reference(text).map(Some)
     }
 }
 
@@ -110,7 +118,7 @@ fn is_image_missing(error: &Error) -> bool {
     let Error::Daemon { message, .. } = error else {
         return false;
     };
-    message.to_lowercase().contains("no such image")
+    error.is_not_found() && message.to_lowercase().contains("no such image")
 }
 
 fn pull_policy(text: &str) -> Result<PullPolicy> {

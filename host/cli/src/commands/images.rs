@@ -11,7 +11,7 @@ use super::print;
 use super::ps::{FilterFlag, parse_filter, show};
 use crate::client::{Call, Client};
 use crate::error::Result;
-use crate::output::{Format, Table, ago, decimal_size};
+use crate::output::{Format, Table, ago, date_time, decimal_size};
 
 #[derive(Args, Debug)]
 #[command(override_usage = "bulkhead images [OPTIONS] [REPOSITORY[:TAG]]")]
@@ -93,7 +93,7 @@ impl ImagesArgs {
             "Digest": entry.digest,
             "ID": self.id(entry.image),
             "CreatedSince": ago(entry.image.created),
-            "CreatedAt": entry.image.created.to_string(),
+            "CreatedAt": date_time(entry.image.created),
             "Size": decimal_size(entry.image.size, 3),
         })
     }

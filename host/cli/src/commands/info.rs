@@ -1,7 +1,5 @@
 //! `bulkhead info`
 
-use std::fmt::Write;
-
 use bulkhead_api::route::Route;
 use bulkhead_api::system::Info;
 use clap::Args;
@@ -57,68 +55,73 @@ fn client_part(client: &Client) -> String {
 }
 
 fn server_part(info: &Info) -> String {
-    let mut out = String::from("Server:\n");
-    let mut line = |label: &str, value: &dyn std::fmt::Display| {
-        writeln!(out, " {label}: {value}").expect("writing to a String cannot fail");
-    };
-    line("Containers", &info.containers);
-    line(" Running", &info.containers_running);
-    line(" Paused", &info.containers_paused);
-    line(" Stopped", &info.containers_stopped);
-    line("Images", &info.images);
-    line("Server Version", &info.server_version);
-    line("Storage Driver", &info.driver);
+    let mut out = Lines::default();
+    out.pair("Containers", info.containers);
+    out.pair(" Running", info.containers_running);
+    out.pair(" Paused", info.containers_paused);
+    out.pair(" Stopped", info.containers_stopped);
+    out.pair("Images", info.images);
+    out.pair("Server Version", &info.server_version);
+    out.pair("Storage Driver", &info.driver);
     info.driver_status
         .iter()
-        .for_each(|(name, value)| line(&format!(" {name}"), value));
-    line("Logging Driver", &info.logging_driver);
-    line("Cgroup Driver", &info.cgroup_driver);
-    line("Cgroup Version", &info.cgroup_version);
-    line("Plugins", &"");
-    line(" Volume", &info.plugins.volume.join(" "));
-    line(" Network", &info.plugins.network.join(" "));
-    line(" Log", &info.plugins.log.join(" "));
-    line("Default Runtime", &info.default_runtime);
-    line("Security Options", &"");
+        .for_each(|(name, value)| out.pair(&format!(" {name}"), value));
+    out.pair("Logging Driver", &info.logging_driver);
+    out.pair("Cgroup Driver", &info.cgroup_driver);
+    out.pair("Cgroup Version", &info.cgroup_version);
+    out.line("Plugins:");
+    out.pair(" Volume", info.plugins.volume.join(" "));
+    out.pair(" Network", info.plugins.network.join(" "));
+    out.pair(" Log", info.plugins.log.join(" "));
+    out.pair("Default Runtime", &info.default_runtime);
+    out.line("Security Options:");
     info.security_options
         .iter()
-        .for_each(|option| security_option(option, &mut line));
-    line("Kernel Version", &info.kernel_version);
-    line("Operating System", &info.operating_system);
-    line("OSType", &info.os_type);
-    line("Architecture", &info.architecture);
-    line("CPUs", &info.n_cpu);
-    line("Total Memory", &binary_size(info.mem_total));
-    line("Name", &info.name);
-    line("ID", &info.id);
-    line("Docker Root Dir", &info.docker_root_dir);
-    line("Debug Mode", &info.debug);
-    line("Experimental", &info.experimental_build);
+        .for_each(|option| out.security_option(option));
+    out.pair("Kernel Version", &info.kernel_version);
+    out.pair("Operating System", &info.operating_system);
+    out.pair("OSType", &info.os_type);
+    out.pair("Architecture", &info.architecture);
+    out.pair("CPUs", info.n_cpu);
+    out.pair("Total Memory", binary_size(info.mem_total));
+    out.pair("Name", &info.name);
+    out.pair("ID", &info.id);
+    out.pair("Docker Root Dir", &info.docker_root_dir);
+    out.pair("Debug Mode", info.debug);
+    out.pair("Experimental", info.experimental_build);
     if !info.registry_config.insecure_registry_cidrs.is_empty() {
-        line("Insecure Registries", &"");
+        out.line("Insecure Registries:");
         info.registry_config
             .insecure_registry_cidrs
             .iter()
-            .for_each(|cidr| line(&format!(" {cidr}"), &""));
+            .for_each(|cidr| out.line(&format!(" {cidr}")));
     }
-    line("Live Restore Enabled", &info.live_restore_enabled);
-    tidy(&out)
+    out.pair("Live Restore Enabled", info.live_restore_enabled);
+    format!("Server:\n{}", out.0)
 }
 
-/// `name=seccomp,profile=default` as two lines.
-fn security_option(option: &str, line: &mut impl FnMut(&str, &dyn std::fmt::Display)) {
-    for part in option.split(',') {
-        match part.split_once('=') {
-            Some(("name", name)) => line(&format!(" {name}"), &""),
-            Some((key, value)) => line(&format!("  {key}"), &value),
-            None => line(&format!(" {part}"), &""),
+/// Lines, each one space in.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, text: &str) {
+        self.0 += &format!(" {text}\n");
+    }
+
+    fn pair(&mut self, label: &str, value: impl std::fmt::Display) {
+        self.line(format!("{label}: {value}").trim_end());
+    }
+
+    /// `name=seccomp,profile=default` as a name and what is said of it.
+    fn security_option(&mut self, option: &str) {
+        for part in option.split(',') {
+            match part.split_once('=') {
+                Some(("name", name)) => self.line(&format!(" {name}")),
+                Some(("profile", profile)) => self.pair("  Profile", profile),
+                Some((key, value)) => self.pair(&format!("  {key}"), value),
+                None => self.line(&format!(" {part}")),
+            }
         }
     }
-}
-
-/// Takes the space after a label without a value away.
-fn tidy(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
 }

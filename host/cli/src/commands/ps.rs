@@ -12,7 +12,7 @@ use super::print;
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::flags::{InvalidValue, invalid};
-use crate::output::{Format, Table, ago, decimal_size, quote, shorten};
+use crate::output::{Format, Table, ago, date_time, decimal_size, quote, shorten};
 
 #[derive(Args, Debug)]
 #[command(override_usage = "bulkhead ps [OPTIONS]")]
@@ -168,7 +168,7 @@ impl PsArgs {
             "ID": self.id(container),
             "Image": self.image(container),
             "Command": self.command(container),
-            "CreatedAt": container.created.to_string(),
+            "CreatedAt": date_time(container.created),
             "RunningFor": ago(container.created),
             "Status": container.status,
             "State": container.state,

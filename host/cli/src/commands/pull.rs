@@ -23,6 +23,9 @@ const MAX_LINE: usize = 1 << 20;
 #[derive(Args, Debug)]
 #[command(override_usage = "bulkhead pull [OPTIONS] NAME[:TAG|@DIGEST]")]
 pub(crate) struct PullArgs {
+    /// Download every tag of the repository (not supported yet)
+    #[arg(short, long)]
+    all_tags: bool,
     /// Only show the image's name
     #[arg(short, long)]
     quiet: bool,
@@ -34,6 +37,11 @@ pub(crate) struct PullArgs {
 }
 
 pub(super) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
+    if args.all_tags {
+        return Err(Error::Conflict(
+            "--all-tags is not supported yet: name the tag to pull",
+        ));
+    }
     let reference = reference(&args.name)?;
     if !args.quiet && !has_tag_or_digest(&args.name) {
         print("Using default tag: latest\n")?;

@@ -32,7 +32,7 @@ pub(super) async fn execute(client: &Client, args: &VersionArgs) -> Result<u8> {
         "Version": env!("CARGO_PKG_VERSION"),
         "ApiVersion": client.version().to_string(),
         "Os": std::env::consts::OS,
-        "Arch": std::env::consts::ARCH,
+        "Arch": arch(),
     });
     print_value(&json!({"Client": own, "Server": server?}), &format)?;
     Ok(0)
@@ -44,11 +44,20 @@ fn client_part(client: &Client, negotiated: bool) -> String {
         true => format!("{spoken} (downgraded from {newest})"),
         false => spoken.to_string(),
     };
-    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let (os, arch) = (std::env::consts::OS, arch());
     format!(
         "Client:\n Version:           {}\n API version:       {api}\n OS/Arch:           {os}/{arch}\n",
         env!("CARGO_PKG_VERSION")
     )
+}
+
+/// The architecture as images name it.
+fn arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
 }
 
 fn server_part(server: &Version) -> String {

@@ -8,4 +8,4 @@ mod units;
 pub(crate) use progress::PullProgress;
 pub(crate) use table::Table;
 pub(crate) use template::{Format, Template, TemplateError};
-pub(crate) use units::{ago, binary_size, decimal_size, quote, shorten};
+pub(crate) use units::{ago, binary_size, date_time, decimal_size, quote, shorten};

@@ -43,13 +43,13 @@ impl<W: Write> PullProgress<W> {
     fn redraw(&mut self, message: &Progress, columns: usize) -> io::Result<()> {
         if message.id.is_empty() || message.detail.is_none() {
             self.lines.clear();
-            return write!(self.out, "{}\r\n", plain(message)).and_then(|()| self.out.flush());
+            return writeln!(self.out, "{}", plain(message)).and_then(|()| self.out.flush());
         }
         let index = match self.lines.iter().position(|id| *id == message.id) {
             Some(index) => index,
             None => {
                 self.lines.push(message.id.clone());
-                write!(self.out, "\r\n")?;
+                writeln!(self.out)?;
                 self.lines.len() - 1
             }
         };
@@ -156,9 +156,9 @@ mod tests {
         );
         assert_eq!(
             text,
-            "2: Pulling from bb\r\n\
-             \r\n\x1b[1A\x1b[2K\ra: Waiting \r\x1b[1B\
-             \r\n\x1b[1A\x1b[2K\rb: Waiting \r\x1b[1B\
+            "2: Pulling from bb\n\
+             \n\x1b[1A\x1b[2K\ra: Waiting \r\x1b[1B\
+             \n\x1b[1A\x1b[2K\rb: Waiting \r\x1b[1B\
              \x1b[2A\x1b[2K\ra: Downloading [=========================>                        ]      50B/100B\r\x1b[2B"
         );
     }

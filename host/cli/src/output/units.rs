@@ -60,6 +60,25 @@ pub(crate) fn ago(created: i64) -> String {
     )
 }
 
+/// `2026-11-21 23:57:36 +0000 UTC`, from seconds since the epoch.
+pub(crate) fn date_time(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Years that begin in March, so that the leap day comes last, in eras of
+    // 400 years, which all have 146,097 days.
+    let (era, day) = (
+        (days + 719_468).div_euclid(146_097),
+        (days + 719_468).rem_euclid(146_097),
+    );
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year + i64::from(month >= 10);
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} +0000 UTC")
+}
+
 /// Cuts text to `width` characters, the last of them `…`.
 pub(crate) fn shorten(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -102,6 +121,14 @@ mod tests {
         }
         assert_eq!(decimal_size(1_984_132, 4), "1.984MB");
         assert_eq!(binary_size(25_276_514_304), "23.54GiB");
+    }
+
+    #[test]
+    fn moments_are_dates_in_utc() {
+        assert_eq!(date_time(0), "1970-01-01 00:00:00 +0000 UTC");
+        assert_eq!(date_time(1_709_208_000), "2024-02-29 12:00:00 +0000 UTC");
+        assert_eq!(date_time(1_795_305_456), "2026-11-21 23:57:36 +0000 UTC");
+        assert_eq!(date_time(951_868_799), "2000-02-29 23:59:59 +0000 UTC");
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! The command line as a user sees it: output, errors and exit codes.
+
+mod refusals;
+mod run;
+mod scripted;
