@@ -1,0 +1,151 @@
+//! `GET /images/json`, `GET /images/{name}/json` and the answer of a removal.
+
+use bulkhead_api::Filters;
+use bulkhead_api::container::{ContainerConfig, EmptyObject, GraphDriver};
+use bulkhead_api::image::{
+    ImageDeleted as WireDeleted, ImageInspect, ImageMetadata, ImageSummary, RootFs,
+};
+use bulkhead_engine::{ImageDeleted, ImageListed};
+use bulkhead_model::image::ImageConfig;
+use bulkhead_store::ImageRecord;
+
+/// One row of the list.
+pub fn summary(listed: &ImageListed) -> ImageSummary {
+    let ImageRecord {
+        image,
+        tags,
+        digests,
+        ..
+    } = &listed.record;
+    ImageSummary {
+        id: image.id.to_string(),
+        repo_tags: tags.iter().map(|r| r.familiar()).collect(),
+        repo_digests: digests.iter().map(|r| r.familiar()).collect(),
+        created: created_seconds(image.created.as_deref()),
+        size: i64::try_from(image.size).unwrap_or(i64::MAX),
+        shared_size: -1,
+        labels: image.config.labels.clone(),
+        containers: i64::try_from(listed.containers).unwrap_or(-1),
+        ..ImageSummary::default()
+    }
+}
+
+fn created_seconds(text: Option<&str>) -> i64 {
+    let time = text.and_then(|t| humantime::parse_rfc3339_weak(t.trim_end_matches('Z')).ok());
+    let since = time.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+    since
+        .and_then(|d| i64::try_from(d.as_secs()).ok())
+        .unwrap_or(0)
+}
+
+/// The whole answer about one image.
+pub fn inspect(record: &ImageRecord, driver: &str) -> ImageInspect {
+    let image = &record.image;
+    ImageInspect {
+        id: image.id.to_string(),
+        repo_tags: record.tags.iter().map(|r| r.familiar()).collect(),
+        repo_digests: record.digests.iter().map(|r| r.familiar()).collect(),
+        created: image.created.clone().unwrap_or_default(),
+        config: config(&image.config),
+        architecture: image.platform.architecture.clone(),
+        variant: image.platform.variant.clone().unwrap_or_default(),
+        os: image.platform.os.clone(),
+        size: i64::try_from(image.size).unwrap_or(i64::MAX),
+        graph_driver: GraphDriver {
+            name: driver.to_owned(),
+            ..GraphDriver::default()
+        },
+        root_fs: RootFs {
+            kind: "layers".to_owned(),
+            layers: image.layers.iter().map(|l| l.diff_id.to_string()).collect(),
+        },
+        metadata: ImageMetadata {
+            last_tag_time: super::rfc3339(record.stored_at.saturating_mul(1_000_000_000)),
+        },
+        ..ImageInspect::default()
+    }
+}
+
+fn config(image: &ImageConfig) -> ContainerConfig {
+    let set = |keys: &[String]| keys.iter().map(|k| (k.clone(), EmptyObject {})).collect();
+    ContainerConfig {
+        user: image.user.clone(),
+        exposed_ports: set(&image.exposed_ports),
+        env: image.env.clone(),
+        cmd: image.cmd.clone(),
+        volumes: set(&image.volumes),
+        working_dir: image.working_dir.clone(),
+        entrypoint: image.entrypoint.clone(),
+        labels: image.labels.clone(),
+        stop_signal: image.stop_signal.clone().unwrap_or_default(),
+        ..ContainerConfig::default()
+    }
+}
+
+/// One step of a removal.
+pub fn deleted(step: ImageDeleted) -> WireDeleted {
+    match step {
+        ImageDeleted::Untagged(name) => WireDeleted {
+            untagged: Some(name),
+            ..WireDeleted::default()
+        },
+        ImageDeleted::Deleted(digest) => WireDeleted {
+            deleted: Some(digest.to_string()),
+            ..WireDeleted::default()
+        },
+    }
+}
+
+/// Whether a list's filters let an image through.
+pub fn matches(record: &ImageRecord, filters: &Filters) -> bool {
+    let dangling = record.tags.is_empty();
+    let named = |pattern: &str| {
+        record.tags.iter().any(|r| {
+            r.familiar() == pattern
+                || r.familiar_name() == pattern
+                || glob(pattern, &r.familiar())
+                || glob(pattern, &r.familiar_name())
+        })
+    };
+    filters.matches("dangling", |v| matches!(v, "true" | "1") == dangling)
+        && filters.matches("reference", named)
+        && filters.values("label").all(|v| match v.split_once('=') {
+            Some((key, value)) => record
+                .image
+                .config
+                .labels
+                .get(key)
+                .is_some_and(|l| l == value),
+            None => record.image.config.labels.contains_key(v),
+        })
+}
+
+/// `*` stands for anything but a slash, as in Go's `path.Match`.
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            let ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+            let within = ends.take_while(|at| !rest[..*at].contains('/'));
+            within.into_iter().any(|at| glob(tail, &rest[at..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stops_at_a_slash() {
+        assert!(glob("busy*", "busybox") && glob("*:latest", "x:latest") && glob("a/*", "a/b"));
+        assert!(!glob("busy*", "busy/box") && !glob("x", "xy"));
+    }
+
+    #[test]
+    fn creation_times_of_images_are_read() {
+        assert_eq!(created_seconds(Some("1970-01-01T00:01:00Z")), 60);
+        assert_eq!(created_seconds(Some("1970-01-01T00:01:00.123456789Z")), 60);
+        assert_eq!(created_seconds(None), 0);
+    }
+}

@@ -1,0 +1,190 @@
+//! `GET /containers/{id}/json`.
+
+use std::collections::BTreeMap;
+
+use bulkhead_api::container::{
+    ContainerInspect, ContainerState, GraphDriver, MountPoint, NetworkSettings,
+};
+use bulkhead_api::network::{EndpointSettings, PortBinding, PortMap};
+use bulkhead_engine::container::{Container, Endpoint, Mount};
+use bulkhead_model::container::State;
+
+use super::rfc3339;
+
+/// The whole answer. `folder` is the container's state folder.
+pub fn inspect(record: &Container, folder: &std::path::Path) -> ContainerInspect {
+    let spec = &record.spec;
+    let mut config: bulkhead_api::container::ContainerConfig =
+        serde_json::from_str(&spec.config_json).unwrap_or_default();
+    config.hostname = record.hostname.clone();
+    config.env = record.env.clone();
+    config.working_dir = spec.working_dir.clone();
+    let in_folder = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    ContainerInspect {
+        id: record.id.to_string(),
+        created: rfc3339(record.created_at),
+        path: record.args.first().cloned().unwrap_or_default(),
+        args: record.args.iter().skip(1).cloned().collect(),
+        state: state(&record.state),
+        image: record.image_id.clone(),
+        resolv_conf_path: in_folder("resolv.conf"),
+        hostname_path: in_folder("hostname"),
+        hosts_path: in_folder("hosts"),
+        log_path: in_folder(&format!("{}-json.log", record.id)),
+        name: format!("/{}", record.name),
+        driver: record.storage_driver.clone(),
+        platform: "linux".to_owned(),
+        host_config: serde_json::from_str(&spec.host_config_json).unwrap_or_default(),
+        graph_driver: GraphDriver {
+            name: record.storage_driver.clone(),
+            data: plugins(record),
+        },
+        mounts: record.mounts.iter().map(mount_point).collect(),
+        network_settings: network_settings(record),
+        config,
+        ..ContainerInspect::default()
+    }
+}
+
+/// Which components decided about this container.
+fn plugins(record: &Container) -> BTreeMap<String, String> {
+    let named = [
+        ("RootfsPlugin", &record.rootfs_plugin),
+        ("NetworkPlugin", &record.network_plugin),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(key, plugin)| Some((key.to_owned(), plugin.as_ref()?.to_string())))
+        .collect()
+}
+
+fn state(state: &State) -> ContainerState {
+    let mut wire = ContainerState {
+        status: state.status().to_owned(),
+        ..ContainerState::default()
+    };
+    let never = || rfc3339(0);
+    (wire.started_at, wire.finished_at) = (never(), never());
+    match state {
+        State::Created => {}
+        State::Running { started_at, pid } => {
+            wire.running = true;
+            wire.pid = i64::from(*pid);
+            wire.started_at = rfc3339(*started_at);
+        }
+        State::Exited {
+            started_at,
+            status,
+            error,
+        } => {
+            wire.exit_code = i64::from(status.code);
+            wire.oom_killed = status.oom_killed;
+            wire.error = error.clone();
+            wire.started_at = rfc3339(*started_at);
+            wire.finished_at = if *started_at == 0 {
+                never()
+            } else {
+                rfc3339(status.finished_at)
+            };
+            // Docker shows what never ran as created, with its error.
+            if *started_at == 0 {
+                wire.status = "created".to_owned();
+            }
+        }
+    }
+    wire
+}
+
+/// One mount as the wire has it.
+pub fn mount_point(mount: &Mount) -> MountPoint {
+    let volume = mount.volume.clone();
+    MountPoint {
+        kind: if volume.is_some() { "volume" } else { "bind" }.to_owned(),
+        driver: if volume.is_some() {
+            "local".to_owned()
+        } else {
+            String::new()
+        },
+        name: volume.unwrap_or_default(),
+        source: mount.source.clone(),
+        destination: mount.target.clone(),
+        mode: if mount.read_only { "ro" } else { "" }.to_owned(),
+        rw: !mount.read_only,
+        propagation: if mount.volume.is_some() {
+            String::new()
+        } else {
+            "rprivate".to_owned()
+        },
+    }
+}
+
+fn network_settings(record: &Container) -> NetworkSettings {
+    let Some(endpoint) = &record.endpoint else {
+        let name = if record.spec.network.is_empty() {
+            "bridge"
+        } else {
+            &record.spec.network
+        };
+        let networks = [(name.to_owned(), EndpointSettings::default())].into();
+        return NetworkSettings {
+            networks,
+            ..NetworkSettings::default()
+        };
+    };
+    let settings = endpoint_settings(endpoint, record.id.as_str());
+    NetworkSettings {
+        sandbox_id: record.id.to_string(),
+        ports: port_map(endpoint),
+        endpoint_id: settings.endpoint_id.clone(),
+        gateway: settings.gateway.clone(),
+        ip_address: settings.ip_address.clone(),
+        ip_prefix_len: settings.ip_prefix_len,
+        mac_address: settings.mac_address.clone(),
+        networks: [(endpoint.network.clone(), settings)].into(),
+        ..NetworkSettings::default()
+    }
+}
+
+/// A container's place in its network.
+pub fn endpoint_settings(endpoint: &Endpoint, id: &str) -> EndpointSettings {
+    let address = endpoint.addresses.first();
+    EndpointSettings {
+        endpoint_id: id.to_owned(),
+        network_id: endpoint.network.clone(),
+        gateway: endpoint.gateway.map(|g| g.to_string()).unwrap_or_default(),
+        ip_address: address.map(ToString::to_string).unwrap_or_default(),
+        ip_prefix_len: i64::from(if address.is_some() {
+            endpoint.prefix
+        } else {
+            0
+        }),
+        mac_address: address.map(mac).unwrap_or_default(),
+        ..EndpointSettings::default()
+    }
+}
+
+/// The link address that follows from the IPv4 address, as Docker makes it.
+fn mac(address: &std::net::IpAddr) -> String {
+    match address {
+        std::net::IpAddr::V4(a) => {
+            let [a, b, c, d] = a.octets();
+            format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+        }
+        std::net::IpAddr::V6(_) => String::new(),
+    }
+}
+
+fn port_map(endpoint: &Endpoint) -> PortMap {
+    let mut map = PortMap::new();
+    for port in &endpoint.ports {
+        let binding = PortBinding {
+            host_ip: port.host_addr.to_string(),
+            host_port: port.host_port.to_string(),
+        };
+        map.entry(format!("{}/{}", port.container_port, port.protocol))
+            .or_default()
+            .get_or_insert_default()
+            .push(binding);
+    }
+    map
+}

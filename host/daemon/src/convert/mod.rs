@@ -1,0 +1,22 @@
+//! Between the wire's types and the engine's.
+
+pub mod create;
+pub mod images;
+pub mod inspect;
+pub mod list;
+pub mod pull;
+
+/// Nanoseconds since the epoch as RFC 3339; 0 is Go's zero time.
+pub fn rfc3339(nanos: u64) -> String {
+    if nanos == 0 {
+        return "0001-01-01T00:00:00Z".to_owned();
+    }
+    humantime::format_rfc3339_nanos(std::time::UNIX_EPOCH + std::time::Duration::from_nanos(nanos))
+        .to_string()
+}
+
+/// Nanoseconds since the epoch.
+pub fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,85 @@
+//! What the routes share.
+
+use std::sync::Arc;
+
+use bulkhead_engine::{Engine, EngineError, Started};
+use bulkhead_model::ContainerId;
+
+use crate::hub::Hubs;
+use crate::status::ApiError;
+
+/// The running daemon.
+pub struct Daemon {
+    /// Carries out every operation.
+    pub engine: Arc<Engine>,
+    /// The clients attached to each container.
+    pub hubs: Hubs,
+    /// Identifies this daemon: made once, kept in the data root.
+    pub id: String,
+    /// What `info` says of the plugins, one line each.
+    pub plugins: Vec<(String, String)>,
+    /// The data root, as it was given.
+    pub data_root: std::path::PathBuf,
+}
+
+impl Daemon {
+    /// Runs an operation of the engine on a thread that may block.
+    pub async fn blocking<T, F>(&self, operation: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Engine) -> Result<T, EngineError> + Send + 'static,
+    {
+        let engine = self.engine.clone();
+        let done = tokio::task::spawn_blocking(move || operation(&engine)).await;
+        Ok(done.map_err(|_| ApiError::Panicked)??)
+    }
+
+    /// Starts a container and follows its shim until it ends.
+    pub async fn start(&self, id: &ContainerId) -> Result<(), ApiError> {
+        let hub = self.hubs.of(id);
+        let attach = hub.has_readers();
+        let name = id.to_string();
+        match self
+            .blocking(move |engine| engine.start(&name, attach))
+            .await
+        {
+            Ok(Started::Already) => Err(ApiError::NotModified("started")),
+            Ok(Started::Now(running)) => {
+                self.follow(id.clone(), running, attach);
+                Ok(())
+            }
+            Err(error) => {
+                self.hubs.close(id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Follows a container's shim: output to clients, its end to the engine.
+    pub fn follow(
+        &self,
+        id: ContainerId,
+        running: bulkhead_model::process::Running,
+        subscribed: bool,
+    ) {
+        for warning in &running.warnings {
+            tracing::warn!(container = %id, "{warning}");
+        }
+        let hub = self.hubs.of(&id);
+        let hubs = self.hubs.clone();
+        let engine = self.engine.clone();
+        tokio::spawn(async move {
+            let status = crate::hub::follow(&hub, running.shim, subscribed).await;
+            hubs.close(&id);
+            let ended = tokio::task::spawn_blocking(move || {
+                let status = status
+                    .or_else(|| engine.runtime.recorded_exit(&id))
+                    .unwrap_or_else(crate::hub::lost);
+                engine.exited(&id, status).map_err(|error| (id, error))
+            });
+            if let Ok(Err((id, error))) = ended.await {
+                tracing::error!(container = %id, %error, "recording a container's end");
+            }
+        });
+    }
+}

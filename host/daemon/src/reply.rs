@@ -1,0 +1,90 @@
+//! Answers: JSON, text, streams and errors.
+
+use std::convert::Infallible;
+
+use bulkhead_api::{ErrorBody, system, version};
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::Frame;
+use hyper::header::{CONTENT_TYPE, HeaderValue, SERVER};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::status::ApiError;
+
+/// Any answer's body.
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// A JSON body.
+pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
+    let body = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
+    with_body(status, "application/json", body)
+}
+
+/// A text body.
+pub fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    with_body(
+        status,
+        "text/plain; charset=utf-8",
+        text.as_bytes().to_vec(),
+    )
+}
+
+/// No body.
+pub fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Empty::new().boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
+/// A body that comes piece by piece; the head is sent at once.
+pub fn stream(
+    content_type: &'static str,
+    pieces: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response<Body> {
+    use futures_util::StreamExt;
+    let frames = pieces.map(|bytes| Ok(Frame::data(bytes)));
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The answer to a failed call.
+pub fn error(error: &ApiError) -> Response<Body> {
+    match error.status() {
+        // RFC 9110: a 304 has no body.
+        StatusCode::NOT_MODIFIED => empty(StatusCode::NOT_MODIFIED),
+        status => json(status, &ErrorBody::new(error.to_string())),
+    }
+}
+
+/// The headers that every answer of Docker carries.
+pub fn brand(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(hyper::header::HeaderName::from_static(name), value);
+        }
+    };
+    set("api-version", &version::MAX.to_string());
+    set("docker-experimental", "false");
+    set("ostype", "linux");
+    debug_assert!(system::header::API_VERSION.eq_ignore_ascii_case("api-version"));
+    headers.insert(
+        SERVER,
+        HeaderValue::from_static(concat!("bulkhead/", env!("CARGO_PKG_VERSION"), " (linux)")),
+    );
+}
+
+fn with_body(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(body)).boxed_unsync());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

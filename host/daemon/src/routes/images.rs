@@ -1,0 +1,157 @@
+//! `/images`: list, pull, inspect, remove.
+
+use std::sync::Arc;
+
+use bulkhead_api::auth::AuthConfig;
+use bulkhead_api::progress::Progress as Line;
+use bulkhead_api::query::{ImageListQuery, ImageRemoveQuery, PullQuery};
+use bulkhead_engine::PullRequest;
+use bulkhead_model::Reference;
+use bulkhead_model::registry::Credentials;
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
+use tokio::sync::mpsc;
+
+use super::query;
+use crate::convert;
+use crate::daemon::Daemon;
+use crate::reply::{self, Body};
+use crate::status::ApiError;
+
+type Answer = Result<Response<Body>, ApiError>;
+
+/// The prefix by which a user names a directory in OCI layout.
+const LAYOUT: &str = "oci-layout:";
+
+/// `GET /images/json`
+pub async fn list(daemon: &Arc<Daemon>, text: &str) -> Answer {
+    let ImageListQuery { filters, .. } = query(text)?;
+    filters.only(&["dangling", "label", "reference"])?;
+    let images = daemon.blocking(bulkhead_engine::Engine::images).await?;
+    let rows: Vec<_> = images
+        .iter()
+        .filter(|i| convert::images::matches(&i.record, &filters))
+        .map(convert::images::summary)
+        .collect();
+    Ok(reply::json(StatusCode::OK, &rows))
+}
+
+/// `GET /images/{name}/json`
+pub async fn inspect(daemon: &Arc<Daemon>, name: String) -> Answer {
+    let driver = daemon.engine.config.storage_driver.clone();
+    let record = daemon
+        .blocking(move |engine| engine.image_record(&name))
+        .await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &convert::images::inspect(&record, &driver),
+    ))
+}
+
+/// `DELETE /images/{name}`
+pub async fn remove(daemon: &Arc<Daemon>, name: String, text: &str) -> Answer {
+    let ImageRemoveQuery { force, .. } = query(text)?;
+    let deleted = daemon
+        .blocking(move |engine| engine.remove_image(&name, force))
+        .await?;
+    let rows: Vec<_> = deleted.into_iter().map(convert::images::deleted).collect();
+    Ok(reply::json(StatusCode::OK, &rows))
+}
+
+/// `POST /images/create`: progress as JSON lines; a failure after the head
+/// has left is the last line.
+pub async fn pull(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>) -> Answer {
+    let asked: PullQuery = query(text)?;
+    if !asked.from_src.is_empty() {
+        return Err(ApiError::Unsupported("importing images"));
+    }
+    let pull = pull_request(&asked, request)?;
+    let (send, mut receive) = mpsc::unbounded_channel();
+    let engine = daemon.engine.clone();
+    tokio::task::spawn_blocking(move || {
+        let lines = std::sync::Mutex::new(convert::pull::Lines::default());
+        let tell = |event| {
+            for line in lines.lock().expect("pull lines").of(event) {
+                let _ = send.send(line);
+            }
+        };
+        if let Err(error) = engine.pull(&pull, &tell) {
+            tracing::info!(image = %pull.reference, %error, "pull failed");
+            let _ = send.send(Line::failure(ApiError::from(error).to_string()));
+        }
+    });
+    // What fails before anything was told has a status of its own.
+    let Some(first) = receive.recv().await else {
+        return Err(ApiError::Panicked);
+    };
+    let first = Bytes::from(first.to_line());
+    let rest = futures_util::stream::unfold(receive, |mut r| async move {
+        r.recv().await.map(|line| (Bytes::from(line.to_line()), r))
+    });
+    Ok(reply::stream(
+        "application/json",
+        futures_util::StreamExt::chain(futures_util::stream::once(async { first }), rest),
+    ))
+}
+
+fn pull_request(asked: &PullQuery, request: &Request<Incoming>) -> Result<PullRequest, ApiError> {
+    let (directory, name) = match asked.from_image.strip_prefix(LAYOUT) {
+        Some(path) => {
+            let (path, tag) = layout_path(path);
+            (Some(path.into()), format!("{}:{tag}", layout_name(path)))
+        }
+        None => (None, asked.from_image.clone()),
+    };
+    let name = match asked.tag.as_str() {
+        "" => name,
+        tag if directory.is_some() => format!(
+            "{}:{tag}",
+            name.rsplit_once(':').map_or(name.as_str(), |(n, _)| n)
+        ),
+        digest if digest.contains(':') => format!("{name}@{digest}"),
+        tag => format!("{name}:{tag}"),
+    };
+    let auth = match request.headers().get(bulkhead_api::auth::HEADER) {
+        Some(value) => AuthConfig::from_header(
+            value
+                .to_str()
+                .map_err(|_| bulkhead_api::auth::InvalidAuth)?,
+        )?,
+        None => AuthConfig::default(),
+    };
+    let anonymous = auth.username.is_empty() && auth.identity_token.is_empty();
+    Ok(PullRequest {
+        reference: name.parse::<Reference>()?,
+        platform: if asked.platform.is_empty() {
+            None
+        } else {
+            Some(asked.platform.parse()?)
+        },
+        credentials: (!anonymous).then(|| Credentials {
+            username: auth.username,
+            password: auth.password,
+            identity_token: auth.identity_token,
+        }),
+        storage_driver: None,
+        directory,
+    })
+}
+
+/// A directory and the tag after its last colon.
+fn layout_path(text: &str) -> (&str, &str) {
+    match text.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => (path, tag),
+        _ => (text, "latest"),
+    }
+}
+
+/// The repository an image from a directory is called by: the directory's name.
+fn layout_name(path: &str) -> String {
+    let last = path
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    last.to_ascii_lowercase()
+}

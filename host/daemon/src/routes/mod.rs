@@ -1,0 +1,35 @@
+//! One file per resource of the API.
+
+pub mod attach;
+pub mod containers;
+pub mod images;
+pub mod logs;
+pub mod system;
+pub mod wait;
+
+use bulkhead_api::query::{Params, QueryError};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+
+use crate::status::ApiError;
+
+/// The largest JSON body a call may have, bytes.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// A call's typed query.
+pub(crate) fn query<T: Params>(text: &str) -> Result<T, QueryError> {
+    T::parse(text)
+}
+
+/// A call's whole body.
+pub(crate) async fn body(request: Request<Incoming>) -> Result<Bytes, ApiError> {
+    match Limited::new(request.into_body(), MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge(MAX_BODY)),
+        Err(error) => Err(error
+            .downcast::<hyper::Error>()
+            .map_or(ApiError::Panicked, |e| ApiError::Body(*e))),
+    }
+}

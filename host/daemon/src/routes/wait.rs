@@ -1,0 +1,44 @@
+//! `POST /containers/{id}/wait`: the head at once, the code when it is over.
+
+use std::sync::Arc;
+
+use bulkhead_api::container::WaitResponse;
+use bulkhead_api::query::{Condition, WaitQuery};
+use bulkhead_engine::container::Phase;
+use bytes::Bytes;
+use hyper::Response;
+use tokio::sync::watch;
+
+use super::query;
+use crate::daemon::Daemon;
+use crate::reply::{self, Body};
+use crate::status::ApiError;
+
+/// Answers with the exit code once the condition holds.
+pub fn wait(daemon: &Arc<Daemon>, id: &str, text: &str) -> Result<Response<Body>, ApiError> {
+    let WaitQuery { condition } = query(text)?;
+    let phase = daemon.engine.containers.find(id)?.watch();
+    // The head leaves now: clients start the container only when they know
+    // that somebody waits.
+    let code = futures_util::stream::once(async move {
+        let status_code = i64::from(until(condition, phase).await);
+        let body = serde_json::to_vec(&WaitResponse {
+            status_code,
+            error: None,
+        })
+        .unwrap_or_default();
+        Bytes::from([body, b"\n".to_vec()].concat())
+    });
+    Ok(reply::stream("application/json", code))
+}
+
+async fn until(condition: Condition, mut phase: watch::Receiver<Phase>) -> i32 {
+    let exits = phase.borrow().exits;
+    let holds = |p: &Phase| match condition {
+        Condition::NotRunning => !p.running,
+        Condition::NextExit => p.exits > exits || p.removed,
+        Condition::Removed => p.removed,
+    };
+    let met = phase.wait_for(holds).await.map(|p| p.code);
+    met.unwrap_or_else(|_| phase.borrow().code)
+}

@@ -1,0 +1,96 @@
+//! Accepts connections and turns each request into one call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulkhead_api::route::{Method, Route};
+use bulkhead_api::version;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::daemon::Daemon;
+use crate::reply::{self, Body};
+use crate::routes;
+use crate::status::ApiError;
+
+/// A client that has not sent its request's head by then is let go.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// The largest request head, bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Serves until the listener fails for good.
+pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(connection(stream, daemon.clone()))),
+            Err(error) => {
+                // Out of descriptors, most likely: others will close some.
+                tracing::warn!(%error, "accepting a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, daemon: Arc<Daemon>) {
+    let service = service_fn(move |request| {
+        let daemon = daemon.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer(&daemon, request).await) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+async fn answer(daemon: &Arc<Daemon>, request: Request<Incoming>) -> Response<Body> {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let mut response = dispatch(daemon, request).await.unwrap_or_else(|error| {
+        tracing::debug!(%method, path, %error, "call failed");
+        reply::error(&error)
+    });
+    reply::brand(&mut response);
+    response
+}
+
+async fn dispatch(
+    daemon: &Arc<Daemon>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let (_version, path) = version::split_path(request.uri().path())?;
+    let method = Method::from_name(request.method().as_str()).ok_or(ApiError::NoSuchPage)?;
+    let route = Route::find(method, path).ok_or(ApiError::NoSuchPage)?;
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let query = query.as_str();
+    match route {
+        Route::Ping => Ok(reply::text(StatusCode::OK, "OK")),
+        Route::Version => routes::system::version(),
+        Route::Info => routes::system::info(daemon).await,
+        Route::ContainerCreate => routes::containers::create(daemon, query, request).await,
+        Route::ContainerList => routes::containers::list(daemon, query).await,
+        Route::ContainerInspect(id) => routes::containers::inspect(daemon, &id),
+        Route::ContainerStart(id) => routes::containers::start(daemon, id).await,
+        Route::ContainerStop(id) => routes::containers::stop(daemon, &id, query).await,
+        Route::ContainerRestart(id) => routes::containers::restart(daemon, id, query).await,
+        Route::ContainerKill(id) => routes::containers::kill(daemon, id, query).await,
+        Route::ContainerRemove(id) => routes::containers::remove(daemon, &id, query).await,
+        Route::ContainerResize(id) => routes::containers::resize(daemon, &id, query).await,
+        Route::ContainerWait(id) => routes::wait::wait(daemon, &id, query),
+        Route::ContainerAttach(id) => routes::attach::attach(daemon, &id, query, request).await,
+        Route::ContainerLogs(id) => routes::logs::logs(daemon, id, query).await,
+        Route::ImageList => routes::images::list(daemon, query).await,
+        Route::ImagePull => routes::images::pull(daemon, query, &request).await,
+        Route::ImageInspect(name) => routes::images::inspect(daemon, name).await,
+        Route::ImageRemove(name) => routes::images::remove(daemon, name, query).await,
+    }
+}

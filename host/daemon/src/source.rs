@@ -1,0 +1,236 @@
+//! Where images come from, as the engine's `Fetcher`: registries through the
+//! HTTP fetcher, directories of this host, and the files embedded in this program.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use bulkhead_fetch::{Credentials as FetchCredentials, FetchError, Session, SessionRequest};
+use bulkhead_model::Reference;
+use bulkhead_model::error::{ErrorKind, Failure, Kind};
+use bulkhead_model::registry::{
+    BlobDescriptor, BlobLocation, Credentials, FetchSession, Fetcher, RegistrySession,
+    RegistrySource, Response, SessionError, SourceDirectory,
+};
+use bulkhead_store::{Store, StoreError};
+
+/// Opens sessions for the engine.
+pub struct Sources {
+    /// Brings bytes from registries.
+    pub fetcher: Arc<bulkhead_fetch::Fetcher>,
+    /// Where they go.
+    pub store: Arc<Store>,
+}
+
+/// A directory a user named cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("open {path}: {source}")]
+struct OpenDirectory {
+    path: String,
+    source: std::io::Error,
+}
+
+impl Kind for OpenDirectory {
+    fn kind(&self) -> ErrorKind {
+        match self.source.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::InvalidArgument,
+        }
+    }
+}
+
+impl Fetcher for Sources {
+    fn session(
+        &self,
+        source: &dyn RegistrySource,
+        reference: &Reference,
+        directory: &SourceDirectory,
+        credentials: Option<&Credentials>,
+    ) -> Result<Box<dyn FetchSession>, Failure> {
+        let directory = match directory {
+            SourceDirectory::Embedded(files) => {
+                return Ok(Box::new(Embedded {
+                    files,
+                    store: self.store.clone(),
+                }));
+            }
+            SourceDirectory::Host(path) => Some(open(path).map_err(Failure::new)?),
+            SourceDirectory::None => None,
+        };
+        let session = self.fetcher.session(SessionRequest {
+            registry: reference.domain.clone(),
+            granted_hosts: source.granted_hosts().to_vec(),
+            credentials: credentials.map(login),
+            directory,
+        });
+        Ok(Box::new(Remote {
+            session,
+            store: self.store.clone(),
+        }))
+    }
+}
+
+fn login(credentials: &Credentials) -> FetchCredentials {
+    if credentials.identity_token.is_empty() {
+        FetchCredentials::Basic {
+            username: credentials.username.clone(),
+            password: credentials.password.clone(),
+        }
+    } else {
+        FetchCredentials::IdentityToken(credentials.identity_token.clone())
+    }
+}
+
+fn open(path: &Path) -> Result<OwnedFd, OpenDirectory> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let directory = nix::libc::O_DIRECTORY | nix::libc::O_CLOEXEC;
+    let opened: Result<File, _> = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(directory)
+        .open(path);
+    opened.map(OwnedFd::from).map_err(|source| OpenDirectory {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// A session over the network or a directory.
+struct Remote {
+    session: Session,
+    store: Arc<Store>,
+}
+
+impl RegistrySession for Remote {
+    fn request(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+    ) -> Result<Response, SessionError> {
+        self.session.request(method, url, headers)
+    }
+
+    fn authenticate(
+        &mut self,
+        registry: &str,
+        scheme: &str,
+        params: &[(String, String)],
+    ) -> Result<(), SessionError> {
+        self.session.authenticate(registry, scheme, params)
+    }
+
+    fn read_file(&mut self, path: &str) -> Result<Vec<u8>, SessionError> {
+        self.session.read_file(path)
+    }
+
+    fn allows_http(&self, registry: &str) -> bool {
+        self.session.allows_http(registry)
+    }
+}
+
+impl FetchSession for Remote {
+    fn download(
+        &mut self,
+        location: &BlobLocation,
+        blob: &BlobDescriptor,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), Failure> {
+        self.session
+            .download(location, blob, self.store.blobs(), progress, None)
+            .map_err(Failure::new::<FetchError>)
+    }
+}
+
+/// A session over files in this program.
+struct Embedded {
+    files: &'static [(&'static str, &'static [u8])],
+    store: Arc<Store>,
+}
+
+impl Embedded {
+    fn file(&self, path: &str) -> Result<&'static [u8], SessionError> {
+        let found = self
+            .files
+            .iter()
+            .find(|(name, _)| *name == path)
+            .map(|(_, bytes)| *bytes);
+        found.ok_or_else(|| SessionError {
+            code: "not-found",
+            message: format!("the embedded image has no file {path}"),
+            retryable: false,
+        })
+    }
+
+    fn no_network(what: &str) -> SessionError {
+        SessionError {
+            code: "denied",
+            message: format!("{what}: an embedded image needs no network"),
+            retryable: false,
+        }
+    }
+}
+
+impl RegistrySession for Embedded {
+    fn request(
+        &mut self,
+        _: &str,
+        url: &str,
+        _: &[(String, String)],
+    ) -> Result<Response, SessionError> {
+        Err(Self::no_network(url))
+    }
+
+    fn authenticate(
+        &mut self,
+        registry: &str,
+        _: &str,
+        _: &[(String, String)],
+    ) -> Result<(), SessionError> {
+        Err(Self::no_network(registry))
+    }
+
+    fn read_file(&mut self, path: &str) -> Result<Vec<u8>, SessionError> {
+        self.file(path).map(<[u8]>::to_vec)
+    }
+
+    fn allows_http(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// A session's refusal, outside a plugin call.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Refused(SessionError);
+
+impl Kind for Refused {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::NotFound
+    }
+}
+
+impl FetchSession for Embedded {
+    fn download(
+        &mut self,
+        location: &BlobLocation,
+        blob: &BlobDescriptor,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), Failure> {
+        let path = match location {
+            BlobLocation::File { path } => path,
+            BlobLocation::Url { url, .. } => {
+                return Err(Failure::new(Refused(Self::no_network(url))));
+            }
+        };
+        let bytes = self
+            .file(path)
+            .map_err(|error| Failure::new(Refused(error)))?;
+        self.store
+            .blobs()
+            .put(&blob.digest, bytes)
+            .map_err(Failure::new::<StoreError>)?;
+        progress(blob.size);
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! One table from kinds of error to HTTP status codes.
+
+use bulkhead_api::filters::InvalidFilter;
+use bulkhead_api::json::DecodeError;
+use bulkhead_api::query::QueryError;
+use bulkhead_api::version::VersionError;
+use bulkhead_engine::EngineError;
+use bulkhead_model::ErrorKind;
+use bulkhead_model::error::Kind;
+use hyper::StatusCode;
+
+use crate::convert::create::BadRequest;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // The texts say what each is.
+pub enum ApiError {
+    #[error("page not found")]
+    NoSuchPage,
+    #[error("request body is larger than {0} bytes")]
+    BodyTooLarge(usize),
+    #[error("reading the request body: {0}")]
+    Body(hyper::Error),
+    #[error("nothing to change: the container is already {0}")]
+    NotModified(&'static str),
+    #[error("{0} is not supported by this daemon")]
+    Unsupported(&'static str),
+    #[error("invalid X-Registry-Auth header")]
+    Auth(#[from] bulkhead_api::auth::InvalidAuth),
+    #[error("a worker of the daemon panicked")]
+    Panicked,
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Filter(#[from] InvalidFilter),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    BadRequest(#[from] BadRequest),
+    #[error(transparent)]
+    Platform(#[from] bulkhead_model::platform::InvalidPlatform),
+    #[error(transparent)]
+    Reference(#[from] bulkhead_model::reference::InvalidReference),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl ApiError {
+    /// The status the answer carries.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotModified(_) => StatusCode::NOT_MODIFIED,
+            Self::Unsupported(_) | Self::BadRequest(BadRequest::Unsupported(_)) => {
+                StatusCode::NOT_IMPLEMENTED
+            }
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Engine(error) => of_kind(error.kind()),
+            Self::Body(_)
+            | Self::Auth(_)
+            | Self::Version(_)
+            | Self::Query(_)
+            | Self::Filter(_)
+            | Self::Decode(_)
+            | Self::BadRequest(_)
+            | Self::Platform(_)
+            | Self::Reference(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Docker's choice for each kind.
+fn of_kind(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::InvalidArgument
+        | ErrorKind::CommandNotFound
+        | ErrorKind::CommandNotExecutable => StatusCode::BAD_REQUEST,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotModified => StatusCode::NOT_MODIFIED,
+        ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorKind::Unavailable
+        | ErrorKind::Timeout
+        | ErrorKind::ResourceExhausted
+        | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,270 @@
+//! Puts the daemon together out of the host's crates.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use bulkhead_engine::{Config, Embedded, Engine, Network, Sources as EngineSources};
+use bulkhead_fetch::{FetchConfig, Fetcher};
+use bulkhead_model::driver::StorageDriver;
+use bulkhead_model::network::{Cidr, NetworkConfig};
+use bulkhead_model::process::Runtime as _;
+use bulkhead_plugin_host::{Options, PluginHost};
+use bulkhead_runtime::Runtime;
+use bulkhead_runtime::network::{NetworkContext, pick_subnet};
+use bulkhead_store::{Durability, Store, manifest};
+
+use crate::args::Args;
+use crate::daemon::Daemon;
+use crate::hub::Hubs;
+use crate::names::Names;
+use crate::source::Sources;
+
+/// Plugins that a package installed.
+const SYSTEM_PLUGINS: &str = "/usr/lib/bulkhead/plugins";
+
+/// Builds everything up to, but without, the sockets.
+pub fn build(args: &Args, handle: tokio::runtime::Handle) -> anyhow::Result<Daemon> {
+    let names = Names::of(&args.exec_root);
+    let store = Arc::new(Store::open(&args.data_root)?);
+    let bin = beside()?;
+    let network =
+        NetworkContext::open(&names.nft_table).context("opening the network's sockets")?;
+    let runtime = runtime(args, &names, &bin, network.clone())?;
+    let plugins = plugins(args, &bin)?;
+    let storage: BTreeMap<_, _> = plugins
+        .storage_drivers()
+        .into_iter()
+        .map(|d| (d.driver_name().to_owned(), d))
+        .collect();
+    check_default_driver(&storage, &args.storage_driver, &runtime)?;
+    let gateway = gateway(args, &store, &network)?;
+    let networks = networks(&plugins, &names, gateway, args.mtu);
+    let fetch = FetchConfig {
+        insecure_registries: args.insecure_registries.clone(),
+        certs_dir: Some(PathBuf::from("/etc/docker/certs.d")),
+        ..FetchConfig::default()
+    };
+    let fetcher = Arc::new(Sources {
+        fetcher: Fetcher::new(fetch, handle),
+        store: store.clone(),
+    });
+    let config = Config {
+        storage_driver: args.storage_driver.clone(),
+        cpus: cpus(),
+        resolv_conf: resolv_conf(),
+    };
+    let sources = sources(&plugins)?;
+    let engine = Engine::new(
+        config,
+        store.clone(),
+        runtime,
+        storage,
+        networks,
+        sources,
+        fetcher,
+    )?;
+    Ok(Daemon {
+        engine: Arc::new(engine),
+        hubs: Hubs::default(),
+        id: daemon_id(&args.data_root)?,
+        plugins: describe(&plugins),
+        data_root: args.data_root.clone(),
+    })
+}
+
+/// The folder of this program, where its companions are.
+fn beside() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe().context("finding this program's folder")?;
+    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+fn runtime(
+    args: &Args,
+    names: &Names,
+    bin: &Path,
+    network: NetworkContext,
+) -> anyhow::Result<Arc<Runtime>> {
+    let config = bulkhead_runtime::Config {
+        data_root: args.data_root.clone(),
+        exec_root: args.exec_root.clone(),
+        cgroup_parent: names.cgroup_parent.clone(),
+        network,
+        shim: bin.join("bulkhead-shim"),
+    };
+    Ok(Arc::new(
+        Runtime::open(&config).context("preparing the runtime")?,
+    ))
+}
+
+fn plugins(args: &Args, bin: &Path) -> anyhow::Result<PluginHost> {
+    let cache = args
+        .component_cache
+        .clone()
+        .unwrap_or_else(|| args.data_root.join("components"));
+    let mut options = Options::beside(bin, cache);
+    if args.plugin_dirs.is_empty() {
+        options.plugin_dirs.push(SYSTEM_PLUGINS.into());
+    } else {
+        options.plugin_dirs = args.plugin_dirs.clone();
+    }
+    PluginHost::open(options).context("starting the plugin host")
+}
+
+fn check_default_driver(
+    storage: &BTreeMap<String, Arc<dyn StorageDriver>>,
+    name: &str,
+    runtime: &Arc<Runtime>,
+) -> anyhow::Result<()> {
+    let Some(driver) = storage.get(name) else {
+        let known: Vec<_> = storage.keys().map(String::as_str).collect();
+        bail!(
+            "no plugin provides the storage driver \"{name}\": there are [{}]; choose one with --storage-driver or add a plugin folder with --plugin-dir",
+            known.join(", ")
+        );
+    };
+    let root = runtime.driver_root(name);
+    driver
+        .probe(&*root)
+        .with_context(|| format!("the storage driver \"{name}\" cannot be used here"))
+}
+
+fn networks(
+    plugins: &PluginHost,
+    names: &Names,
+    gateway: Cidr,
+    mtu: u32,
+) -> BTreeMap<String, Network> {
+    let config = |name: &str| {
+        let bridged = name == "bridge";
+        NetworkConfig {
+            name: name.to_owned(),
+            interface: bridged.then(|| names.bridge.clone()),
+            gateway: bridged.then_some(gateway),
+            mtu,
+        }
+    };
+    let known = plugins
+        .network_drivers()
+        .into_iter()
+        .filter(|d| matches!(d.driver_name(), "bridge" | "host" | "none"));
+    known
+        .map(|driver| {
+            (
+                driver.driver_name().to_owned(),
+                Network {
+                    config: config(driver.driver_name()),
+                    driver,
+                },
+            )
+        })
+        .collect()
+}
+
+/// The bridge's address: the one asked for, the one of last time, or a free one.
+fn gateway(args: &Args, store: &Store, network: &NetworkContext) -> anyhow::Result<Cidr> {
+    const OWNER: &str = "network bridge";
+    const KEY: &str = "gateway";
+    if let Some(bip) = args.bip {
+        if !bip.addr.is_ipv4() || bip.prefix > 29 || bip.addr == bip.network() {
+            bail!(
+                "--bip {bip} is not an address of a subnet with room for containers: use something like 10.10.0.1/24"
+            );
+        }
+        return Ok(bip);
+    }
+    let kept = store
+        .plugin_value(OWNER, KEY)?
+        .and_then(|b| String::from_utf8(b).ok()?.parse().ok());
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    let subnet = pick_subnet(&[], network).context("choosing a subnet for the bridge")?;
+    store.put_plugin_values(
+        OWNER,
+        &[(KEY, Some(subnet.to_string().as_bytes()))],
+        Durability::Crash,
+    )?;
+    Ok(subnet)
+}
+
+fn sources(plugins: &PluginHost) -> anyhow::Result<EngineSources> {
+    let found: BTreeMap<_, _> = plugins.registry_sources().into_iter().collect();
+    let (registry, layout) = (found.get("oci").cloned(), found.get("oci-layout").cloned());
+    Ok(EngineSources {
+        registry,
+        layout,
+        embedded: Some(embedded()?),
+    })
+}
+
+/// The image in this program, with its id read from its own manifest.
+fn embedded() -> anyhow::Result<Embedded> {
+    let files = bulkhead_hello::layout();
+    let blob = |digest: &bulkhead_model::Digest| {
+        let path = format!("blobs/sha256/{}", digest.hex());
+        files
+            .iter()
+            .find(|(name, _)| *name == path)
+            .map(|(_, bytes)| *bytes)
+            .context("the embedded image lacks a blob")
+    };
+    let index = files
+        .iter()
+        .find(|(name, _)| *name == "index.json")
+        .context("the embedded image has no index")?
+        .1;
+    let manifest::Document::Index(entries) = manifest::parse("", index)? else {
+        bail!("the embedded image's index is none")
+    };
+    let entry = entries
+        .first()
+        .context("the embedded image's index is empty")?;
+    let document = manifest::parse_manifest("", blob(&entry.descriptor.digest)?)?;
+    Ok(Embedded {
+        reference: bulkhead_hello::REFERENCE.parse()?,
+        image_id: document.config.digest,
+        files,
+    })
+}
+
+fn describe(plugins: &PluginHost) -> Vec<(String, String)> {
+    let line = |p: bulkhead_plugin_host::PluginInfo| {
+        (
+            format!("Plugin {}", p.identity.name),
+            format!("{} {}", p.identity.version, p.identity.digest),
+        )
+    };
+    plugins.plugins().into_iter().map(line).collect()
+}
+
+fn cpus() -> u64 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
+}
+
+/// systemd-resolved's own list, when the usual file only names its stub.
+fn resolv_conf() -> PathBuf {
+    let usual = Path::new("/etc/resolv.conf");
+    let behind = Path::new("/run/systemd/resolve/resolv.conf");
+    let stub = std::fs::read_to_string(usual).is_ok_and(|t| t.contains("nameserver 127.0.0.53"));
+    if stub && behind.exists() {
+        behind.to_owned()
+    } else {
+        usual.to_owned()
+    }
+}
+
+/// Made once, kept in the data root.
+fn daemon_id(data_root: &Path) -> anyhow::Result<String> {
+    let path = data_root.join("engine-id");
+    if let Ok(id) = std::fs::read_to_string(&path) {
+        return Ok(id.trim().to_owned());
+    }
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/uuid")
+        .context("reading a random uuid")?
+        .trim()
+        .to_owned();
+    std::fs::write(&path, &id).with_context(|| format!("writing {}", path.display()))?;
+    Ok(id)
+}
