@@ -109,7 +109,7 @@ impl Given {
 
 /// The socket's mode is 0600 by the directory's 0700 and our umask.
 fn listen(state: &OwnedFd) -> io::Result<UnixListener> {
-    bulkhead_sys::process::set_umask(0o077);
+    bulkhead_sys::process::set_umask(0o177);
     let listener = UnixListener::bind(format!("{}/{SOCKET}", proc_path(state)))?;
     bulkhead_sys::process::set_umask(0o022);
     listener.set_nonblocking(true)?;

@@ -47,14 +47,22 @@ pub struct Context {
 }
 
 impl Context {
-    /// `fsopen(name, FSOPEN_CLOEXEC)`
+    /// `fsopen(name, FSOPEN_CLOEXEC)`; the filesystem's name is also what
+    /// /proc/mounts shows as its source.
     pub fn open(name: &'static CStr) -> Result<Self> {
+        Self::open_as(name, name)
+    }
+
+    /// [`Context::open`] with another source for /proc/mounts.
+    pub fn open_as(name: &'static CStr, source: &'static CStr) -> Result<Self> {
         // SAFETY: a NUL-terminated string and an integer.
         let fd = unsafe { libc::syscall(libc::SYS_fsopen, name.as_ptr(), 1) };
-        Ok(Self {
+        let context = Self {
             fd: owned(fd, "fsopen", name.to_string_lossy())?,
             name,
-        })
+        };
+        context.set(c"source", &source.to_string_lossy())?;
+        Ok(context)
     }
 
     /// `fsconfig(FSCONFIG_SET_STRING)`

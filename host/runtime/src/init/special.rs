@@ -130,7 +130,7 @@ fn devpts() -> Result<OwnedFd, InitError> {
 }
 
 fn shm(size: u64) -> Result<OwnedFd, InitError> {
-    let context = Context::open(c"tmpfs")?;
+    let context = Context::open_as(c"tmpfs", c"shm")?;
     context.set(c"mode", "1777")?;
     context.set(c"size", &size.to_string())?;
     Ok(context.mount(LOCKED)?)

@@ -184,15 +184,16 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        for base in std::fs::read_dir("/sys/fs/cgroup")
-            .unwrap()
-            .flatten()
-            .map(|e| e.path())
-        {
-            remove_cgroups(&base.join(&self.parent));
-        }
-        remove_cgroups(&Path::new("/sys/fs/cgroup").join(&self.parent));
+        remove_parent(&self.parent);
     }
+}
+
+pub fn remove_parent(parent: &str) {
+    let base = Path::new("/sys/fs/cgroup");
+    for hierarchy in std::fs::read_dir(base).unwrap().flatten() {
+        remove_cgroups(&hierarchy.path().join(parent));
+    }
+    remove_cgroups(&base.join(parent));
 }
 
 fn remove_cgroups(path: &Path) {
