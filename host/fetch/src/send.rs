@@ -208,6 +208,7 @@ fn explain(method: &'static str, target: &Target, error: &reqwest::Error) -> Fet
         }
         _ => match find::<rustls::Error>(error) {
             Some(tls) => explain_tls(tls),
+            None if text == "tls handshake eof" => "EOF".to_owned(),
             None if error.is_connect() => format!("dial tcp {at}: {text}"),
             None => format!("unexpected EOF ({text})"),
         },
