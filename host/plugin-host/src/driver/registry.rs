@@ -115,6 +115,9 @@ impl RegistrySource for RegistryPlugin {
         match self.invoke("locate", session, reference, function)? {
             Value::Location(Location::Url(url, headers)) => Ok(BlobLocation::Url { url, headers }),
             Value::Location(Location::File(path)) => {
+                if !is_inside(&path) {
+                    return Err(self.malformed("locate", "a path that is not relative"));
+                }
                 if self.plugin.manifest.grants.has(Grant::Directory) {
                     return Ok(BlobLocation::File { path });
                 }
@@ -154,6 +157,11 @@ impl RegistryHandler<'_> {
                 done.map_or_else(fault, |()| HostReply::Unit)
             }
             HostCall::ReadFile(path) => {
+                if !is_inside(&path) {
+                    return refuse(Refusal::invalid(
+                        "the path must be relative, without . and ..",
+                    ));
+                }
                 if let Err(refusal) = self.granted(Grant::Directory, &path) {
                     return refuse(refusal);
                 }
@@ -191,10 +199,39 @@ impl Handler for RegistryHandler<'_> {
     }
 }
 
+/// A relative path that cannot leave its directory but by a link, which the
+/// session does not follow.
+fn is_inside(path: &str) -> bool {
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    path.len() <= 4096 && path.split('/').all(plain)
+}
+
 fn fault(error: SessionError) -> HostReply {
     HostReply::Fault(PluginFault {
         code: error.code.to_owned(),
         message: error.message,
         retryable: error.retryable,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_relative_paths_are_inside() {
+        assert!(is_inside("blobs/sha256/0a"));
+        for bad in [
+            "",
+            "/etc/shadow",
+            "..",
+            "a/../../b",
+            "./a",
+            "a//b",
+            "a/",
+            "a\0b",
+        ] {
+            assert!(!is_inside(bad), "{bad:?}");
+        }
+    }
 }

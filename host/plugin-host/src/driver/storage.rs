@@ -13,6 +13,7 @@ use bulkhead_wire::{HostReply, Operation, Value};
 
 use super::{Plugin, not_of_this_world, refuse, unexpected, value};
 use crate::broker::Handler;
+use crate::grant::Grant;
 use crate::txn::{Refusal, Scope, StorageTxn};
 
 /// A storage driver that is a plugin.
@@ -40,7 +41,7 @@ impl StoragePlugin {
         &self,
         root: &dyn DriverRoot,
         invocation: Invocation<'_>,
-    ) -> Result<(Value, StoragePlan), PluginError> {
+    ) -> Result<(Value, StoragePlan, Option<Grant>), PluginError> {
         let Invocation {
             operation,
             function,
@@ -64,7 +65,10 @@ impl StoragePlugin {
         let txn = handler.txn;
         let result = outcome.and_then(|outcome| value(outcome, txn.denied(), txn.stopped()));
         match result {
-            Ok(value) => Ok((value, txn.into_plan())),
+            Ok(value) => {
+                let denied = txn.denied();
+                Ok((value, txn.into_plan(), denied))
+            }
             Err(cause) => Err(self.plugin.error(operation, self.plugin.timed(cause))),
         }
     }
@@ -76,9 +80,13 @@ impl StoragePlugin {
     ) -> Result<StoragePlan, PluginError> {
         let operation = invocation.operation;
         let wants_mount = matches!(invocation.scope, Scope::Prepare(_) | Scope::Mounts(_));
-        let (_, plan) = self.invoke(root, invocation)?;
+        let (_, plan, denied) = self.invoke(root, invocation)?;
         if wants_mount && plan.mount.is_none() {
-            let cause = PluginFailure::Protocol("it ordered no mount".into());
+            // A driver may keep silent about a refusal; the user is told.
+            let cause = match denied {
+                Some(grant) => PluginFailure::NotGranted(grant.as_str().to_owned()),
+                None => PluginFailure::Protocol("it ordered no mount".into()),
+            };
             return Err(self.plugin.error(operation, cause));
         }
         Ok(plan)

@@ -354,3 +354,6 @@ fn mapping(port: &WirePort) -> Judged<PortMapping> {
         container_port: port.container_port,
     })
 }
+
+#[cfg(test)]
+mod tests;

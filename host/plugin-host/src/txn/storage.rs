@@ -514,3 +514,6 @@ fn io(error: std::io::Error) -> Refusal {
     let message = error.to_string();
     Refusal::Failed { code, message }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The runner process: its cell, its death, its cache of native code.
+
+mod fixture;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use bulkhead_model::plugin::PluginFailure;
+
+use fixture::{EmptyRoot, Fixture, snapshot};
+
+fn signal(pid: u32, signal: i32) {
+    let process = bulkhead_sys::pidfd::open(pid).unwrap();
+    bulkhead_sys::pidfd::send_signal(&process, signal).unwrap();
+}
+
+const SIGKILL: i32 = 9;
+const SIGSTOP: i32 = 19;
+
+/// Starts an endless call, does something to the runner, and returns how the
+/// call ended; checks that the next one works.
+fn interrupted(name: &str, number: i32) -> PluginFailure {
+    let fixture = Fixture::with_limits(
+        &["storage-loop", "storage-overlay"],
+        "[limits]\ntime-ms = 3000",
+    );
+    let driver = fixture.storage("storage-loop");
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("first")).unwrap();
+    let call = std::thread::spawn(move || driver.prepare(&EmptyRoot, &snapshot("a")));
+    std::thread::sleep(Duration::from_millis(200));
+    let before = fixture.runner();
+    signal(before, number);
+    let error = call.join().unwrap().unwrap_err();
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("next")).unwrap();
+    assert_ne!(fixture.runner(), before, "{name}");
+    error.cause
+}
+
+#[test]
+fn a_runner_killed_under_a_call_is_an_error_of_that_call_alone() {
+    let cause = interrupted("kill", SIGKILL);
+    assert_eq!(cause, PluginFailure::RunnerDied("exit status 137".into()));
+}
+
+#[test]
+fn a_wedged_runner_is_killed_when_its_time_is_up() {
+    let cause = interrupted("stop", SIGSTOP);
+    assert_eq!(cause, PluginFailure::Timeout(Duration::from_secs(3)));
+}
+
+#[test]
+fn a_runner_that_dies_again_and_again_is_left_alone_for_a_while() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let overlay = fixture.storage("overlay");
+    let started = Instant::now();
+    let mut failures = 0;
+    while failures < 5 && started.elapsed() < Duration::from_secs(20) {
+        overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+        signal(fixture.runner(), SIGKILL);
+        std::thread::sleep(Duration::from_millis(20));
+        failures += u32::from(overlay.prepare(&EmptyRoot, &snapshot("a")).is_err());
+    }
+    let error = overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap_err();
+    assert!(error.to_string().contains("5 times"), "{error}");
+}
+
+fn status(pid: u32) -> impl Fn(&str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    move |name| {
+        let line = text.lines().find(|l| l.starts_with(&format!("{name}:")));
+        let value = line.unwrap_or_else(|| panic!("no {name}"));
+        let words = value.split_whitespace().skip(1);
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[test]
+fn the_cell_has_no_privilege_left() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    let runner = fixture.runner();
+    let tasks = fs::read_dir(format!("/proc/{runner}/task")).unwrap();
+    for task in tasks {
+        let tid = task.unwrap().file_name();
+        let field = status(tid.to_str().unwrap().parse().unwrap());
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(field(set), "0000000000000000", "{set}");
+        }
+        let ids = ["64988"; 4].join(" ");
+        assert_eq!((field("Uid"), field("Gid")), (ids.clone(), ids));
+        assert_eq!(field("Groups"), "");
+        assert_eq!(
+            (field("NoNewPrivs"), field("Seccomp")),
+            ("1".into(), "2".into())
+        );
+    }
+    for name in ["mnt", "pid", "net", "ipc", "uts", "cgroup"] {
+        let ours = fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+        let runners = fs::read_link(format!("/proc/{runner}/ns/{name}")).unwrap();
+        assert_ne!(ours, runners, "{name}");
+    }
+    let root = fs::read_dir(format!("/proc/{runner}/root")).unwrap();
+    assert_eq!(root.count(), 0);
+    let mounts = fs::read_to_string(format!("/proc/{runner}/mountinfo")).unwrap();
+    assert_eq!(mounts.lines().count(), 1, "{mounts}");
+    assert!(mounts.contains(" ro,nosuid,nodev,noexec"), "{mounts}");
+}
+
+#[test]
+fn the_cell_holds_no_descriptor_but_its_sockets() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    let runner = fixture.runner();
+    for fd in fs::read_dir(format!("/proc/{runner}/fd")).unwrap() {
+        let link = fs::read_link(fd.unwrap().path()).unwrap();
+        let link = link.to_string_lossy().into_owned();
+        let known = ["socket:", "pipe:", "/dev/null", "/memfd:wasm-memory-image"];
+        assert!(known.iter().any(|k| link.starts_with(k)), "{link}");
+    }
+    let limits = fs::read_to_string(format!("/proc/{runner}/limits")).unwrap();
+    for name in [
+        "Max processes",
+        "Max open files",
+        "Max file size",
+        "Max core file size",
+    ] {
+        let line = limits.lines().find(|l| l.starts_with(name)).unwrap();
+        let hard = line[name.len()..].split_whitespace().nth(1);
+        assert_eq!(hard, Some("0"), "{line}");
+    }
+}
+
+#[test]
+fn the_keeper_outside_the_cell_has_no_privilege_either() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    let field = status(fixture.host.runner_pid().unwrap());
+    assert_eq!(field("CapPrm"), "0000000000000000");
+    assert_eq!(field("Uid"), ["64988"; 4].join(" "));
+}
+
+#[test]
+fn no_process_outlives_the_host() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    let pids = [fixture.host.runner_pid().unwrap(), fixture.runner()];
+    drop((overlay, fixture));
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let alive = |pid: &u32| fs::exists(format!("/proc/{pid}")).unwrap();
+    while pids.iter().any(alive) {
+        assert!(Instant::now() < deadline, "{pids:?} still run");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_second_start_compiles_nothing() {
+    let mut fixture = Fixture::new(&["storage-overlay"]);
+    fixture.options.compiler = "/nonexistent".into();
+    // The fingerprint is kept with the executable's identity, so that this
+    // start must fail: it cannot tell which native code fits.
+    assert!(fixture.reopen().is_err());
+    let compiler = fixture::bin_dir().join("bulkhead-compiler");
+    fixture.options.compiler = compiler;
+    let entry = native_code(&fixture);
+    let before = fs::metadata(&entry).unwrap().modified().unwrap();
+    fixture.reopen().unwrap();
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    assert_eq!(fs::metadata(&entry).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn tampered_native_code_is_never_run_but_compiled_again() {
+    let mut fixture = Fixture::new(&["storage-overlay"]);
+    let entry = native_code(&fixture);
+    let good = fs::read(&entry).unwrap();
+    let mut bad = good.clone();
+    bad[5000] ^= 1;
+    for tampered in [&bad[..], &good[..good.len() / 2], b""] {
+        fs::write(&entry, tampered).unwrap();
+        fixture.reopen().unwrap();
+        let overlay = fixture.storage("overlay");
+        overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+        assert_eq!(fs::read(&entry).unwrap(), good);
+    }
+}
+
+fn native_code(fixture: &Fixture) -> std::path::PathBuf {
+    let entries = fs::read_dir(fixture.path().join("components")).unwrap();
+    let mut paths = entries.flatten().map(|e| e.path());
+    let is_code = |p: &std::path::PathBuf| p.file_name().unwrap().len() == 64 + 1 + 16;
+    paths.find(is_code).unwrap()
+}
+
+#[test]
+fn a_plugin_is_installed_beside_running_calls_and_removed_again() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    let info = fixture
+        .host
+        .install(&fixture::source("storage-vfs"))
+        .unwrap();
+    assert_eq!(info.identity.name, "storage-vfs");
+    let vfs = fixture.storage("vfs");
+    vfs.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+    let again = fixture.host.install(&fixture::source("storage-vfs"));
+    assert!(again.unwrap_err().to_string().contains("is taken by"));
+    fixture.host.remove("storage-vfs").unwrap();
+    assert!(vfs.prepare(&EmptyRoot, &snapshot("a")).is_err());
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+}
+
+#[test]
+fn an_unusable_plugin_is_skipped_and_the_others_work() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let plugins = fixture.path().join("plugins");
+    fs::create_dir(plugins.join("empty")).unwrap();
+    fs::create_dir(plugins.join("nonsense")).unwrap();
+    fs::write(plugins.join("nonsense/plugin.toml"), "privileged = true").unwrap();
+    fixture::copy_plugin(
+        &fixture::source("storage-overlay"),
+        &plugins.join("twice"),
+        "",
+    );
+    let mut fixture = fixture;
+    fixture.reopen().unwrap();
+    assert_eq!(fixture.host.plugins().len(), 1);
+    let overlay = fixture.storage("overlay");
+    overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
+}
+
+#[test]
+fn calls_run_at_once_and_more_of_them_wait() {
+    let fixture = Fixture::new(&["storage-overlay"]);
+    let overlay = fixture.storage("overlay");
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let overlay = &overlay;
+            scope.spawn(move || {
+                for call in 0..50 {
+                    let key = format!("t{thread}-{call}");
+                    let plan = overlay.prepare(&EmptyRoot, &snapshot(&key)).unwrap();
+                    assert!(format!("{plan:?}").contains(&key));
+                }
+            });
+        }
+    });
+}
