@@ -94,12 +94,12 @@ pub(crate) struct ContainerFlags {
     network: NetworkFlags,
     #[command(flatten, next_help_heading = "Storage")]
     storage: StorageFlags,
-    /// The image, and the command to run in place of its own
+    /// The image, and the command to run in place of its own.
     #[arg(
         required = true,
         trailing_var_arg = true,
-        value_name = "IMAGE [COMMAND] [ARG]",
-        help_heading = "Arguments"
+        value_name = "IMAGE",
+        hide = true
     )]
     words: Vec<String>,
 }

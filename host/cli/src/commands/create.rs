@@ -19,11 +19,11 @@ use crate::error::{Error, Result};
     override_usage = "bulkhead create [OPTIONS] IMAGE [COMMAND] [ARG...]"
 )]
 pub(crate) struct CreateArgs {
-    #[command(flatten)]
-    container: ContainerFlags,
     /// Print usage
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
+    #[command(flatten)]
+    container: ContainerFlags,
 }
 
 pub(super) async fn execute(client: &Client, args: &CreateArgs) -> Result<u8> {

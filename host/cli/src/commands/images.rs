@@ -34,7 +34,7 @@ pub(crate) struct ImagesArgs {
     /// Only show image ids
     #[arg(short, long)]
     quiet: bool,
-    #[arg(value_name = "REPOSITORY[:TAG]")]
+    #[arg(value_name = "REPOSITORY[:TAG]", hide = true)]
     reference: Option<String>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct InspectArgs {
     /// Only look for this: container or image
     #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image"])]
     kind: Option<String>,
-    #[arg(value_name = "NAME|ID", required = true)]
+    #[arg(value_name = "NAME|ID", required = true, hide = true)]
     names: Vec<String>,
 }
 

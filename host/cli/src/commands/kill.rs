@@ -14,7 +14,7 @@ pub(crate) struct KillArgs {
     /// Signal to send to the container
     #[arg(short, long, default_value = "KILL", hide_default_value = true)]
     signal: String,
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER", required = true, hide = true)]
     containers: Vec<String>,
 }
 

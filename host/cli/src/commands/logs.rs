@@ -36,7 +36,7 @@ pub(crate) struct LogsArgs {
     /// Show timestamps
     #[arg(short, long)]
     timestamps: bool,
-    #[arg(value_name = "CONTAINER")]
+    #[arg(value_name = "CONTAINER", hide = true)]
     container: String,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct PullArgs {
     /// The platform of a multi-platform image (os/arch[/variant])
     #[arg(long, default_value = "", hide_default_value = true)]
     platform: String,
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", hide = true)]
     name: String,
 }
 

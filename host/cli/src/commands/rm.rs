@@ -17,7 +17,7 @@ pub(crate) struct RmArgs {
     /// Remove the container's anonymous volumes, too
     #[arg(short, long)]
     volumes: bool,
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER", required = true, hide = true)]
     containers: Vec<String>,
 }
 

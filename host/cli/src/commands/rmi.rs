@@ -18,7 +18,7 @@ pub(crate) struct RmiArgs {
     /// Don't delete untagged parents
     #[arg(long)]
     no_prune: bool,
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(value_name = "IMAGE", required = true, hide = true)]
     images: Vec<String>,
 }
 

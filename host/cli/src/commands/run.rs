@@ -22,7 +22,7 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     detach: bool,
     /// Attach to STDIN, STDOUT or STDERR
-    #[arg(short, long, value_name = "STREAM", value_parser = ["stdin", "stdout", "stderr"], ignore_case = true)]
+    #[arg(short, long, value_name = "STREAM", value_parser = ["stdin", "stdout", "stderr"], ignore_case = true, hide_possible_values = true)]
     attach: Vec<String>,
     /// Key sequence for detaching from the container
     #[arg(
@@ -36,11 +36,11 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true, hide_possible_values = true)]
     sig_proxy: bool,
-    #[command(flatten)]
-    container: ContainerFlags,
     /// Print usage
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
+    #[command(flatten)]
+    container: ContainerFlags,
 }
 
 pub(super) async fn execute(client: &Client, args: &RunArgs) -> Result<u8> {

@@ -27,7 +27,7 @@ pub(crate) struct StartArgs {
         hide_default_value = true
     )]
     detach_keys: String,
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER", required = true, hide = true)]
     containers: Vec<String>,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct StopArgs {
         allow_hyphen_values = true
     )]
     timeout: Option<i32>,
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER", required = true, hide = true)]
     containers: Vec<String>,
 }
 

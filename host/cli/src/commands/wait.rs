@@ -12,7 +12,7 @@ use crate::error::Result;
 #[derive(Args, Debug)]
 #[command(override_usage = "bulkhead wait CONTAINER [CONTAINER...]")]
 pub(crate) struct WaitArgs {
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER", required = true, hide = true)]
     containers: Vec<String>,
 }
 
