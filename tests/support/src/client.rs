@@ -114,7 +114,7 @@ pub(crate) fn ended_within(child: &mut Child, limit: Duration) -> bool {
             return false;
         }
         std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        pause = (pause * 2).min(Duration::from_millis(5));
     }
     true
 }

@@ -3,22 +3,20 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use bulkhead_test_support::{Daemon, images};
+use bulkhead_test_support::{Daemon, Registry, images};
 
 use crate::Options;
 use crate::measure::tree;
 use crate::peers::Docker;
 
-const SLEEP: [&str; 5] = ["run", "--detach", "busybox", "sleep", "600"];
-
 pub(crate) fn run(_: &Options) -> Result<()> {
-    let image = images::busybox();
+    let registry = Registry::start();
+    let reference = registry.push("busybox:latest", &images::busybox());
+    let sleep = ["run", "--detach", &reference, "sleep", "600"];
     let daemon = Daemon::start();
-    daemon.load("busybox", &image);
-    daemon.bulkhead(&SLEEP).success();
+    daemon.bulkhead(&sleep).success();
     let docker = Docker::start()?;
-    docker.load("busybox", &image)?;
-    docker.run(&SLEEP)?;
+    docker.run(&sleep)?;
     println!("{:<34} {:>12} {:>12}", "", "Pss MiB", "private MiB");
     print(
         "bulkhead, daemon and runner",
@@ -77,13 +75,16 @@ fn usage(pid: u32) -> (u64, u64) {
     (sum("Pss:"), sum("Private_"))
 }
 
-/// Every process whose name starts so; names are cut to 15 bytes.
-fn named(prefix: &str) -> Result<Vec<u32>> {
+/// Every process of that program.
+fn named(program: &str) -> Result<Vec<u32>> {
     let entries = fs::read_dir("/proc").context("list processes")?.flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Ok(pids.filter(|pid| name(*pid).starts_with(prefix)).collect())
+    Ok(pids.filter(|pid| name(*pid).contains(program)).collect())
 }
 
+/// The path of its program. Our shim's is that of a sealed memfd, and its
+/// `comm` not its name.
 fn name(pid: u32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    program.to_string_lossy().into_owned()
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bulkhead_test_support::{Image, run, run_with_input};
+use bulkhead_test_support::run;
 use tempfile::TempDir;
 
 use crate::measure::succeed;
@@ -65,16 +65,6 @@ impl Docker {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<()> {
         succeed(&mut self.command(arguments))
-    }
-
-    pub(crate) fn load(&self, name: &str, image: &Image) -> Result<()> {
-        let output = run_with_input(
-            &mut self.command(&["load"]),
-            &image.docker_archive(name),
-            Duration::from_secs(60),
-        );
-        ensure!(output.status == Some(0), "docker load: {output:?}");
-        Ok(())
     }
 
     pub(crate) fn pid(&self) -> u32 {

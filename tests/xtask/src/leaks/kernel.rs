@@ -97,14 +97,14 @@ pub(super) fn tables() -> Vec<String> {
         .collect()
 }
 
-/// Processes of ours. A container's own are found by their cgroup and namespaces.
+/// Processes of ours, by the path of their program: a shim's is that of a
+/// sealed memfd. A container's own are found by their cgroup and namespaces.
 pub(super) fn processes() -> Vec<String> {
     let ours = |pid: u32| {
-        let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        let command = command.trim();
-        // We are `bulkhead-xtask`, cut to 15 bytes.
-        let is_ours = command.starts_with(OURS) && !command.starts_with("bulkhead-xtask");
-        is_ours.then(|| format!("process {command} ({pid})"))
+        let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+        let name = program.file_name()?.to_str()?.trim_start_matches("memfd:");
+        let is_ours = name.starts_with(OURS) && !name.starts_with("bulkhead-xtask");
+        is_ours.then(|| format!("process {name} ({pid})"))
     };
     pids().filter_map(ours).collect()
 }
