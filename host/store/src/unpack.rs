@@ -1,7 +1,8 @@
 //! Applying a layer (OCI image-spec `layer.md`) to a directory.
 //!
 //! ```text
-//! reader ─▶ [thread: inflate ─▶ sha256 = diff_id] ─▶ 8 × 256 KiB ─▶ [caller: headers ─▶ files below dest]
+//! reader ─▶ [thread: inflate] ─▶ [thread: sha256 = diff_id] ─▶ [caller: headers ─▶ files below dest]
+//!                          4 × 256 KiB              4 × 256 KiB
 //! ```
 //!
 //! Why a hostile archive cannot reach beyond `dest`:
@@ -102,11 +103,9 @@ pub fn apply<R: Read + Send>(
     limits: &Limits,
 ) -> Result<Unpacked, UnpackError> {
     std::thread::scope(|scope| {
-        let (chunks, decoding) = pipeline::start(scope, reader, limits.bytes);
+        let (chunks, decoding) = pipeline::start(scope, reader, limits.bytes)?;
         let placed = place::layer(chunks, dest, style, limits);
-        let decoded = decoding
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let decoded = decoding.join();
         // A stream that breaks off ends the archive early: the decoder knows why.
         let (placed, decoded) = match (placed, decoded) {
             (Err(error), Ok(_) | Err(UnpackError::GivenUp)) | (_, Err(error)) => return Err(error),

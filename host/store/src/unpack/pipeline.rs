@@ -1,8 +1,10 @@
-//! The decompressing thread, and its output as a buffered reader.
+//! The decompressing and the hashing thread, and their output as a buffered
+//! reader.
 
 use std::io::{self, Read};
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use bulkhead_model::Digest;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +15,7 @@ use super::error::UnpackError;
 const CHUNK: usize = 256 * 1024;
 const CHUNKS: usize = 8;
 
-/// What the thread knows at its end.
+/// What the threads know at their end.
 pub(super) struct Decoded {
     pub(super) diff_id: Digest,
     pub(super) bytes: u64,
@@ -27,27 +29,71 @@ pub(super) struct Chunks {
     at: usize,
 }
 
-pub(super) type Decoding<'s> = ScopedJoinHandle<'s, Result<Decoded, UnpackError>>;
+/// The threads at work.
+pub(super) struct Decoding<'s> {
+    decoder: ScopedJoinHandle<'s, Result<u64, UnpackError>>,
+    hasher: ScopedJoinHandle<'s, Digest>,
+}
 
-/// Starts decompressing and hashing beside the caller; more than `limit`
-/// bytes are refused.
+/// Starts decompressing and hashing beside the caller, a thread each: with
+/// zstd and on uncompressed layers SHA-256 would otherwise be the slowest part
+/// of whichever thread had it. More than `limit` bytes are refused.
 pub(super) fn start<'s, R: Read + Send + 's>(
     scope: &'s Scope<'s, '_>,
     reader: R,
     limit: u64,
-) -> (Chunks, Decoding<'s>) {
-    let (full_in, full) = sync_channel(CHUNKS);
+) -> Result<(Chunks, Decoding<'s>), UnpackError> {
+    let (plain_in, plain) = sync_channel(CHUNKS / 2);
+    let (full_in, full) = sync_channel(CHUNKS / 2);
     let (empty, empty_out) = channel();
-    let decoding = scope.spawn(move || decode(reader, limit, &full_in, &empty_out));
-    (
+    let decoder = Builder::new()
+        .name("layer-decode".to_owned())
+        .spawn_scoped(scope, move || decode(reader, limit, &plain_in, &empty_out))
+        .map_err(UnpackError::Thread)?;
+    let hasher = Builder::new()
+        .name("layer-hash".to_owned())
+        .spawn_scoped(scope, move || hash(&plain, &full_in))
+        .map_err(UnpackError::Thread)?;
+    Ok((
         Chunks {
             full,
             empty,
             current: Vec::new(),
             at: 0,
         },
-        decoding,
-    )
+        Decoding { decoder, hasher },
+    ))
+}
+
+impl Decoding<'_> {
+    /// Waits for both threads.
+    pub(super) fn join(self) -> Result<Decoded, UnpackError> {
+        let bytes = self
+            .decoder
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic));
+        let diff_id = self
+            .hasher
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic));
+        Ok(Decoded {
+            diff_id,
+            bytes: bytes?,
+        })
+    }
+}
+
+/// Hashes what passes by. When the placing side is gone it ends, which ends
+/// the decoder; the digest then is of no use to anyone.
+fn hash(plain: &Receiver<Vec<u8>>, full: &SyncSender<Vec<u8>>) -> Digest {
+    let mut hasher = Sha256::new();
+    while let Ok(chunk) = plain.recv() {
+        hasher.update(&chunk);
+        if full.send(chunk).is_err() {
+            break;
+        }
+    }
+    Digest::from_sha256(hasher.finalize().into())
 }
 
 fn decode<R: Read + Send>(
@@ -55,9 +101,8 @@ fn decode<R: Read + Send>(
     limit: u64,
     full: &SyncSender<Vec<u8>>,
     empty: &Receiver<Vec<u8>>,
-) -> Result<Decoded, UnpackError> {
+) -> Result<u64, UnpackError> {
     let (compression, mut decoder) = decoder(reader)?;
-    let mut hasher = Sha256::new();
     let mut bytes = 0;
     loop {
         let mut chunk = empty.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
@@ -66,10 +111,7 @@ fn decode<R: Read + Send>(
             source,
         })?;
         if n == 0 {
-            return Ok(Decoded {
-                diff_id: Digest::from_sha256(hasher.finalize().into()),
-                bytes,
-            });
+            return Ok(bytes);
         }
         bytes += n as u64;
         if bytes > limit {
@@ -79,7 +121,6 @@ fn decode<R: Read + Send>(
             });
         }
         chunk.truncate(n);
-        hasher.update(&chunk);
         full.send(chunk).map_err(|_| UnpackError::GivenUp)?;
     }
 }
