@@ -25,8 +25,6 @@ pub enum EngineError {
     NoCommand,
     #[error("unknown storage driver \"{name}\": this daemon has {known}")]
     UnknownStorageDriver { name: String, known: String },
-    #[error("storage driver \"{name}\" cannot be used here")]
-    UnusableStorageDriver { name: String, source: PluginError },
     #[error("network {0} not found")]
     NoSuchNetwork(String),
     #[error("network driver \"{0}\" is not installed")]
@@ -107,7 +105,7 @@ pub enum EngineError {
     #[error(transparent)]
     Unpack(#[from] bulkhead_store::unpack::UnpackError),
     #[error(transparent)]
-    Plugin(#[from] PluginError),
+    Plugin(Box<PluginError>),
     #[error(transparent)]
     Runtime(#[from] Failure),
     #[error(transparent)]
@@ -126,6 +124,12 @@ impl EngineError {
     }
 }
 
+impl From<PluginError> for EngineError {
+    fn from(error: PluginError) -> Self {
+        Self::Plugin(Box::new(error))
+    }
+}
+
 impl Kind for EngineError {
     fn kind(&self) -> ErrorKind {
         use EngineError as E;
@@ -139,7 +143,6 @@ impl Kind for EngineError {
             E::NoNetworkDriver(_) | E::NoRegistrySource(_) | E::LogsNotKept => {
                 ErrorKind::Unsupported
             }
-            E::UnusableStorageDriver { .. } => ErrorKind::Unsupported,
             E::WouldNotDie(_) => ErrorKind::Timeout,
             E::ReferenceDigest { .. } => ErrorKind::Unavailable,
             E::ForeignSystem(_) => ErrorKind::Unsupported,

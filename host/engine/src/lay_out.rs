@@ -16,11 +16,14 @@ use bulkhead_store::unpack::{self, WhiteoutStyle};
 use crate::Engine;
 use crate::error::EngineError;
 
+/// A driver and the chain it holds.
+type Chain = (String, Digest);
+
 /// One lock per driver and chain, so that two pulls of images that share a
 /// layer do not unpack it twice.
 #[derive(Debug, Default)]
 pub(crate) struct Chains {
-    locks: Mutex<HashMap<(String, Digest), Arc<Mutex<()>>>>,
+    locks: Mutex<HashMap<Chain, Arc<Mutex<()>>>>,
     attempts: AtomicU64,
 }
 

@@ -4,7 +4,7 @@
 //! The newest file is `<id>-json.log`; rotation renames it to `.1`, `.1` to `.2`.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -184,7 +184,7 @@ impl LogReader {
         let Ok(open) = file.get_ref().metadata() else {
             return false;
         };
-        let position = file.seek(SeekFrom::Current(0)).unwrap_or(0);
+        let position = file.stream_position().unwrap_or(0);
         (named.ino(), named.dev()) != (open.ino(), open.dev()) || named.len() < position
     }
 }

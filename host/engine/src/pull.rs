@@ -84,8 +84,9 @@ impl Engine {
             directory,
             request,
         };
-        tell(PullEvent::Pulling(request.reference.clone()));
         let (resolved, image) = fetch.resolve()?;
+        // As in Docker, the first line says that the manifest was found.
+        tell(PullEvent::Pulling(request.reference.clone()));
         let before = self
             .store
             .image(&request.reference.to_string())

@@ -217,17 +217,21 @@ impl Daemon {
             .unwrap_or_else(|error| panic!("{error:#}\n{}", self.log()))
     }
 
-    /// Loads `image` as `name`, without a registry.
+    /// Brings `image` in as `name` (`repository:tag`, one component), without
+    /// a registry: from a directory in OCI layout.
     #[track_caller]
     pub fn load(&self, name: &str, image: &Image) {
-        let archive = image.docker_archive(name);
-        let response = self.send(
-            "POST",
-            "/images/load?quiet=1",
-            "application/x-tar",
-            &archive,
+        let (repository, tag) = name.split_once(':').expect("a tag");
+        let folder = tempfile::tempdir().expect("a folder for the layout");
+        let layout = folder.path().join(repository);
+        image.write_layout(&layout, tag);
+        let target = format!(
+            "/images/create?fromImage=oci-layout:{}:{tag}",
+            layout.display()
         );
-        assert_eq!(response.status, 200, "load {name}: {}", response.text());
+        let response = self.send("POST", &target, "text/plain", b"");
+        let done = response.status == 200 && !response.text().contains("\"error\"");
+        assert!(done, "load {name}: {}", response.text());
     }
 
     /// Ends the daemon without a chance to tidy up, as a crash would.

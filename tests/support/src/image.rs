@@ -1,6 +1,7 @@
 //! An image built in memory: layers, configuration, manifest.
 
 use std::io::Write;
+use std::path::Path;
 
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -144,6 +145,35 @@ impl Image {
             config,
             layers,
         }
+    }
+
+    /// Writes a directory in OCI layout (OCI image spec, image-layout.md) that
+    /// names this image `tag`.
+    #[track_caller]
+    pub fn write_layout(&self, folder: &Path, tag: &str) {
+        let manifest = self.manifest();
+        let own = blob(manifest.bytes.clone());
+        let blobs = folder.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).expect("a folder for blobs");
+        for blob in manifest.blobs().chain([&own]) {
+            let hex = blob.digest.trim_start_matches("sha256:");
+            std::fs::write(blobs.join(hex), &blob.bytes).expect("write a blob");
+        }
+        let index = json!({
+            "schemaVersion": 2,
+            "manifests": [{
+                "mediaType": manifest.media_type,
+                "digest": own.digest,
+                "size": own.bytes.len(),
+                "annotations": { "org.opencontainers.image.ref.name": tag },
+            }],
+        });
+        std::fs::write(folder.join("index.json"), index.to_string()).expect("write the index");
+        std::fs::write(
+            folder.join("oci-layout"),
+            r#"{"imageLayoutVersion":"1.0.0"}"#,
+        )
+        .expect("write the mark");
     }
 
     /// Those of the manifest, the configuration and a layer.

@@ -17,11 +17,16 @@ use crate::error::{Error, Result};
 use crate::output::PullProgress;
 use crate::{credentials, terminal};
 
+/// Names a directory in OCI layout instead of an image of a registry.
+const LAYOUT: &str = "oci-layout:";
+
 /// A line of progress longer than this is not one.
 const MAX_LINE: usize = 1 << 20;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead pull [OPTIONS] NAME[:TAG|@DIGEST]")]
+#[command(
+    override_usage = "bulkhead pull [OPTIONS] NAME[:TAG|@DIGEST] | oci-layout:/DIRECTORY[:TAG]"
+)]
 pub(crate) struct PullArgs {
     /// Download every tag of the repository (not supported yet)
     #[arg(short, long)]
@@ -42,23 +47,42 @@ pub(super) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
             "--all-tags is not supported yet: name the tag to pull",
         ));
     }
+    if args.name.starts_with(LAYOUT) {
+        return from_layout(client, args).await;
+    }
     let reference = reference(&args.name)?;
     if !args.quiet && !has_tag_or_digest(&args.name) {
         print("Using default tag: latest\n")?;
     }
     let body = begin(client, &reference, &args.platform).await?;
-    match args.quiet {
-        true => show(body, Quiet).await?,
-        false => {
-            show(
-                body,
-                PullProgress::new(std::io::stdout(), columns(std::io::stdout().is_terminal())),
-            )
-            .await?
-        }
-    }
+    show_on_stdout(body, args.quiet).await?;
     print(format_args!("{reference}\n"))?;
     Ok(0)
+}
+
+/// Pulls from a directory of the daemon's host, `oci-layout:/path[:tag]`.
+async fn from_layout(client: &Client, args: &PullArgs) -> Result<u8> {
+    let query = PullQuery {
+        from_image: args.name.clone(),
+        platform: args.platform.clone(),
+        ..PullQuery::default()
+    };
+    let body = client
+        .stream(Call::new(Route::ImagePull).params(&query))
+        .await?;
+    show_on_stdout(body, args.quiet).await?;
+    Ok(0)
+}
+
+async fn show_on_stdout(body: Incoming, quiet: bool) -> Result<()> {
+    let stdout = std::io::stdout();
+    match quiet {
+        true => show(body, Quiet).await,
+        false => {
+            let columns = columns(stdout.is_terminal());
+            show(body, PullProgress::new(stdout, columns)).await
+        }
+    }
 }
 
 /// Pulls with the progress on standard error, as standard output is the container's.

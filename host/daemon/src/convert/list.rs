@@ -1,6 +1,9 @@
 //! `GET /containers/json`.
 
+use std::time::Duration;
+
 use bulkhead_api::container::{ContainerSummary, SummaryHostConfig, SummaryNetworks, SummaryPort};
+use bulkhead_api::status as words;
 use bulkhead_engine::container::Container;
 use bulkhead_model::container::State;
 
@@ -75,62 +78,17 @@ fn seconds(nanos: u64) -> i64 {
 }
 
 fn status(state: &State, now: u64) -> String {
-    let since = |then: u64| human_duration(now.saturating_sub(then) / 1_000_000_000);
+    let since = |then: u64| Duration::from_nanos(now.saturating_sub(then));
     match state {
-        State::Created | State::Exited { started_at: 0, .. } => "Created".to_owned(),
-        State::Running { started_at, .. } => format!("Up {}", since(*started_at)),
-        State::Exited { status, .. } => {
-            format!("Exited ({}) {} ago", status.code, since(status.finished_at))
-        }
-    }
-}
-
-/// Docker's words for a length of time (`go-units`, HumanDuration).
-fn human_duration(seconds: u64) -> String {
-    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
-    match seconds {
-        0 => "Less than a second".to_owned(),
-        1 => "1 second".to_owned(),
-        2..60 => format!("{seconds} seconds"),
-        _ if minutes == 1 => "About a minute".to_owned(),
-        _ if minutes < 60 => format!("{minutes} minutes"),
-        _ if hours == 1 => "About an hour".to_owned(),
-        _ if hours < 48 => format!("{hours} hours"),
-        _ if hours < 24 * 14 => format!("{} days", hours / 24),
-        _ if hours < 24 * 60 => format!("{} weeks", hours / 24 / 7),
-        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
-        _ => format!("{} years", hours / 24 / 365),
+        State::Created | State::Exited { started_at: 0, .. } => words::CREATED.to_owned(),
+        State::Running { started_at, .. } => words::up(since(*started_at)),
+        State::Exited { status, .. } => words::exited(status.code, since(status.finished_at)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_read_as_dockers() {
-        let cases = [
-            (0, "Less than a second"),
-            (1, "1 second"),
-            (59, "59 seconds"),
-            (60, "About a minute"),
-            (150, "2 minutes"),
-        ];
-        for (seconds, text) in cases {
-            assert_eq!(human_duration(seconds), text);
-        }
-        let hour = 3600;
-        let cases = [
-            (hour, "About an hour"),
-            (5 * hour, "5 hours"),
-            (48 * hour, "2 days"),
-            (24 * 14 * hour, "2 weeks"),
-            (24 * 90 * hour, "3 months"),
-        ];
-        for (seconds, text) in cases {
-            assert_eq!(human_duration(seconds), text);
-        }
-    }
 
     #[test]
     fn words_with_spaces_are_quoted() {

@@ -9,6 +9,7 @@ use bulkhead_engine::PullRequest;
 use bulkhead_model::Reference;
 use bulkhead_model::registry::Credentials;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::mpsc;
@@ -73,26 +74,28 @@ pub async fn pull(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>)
         let lines = std::sync::Mutex::new(convert::pull::Lines::default());
         let tell = |event| {
             for line in lines.lock().expect("pull lines").of(event) {
-                let _ = send.send(line);
+                let _ = send.send(Ok(line));
             }
         };
         if let Err(error) = engine.pull(&pull, &tell) {
             tracing::info!(image = %pull.reference, %error, "pull failed");
-            let _ = send.send(Line::failure(ApiError::from(error).to_string()));
+            let _ = send.send(Err(ApiError::from(error)));
         }
     });
-    // What fails before anything was told has a status of its own.
-    let Some(first) = receive.recv().await else {
-        return Err(ApiError::Panicked);
+    // What fails before anything was told has a status of its own; what fails
+    // later is the last line.
+    let first = receive.recv().await.ok_or(ApiError::Panicked)??;
+    let line = |told: Result<Line, ApiError>| {
+        Bytes::from(
+            told.unwrap_or_else(|error| Line::failure(error.to_string()))
+                .to_line(),
+        )
     };
-    let first = Bytes::from(first.to_line());
-    let rest = futures_util::stream::unfold(receive, |mut r| async move {
-        r.recv().await.map(|line| (Bytes::from(line.to_line()), r))
+    let rest = futures_util::stream::unfold(receive, move |mut receive| async move {
+        Some((line(receive.recv().await?), receive))
     });
-    Ok(reply::stream(
-        "application/json",
-        futures_util::StreamExt::chain(futures_util::stream::once(async { first }), rest),
-    ))
+    let first = futures_util::stream::once(async move { Bytes::from(first.to_line()) });
+    Ok(reply::stream("application/json", first.chain(rest)))
 }
 
 fn pull_request(asked: &PullQuery, request: &Request<Incoming>) -> Result<PullRequest, ApiError> {
