@@ -1,7 +1,7 @@
 //! `bulkhead-compiler`: native code from a component, in a cell.
 //!
 //! ```text
-//! bulkhead-compiler < component.wasm > native      exit 1: the reason is on stderr
+//! bulkhead-compiler [--uid N] < component > native      exit 1: the reason is on stderr
 //! bulkhead-compiler --fingerprint                  what native code depends on
 //! ```
 
@@ -24,6 +24,8 @@ const BOUNDS: Bounds = Bounds {
 
 #[derive(Debug, thiserror::Error)]
 enum CompileError {
+    #[error(transparent)]
+    Arguments(#[from] confine::UnknownArguments),
     #[error("cannot read the component: {0}")]
     Read(std::io::Error),
     #[error("the component is larger than {MAX_COMPONENT} bytes")]
@@ -39,13 +41,10 @@ enum CompileError {
 }
 
 fn main() -> ExitCode {
-    let result = match std::env::args().nth(1).as_deref() {
-        None => confine::isolate(confine::DEFAULT_UID, || report(compile())).map_err(Into::into),
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let result = match args.first().map(String::as_str) {
         Some("--fingerprint") => print_fingerprint().map(|()| 0),
-        Some(_) => {
-            eprintln!("usage: bulkhead-compiler [--fingerprint] < component > native");
-            return ExitCode::from(2);
-        }
+        _ => compile_in_cell(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| report(Err(error))) as u8)
 }
@@ -60,11 +59,16 @@ fn report(result: Result<(), CompileError>) -> i32 {
     }
 }
 
-fn compile() -> Result<(), CompileError> {
+fn compile_in_cell(args: &[String]) -> Result<i32, CompileError> {
+    let uid = confine::uid_from_args(args)?;
+    Ok(confine::isolate(uid, || report(compile(uid)))?)
+}
+
+fn compile(uid: u32) -> Result<(), CompileError> {
     let component = read()?;
     confine::enter()?;
     let engine = engine::for_compiling().map_err(|e| CompileError::Engine(format!("{e:#}")))?;
-    confine::drop_privileges(confine::DEFAULT_UID)?;
+    confine::drop_privileges(uid)?;
     confine::die_with_keeper()?;
     // From here on the component is looked at.
     confine::seal(BOUNDS)?;

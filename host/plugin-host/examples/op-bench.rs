@@ -118,7 +118,7 @@ fn storage(host: &PluginHost) {
     report("storage prepare", || {
         driver.prepare(&EmptyRoot, &request).expect("prepare");
     });
-    report("storage features", || {
+    report("storage remove", || {
         driver.remove(&EmptyRoot, &request.key).expect("remove");
     });
 }

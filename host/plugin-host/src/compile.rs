@@ -14,6 +14,7 @@ use bulkhead_sys::pidfd::{self, Exit};
 use bulkhead_sys::poll::{self, Events};
 
 use crate::error::HostError;
+use crate::runner::arguments;
 
 /// The compiler bounds its processor time to 60 s; this is for a busy machine.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -31,6 +32,7 @@ const FINGERPRINT_FILE: &str = "fingerprint";
 #[derive(Clone, Debug)]
 pub struct Compiler {
     path: PathBuf,
+    uid: u32,
 }
 
 struct Finished {
@@ -42,8 +44,8 @@ struct Finished {
 impl Compiler {
     /// Nothing is started yet; the file need not exist as long as nothing is
     /// to be compiled.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf, uid: u32) -> Self {
+        Self { path, uid }
     }
 
     /// Native code for `component`.
@@ -53,7 +55,7 @@ impl Compiler {
         input
             .rewind()
             .map_err(|e| HostError::file("cannot run", &self.path, e))?;
-        let finished = self.run(&[], input.into())?;
+        let finished = self.run(&arguments(c"bulkhead-compiler", self.uid), input.into())?;
         if finished.exit == Exit::Code(0) && !finished.output.is_empty() {
             return Ok(finished.output);
         }
@@ -105,7 +107,10 @@ impl Compiler {
 
     fn ask_fingerprint(&self) -> Result<String, HostError> {
         let nothing = memfd::create_sealed(c"nothing", b"")?;
-        let finished = self.run(&[c"--fingerprint".into()], nothing)?;
+        let finished = self.run(
+            &[c"bulkhead-compiler".into(), c"--fingerprint".into()],
+            nothing,
+        )?;
         let text = String::from_utf8_lossy(&finished.output).trim().to_owned();
         if finished.exit == Exit::Code(0) && is_fingerprint(&text) {
             return Ok(text);
@@ -121,12 +126,11 @@ impl Compiler {
         let executable = File::open(&self.path).map_err(failed)?;
         let (output, output_writer) = std::io::pipe().map_err(failed)?;
         let (complaint, complaint_writer) = std::io::pipe().map_err(failed)?;
-        let mut argv = vec![CString::from(c"bulkhead-compiler")];
-        argv.extend_from_slice(args);
         let child = clone::spawn(&Program {
             file: executable.as_fd(),
-            args: &argv,
+            args,
             env: &[],
+            cgroup: None,
             descriptors: &[
                 input.as_fd(),
                 output_writer.as_fd(),

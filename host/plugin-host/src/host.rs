@@ -7,6 +7,7 @@ use bulkhead_model::PluginIdentity;
 use bulkhead_model::driver::{NetworkDriver, StorageDriver};
 use bulkhead_model::registry::RegistrySource;
 use bulkhead_wire::World;
+use bulkhead_wire::control::DEFAULT_UID;
 
 use crate::broker::Broker;
 use crate::cache::Cache;
@@ -18,10 +19,6 @@ use crate::error::HostError;
 use crate::install::{Foundry, Package};
 use crate::manifest::Manifest;
 use crate::runner::{Code, RunnerConfig};
-
-/// The user and group id of runner and compiler unless configured: in the
-/// range that distributions leave to dynamic users.
-pub const DEFAULT_UID: u32 = 64988;
 
 /// Calls at once unless configured.
 pub const DEFAULT_CONNECTIONS: u32 = 6;
@@ -41,7 +38,7 @@ pub struct Options {
     /// The executable `bulkhead-compiler`; only needed for plugins that are
     /// not in the cache.
     pub compiler: PathBuf,
-    /// User and group id of the runner.
+    /// User and group id of runner and compiler.
     pub uid: u32,
     /// Calls at once.
     pub connections: u32,
@@ -100,7 +97,7 @@ impl PluginHost {
     /// the runner. A plugin that cannot be used is skipped with a warning.
     pub fn open(options: Options) -> Result<Self, HostError> {
         let cache = Cache::open(&options.cache_dir)?;
-        let compiler = Compiler::new(options.compiler.clone());
+        let compiler = Compiler::new(options.compiler.clone(), options.uid);
         let fingerprint = compiler.fingerprint(cache.dir())?;
         let foundry = Arc::new(Foundry {
             compiler,
@@ -306,6 +303,10 @@ fn recompiler(foundry: Arc<Foundry>) -> Box<crate::broker::Recompile> {
             "the runner refused its native code: {reason}"
         );
         let package = Package::read(&code.dir).ok()?;
+        // Another component by now: it is for the next start to judge.
+        if package.identity.digest != code.digest {
+            return None;
+        }
         foundry.compile(&package).ok()
     })
 }

@@ -133,5 +133,10 @@ impl Foundry {
 }
 
 fn seal(package: &Package, native: &[u8]) -> Result<Code, HostError> {
-    Code::new(&package.manifest, &package.dir, native)
+    Code::new(
+        &package.manifest,
+        &package.dir,
+        &package.identity.digest,
+        native,
+    )
 }

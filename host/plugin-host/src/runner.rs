@@ -1,12 +1,13 @@
 //! One runner process: started, told its components, and killed.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bulkhead_model::Digest;
 use bulkhead_sys::clone::{self, Child, Program};
 use bulkhead_sys::pidfd;
 use bulkhead_sys::poll::{self, Events};
@@ -47,6 +48,8 @@ pub struct Code {
     pub plugin: String,
     /// Its folder.
     pub dir: PathBuf,
+    /// The component that was compiled.
+    pub digest: Digest,
     /// Its world.
     pub world: World,
     /// Bytes of memory a call may use.
@@ -57,10 +60,16 @@ pub struct Code {
 
 impl Code {
     /// Seals `native`, which must be the compiler's output.
-    pub fn new(manifest: &Manifest, dir: &Path, native: &[u8]) -> Result<Self, HostError> {
+    pub fn new(
+        manifest: &Manifest,
+        dir: &Path,
+        digest: &Digest,
+        native: &[u8],
+    ) -> Result<Self, HostError> {
         Ok(Self {
             plugin: manifest.name.clone(),
             dir: dir.to_owned(),
+            digest: digest.clone(),
             world: manifest.world,
             memory: manifest.memory,
             file: memfd::create_sealed(c"component", native)?,
@@ -123,7 +132,6 @@ impl Runner {
             version: PROTOCOL_VERSION,
             connections: config.connections,
             max_memory: components.iter().map(|c| c.memory).max().unwrap_or(1 << 16),
-            uid: config.uid,
             components: components
                 .iter()
                 .map(|c| control::Component {
@@ -206,14 +214,21 @@ fn spawn_process(config: &RunnerConfig, control: &OwnedFd) -> Result<Child, Star
     let (log, log_writer) = std::io::pipe().map_err(failed)?;
     let child = clone::spawn(&Program {
         file: executable.as_fd(),
-        args: &[CString::from(c"bulkhead-sandbox")],
+        args: &arguments(c"bulkhead-sandbox", config.uid),
         env: &[],
+        cgroup: None,
         descriptors: &[control.as_fd(), null.as_fd(), log_writer.as_fd()],
     })?;
     drop(log_writer);
     let thread = std::thread::Builder::new().name("runner-log".into());
     let _ = thread.stack_size(128 << 10).spawn(move || pass_on(log));
     Ok(child)
+}
+
+/// Of a program that takes `--uid`.
+pub(crate) fn arguments(name: &CStr, uid: u32) -> [CString; 3] {
+    let number = CString::new(uid.to_string()).expect("digits hold no NUL");
+    [name.to_owned(), c"--uid".to_owned(), number]
 }
 
 /// The runner's words reach our log until it ends.

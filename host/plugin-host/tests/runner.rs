@@ -141,6 +141,7 @@ fn the_keeper_outside_the_cell_has_no_privilege_either() {
     overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
     let field = status(fixture.host.runner_pid().unwrap());
     assert_eq!(field("CapPrm"), "0000000000000000");
+    assert_eq!(field("Seccomp"), "2");
     assert_eq!(field("Uid"), ["64988"; 4].join(" "));
 }
 

@@ -11,9 +11,27 @@ use bulkhead_sys::{clone, mount, path, pidfd};
 
 use crate::filter;
 
-/// The user and group id of the cell unless the broker says otherwise: in the
-/// range that distributions leave to dynamic users, and nobody's on disk.
-pub const DEFAULT_UID: u32 = 64988;
+pub use bulkhead_wire::control::DEFAULT_UID;
+
+/// Reads `--uid N`, which both programs take.
+///
+/// # Errors
+/// The words that were not understood. Root is not understood.
+pub fn uid_from_args(args: &[String]) -> Result<u32, UnknownArguments> {
+    match args {
+        [] => Ok(DEFAULT_UID),
+        [flag, uid] if flag == "--uid" => match uid.parse() {
+            Ok(uid @ 1..=0x7fff_ffff) => Ok(uid),
+            _ => Err(UnknownArguments(args.to_vec())),
+        },
+        _ => Err(UnknownArguments(args.to_vec())),
+    }
+}
+
+/// The command line is not understood.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown arguments {0:?}: expected --uid and a number above 0")]
+pub struct UnknownArguments(Vec<String>);
 
 /// A phase failed; the process must not go on.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +80,7 @@ pub fn isolate(uid: u32, body: impl FnOnce() -> i32) -> Result<i32, ConfineError
     let child = clone::fork_into(namespaces, None, body).map_err(ConfineError::Namespaces)?;
     // All that is left to do here is to wait and to pass on the exit code.
     drop_privileges(uid)?;
+    filter::sealed().load().map_err(ConfineError::Filter)?;
     let exit = pidfd::wait(&child.pidfd).map_err(ConfineError::Namespaces)?;
     Ok(exit.status())
 }

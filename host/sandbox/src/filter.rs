@@ -38,6 +38,8 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigaction,
     libc::SYS_sigaltstack,
+    // For the process outside the cell; inside there are no children.
+    libc::SYS_waitid,
     // abort(3); there is nobody else in the pid namespace.
     libc::SYS_tgkill,
     libc::SYS_getrandom,

@@ -1,5 +1,5 @@
-//! `bulkhead-sandbox`: the runner. Started by the broker with the control
-//! socket as standard input; nobody else has a use for it.
+//! `bulkhead-sandbox [--uid N]`: the runner. Started by the broker with the
+//! control socket as standard input; nobody else has a use for it.
 
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -7,18 +7,18 @@ use std::process::ExitCode;
 use bulkhead_sandbox::{confine, start};
 
 fn main() -> ExitCode {
-    let control = match std::io::stdin().as_fd().try_clone_to_owned() {
-        Ok(control) => control,
-        Err(error) => {
-            eprintln!("bulkhead-sandbox: no control socket: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    match confine::isolate(confine::DEFAULT_UID, || start::run(control)) {
+    match run() {
         Ok(code) => ExitCode::from(code as u8),
         Err(error) => {
             eprintln!("bulkhead-sandbox: {error}");
             ExitCode::from(2)
         }
     }
+}
+
+fn run() -> Result<i32, Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let uid = confine::uid_from_args(&args)?;
+    let control = std::io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(confine::isolate(uid, || start::run(control, uid))?)
 }

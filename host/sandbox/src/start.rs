@@ -59,9 +59,9 @@ pub enum StartError {
 }
 
 /// Runs until the broker is gone; the exit code.
-pub fn run(control: OwnedFd) -> i32 {
+pub fn run(control: OwnedFd, uid: u32) -> i32 {
     let mut buffer = vec![0; MAX_CONTROL];
-    let started = receive(&control, &mut buffer).and_then(|(start, fds)| prepare(&start, fds));
+    let started = receive(&control, &mut buffer).and_then(|(start, fds)| prepare(&start, fds, uid));
     let (answer, code) = match started {
         Ok(refused) => (ready(refused), 0),
         Err(error) => (failed(&error), 1),
@@ -112,13 +112,17 @@ fn receive(control: &OwnedFd, buffer: &mut [u8]) -> Result<(Start, Vec<OwnedFd>)
 }
 
 /// The security argument of the runner, in order.
-fn prepare(start: &Start, mut fds: Vec<OwnedFd>) -> Result<Vec<(u32, String)>, StartError> {
+fn prepare(
+    start: &Start,
+    mut fds: Vec<OwnedFd>,
+    uid: u32,
+) -> Result<Vec<(u32, String)>, StartError> {
     confine::enter()?;
     let code = fds.split_off(start.connections as usize);
     let engine = engine::for_running(start.connections, start.max_memory as usize)
         .map_err(|e| StartError::Engine(format!("{e:#}")))?;
     let (components, refused) = load_all(&engine, start, code);
-    confine::drop_privileges(start.uid)?;
+    confine::drop_privileges(uid)?;
     confine::die_with_keeper()?;
     let runner = Arc::new(Runner {
         engine,

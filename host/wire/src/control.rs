@@ -13,6 +13,10 @@ use crate::channel::{ChannelError, decode};
 /// Raised with every change of a message; both sides must have the same.
 pub const PROTOCOL_VERSION: u32 = 1;
 
+/// The user and group id of runner and compiler unless `--uid` says otherwise:
+/// in the range that distributions leave to dynamic users, and nobody's on disk.
+pub const DEFAULT_UID: u32 = 64988;
+
 /// The largest control message, bytes.
 pub const MAX_CONTROL: usize = 64 << 10;
 
@@ -59,8 +63,6 @@ pub struct Start {
     pub connections: u32,
     /// Most bytes of memory any call may ask for.
     pub max_memory: u64,
-    /// User and group id of the cell.
-    pub uid: u32,
     /// In the order of their descriptors; calls name them by index.
     pub components: Vec<Component>,
 }

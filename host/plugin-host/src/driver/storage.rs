@@ -103,15 +103,24 @@ impl StorageDriver for StoragePlugin {
     }
 
     fn features(&self) -> &StorageFeatures {
-        self.features.get_or_init(|| match self.plugin.features() {
-            Ok(words) => StorageFeatures {
+        if let Some(features) = self.features.get() {
+            return features;
+        }
+        match self.plugin.features() {
+            Ok(words) => self.features.get_or_init(|| StorageFeatures {
                 overlay_layers: words.iter().any(|word| word == "overlay-layers"),
-            },
+            }),
+            // Not kept: the next call may do better, and no layer may be laid
+            // out for a feature that is there only sometimes.
             Err(error) => {
                 tracing::warn!(%error, "the driver does not say what it can do");
-                StorageFeatures::default()
+                const {
+                    &StorageFeatures {
+                        overlay_layers: false,
+                    }
+                }
             }
-        })
+        }
     }
 
     fn probe(&self, root: &dyn DriverRoot) -> Result<(), PluginError> {

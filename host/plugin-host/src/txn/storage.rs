@@ -5,8 +5,6 @@
 //! may write; its ancestors it may read; with `commit` its own may take the
 //! committed name, and nothing else; with `gc` what nobody uses may go.
 
-use std::collections::BTreeSet;
-
 use bulkhead_model::SnapshotKey;
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::storage::{
@@ -14,9 +12,14 @@ use bulkhead_model::storage::{
 };
 use bulkhead_wire::storage::{Base, Dir, Order};
 
+mod place;
+
+pub use place::Scope;
+
 use super::MAX_STEPS;
 use super::fault::{Refusal, Stopped};
 use crate::grant::{Grant, Grants};
+use place::{Owner, Place, component};
 
 /// Components of a path: a snapshot's key and what is below.
 const MAX_DEPTH: usize = 17;
@@ -27,67 +30,6 @@ const MAX_STATE_CALL: usize = 1 << 20;
 const MAX_LAYERS: usize = 500;
 /// Names in one answer.
 const MAX_NAMES: u32 = 1000;
-
-/// What the call is for; it decides what may be ordered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Nothing may be ordered.
-    Probe,
-    /// A new snapshot and its mount.
-    Prepare(Purpose),
-    /// The mount alone.
-    Mounts(Purpose),
-    /// The own snapshot gets this name.
-    Commit(SnapshotKey),
-    /// The own snapshot goes.
-    Remove,
-    /// Nothing may be ordered.
-    Usage,
-    /// Everything but these may go.
-    Gc(BTreeSet<String>),
-}
-
-impl Scope {
-    fn changes(&self) -> bool {
-        !matches!(self, Self::Probe | Self::Usage | Self::Mounts(_))
-    }
-
-    fn purpose(&self) -> Option<Purpose> {
-        match self {
-            Self::Prepare(purpose) | Self::Mounts(purpose) => Some(*purpose),
-            _ => None,
-        }
-    }
-}
-
-/// Whose directory it is, as far as this call is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Own,
-    Parent,
-    CommitName,
-    Garbage,
-    Live,
-}
-
-/// A handle that was judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    owner: Owner,
-    path: DirPath,
-}
-
-impl Place {
-    fn depth(&self) -> usize {
-        self.path.0.len()
-    }
-
-    /// Whether one is the other or lies in it.
-    fn overlaps(&self, other: &Place) -> bool {
-        let shorter = self.depth().min(other.depth());
-        self.path.0[..shorter] == other.path.0[..shorter]
-    }
-}
 
 /// The transaction of one call.
 pub struct StorageTxn<'a> {
@@ -479,13 +421,6 @@ impl<'a> StorageTxn<'a> {
 
 fn not_yours(place: &Place) -> Refusal {
     Refusal::out_of_reach(format!("{} is not this operation's to change", place.path))
-}
-
-fn component(name: &str) -> Judged<DirName> {
-    DirName::new(name).ok_or_else(|| {
-        let shown: String = name.chars().take(40).collect();
-        Refusal::Invalid(format!("{shown:?} is not a name of one component"))
-    })
 }
 
 fn overlay_option(word: &str) -> Judged<OverlayOption> {
