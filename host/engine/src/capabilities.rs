@@ -1,56 +1,18 @@
-//! Capability names, and the set a container gets (`capabilities(7)`,
-//! `linux/capability.h`).
+//! The capabilities a container gets (`capabilities(7)`).
 
-/// In the order of their numbers.
-const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
+use std::str::FromStr;
+
+use caps::Capability;
 
 /// Docker's default set of fourteen.
 pub const DEFAULT: u64 = 0xa804_25fb;
 
 /// Every capability the kernel headers name.
-pub const ALL: u64 = (1 << NAMES.len()) - 1;
+pub fn all() -> u64 {
+    caps::all()
+        .into_iter()
+        .fold(0, |set, capability| set | capability.bitmask())
+}
 
 /// A name nobody knows.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -73,10 +35,10 @@ pub fn effective_set(
     let added = parse("CapAdd", add)?;
     let dropped = parse("CapDrop", drop)?;
     if privileged {
-        return Ok(ALL);
+        return Ok(all());
     }
     Ok(match (added.all, dropped.all) {
-        (true, _) => ALL & !dropped.named,
+        (true, _) => all() & !dropped.named,
         (false, true) => added.named,
         (false, false) => (DEFAULT & !dropped.named) | added.named,
     })
@@ -99,12 +61,10 @@ fn parse(option: &'static str, names: &[String]) -> Result<Parsed, UnknownCapabi
             parsed.all = true;
             continue;
         }
-        let number = NAMES.iter().position(|n| *n == bare);
-        let number = number.ok_or_else(|| UnknownCapability {
-            option,
-            name: format!("CAP_{bare}"),
-        })?;
-        parsed.named |= 1 << number;
+        let name = format!("CAP_{bare}");
+        let capability =
+            Capability::from_str(&name).map_err(|_| UnknownCapability { option, name })?;
+        parsed.named |= capability.bitmask();
     }
     Ok(parsed)
 }
@@ -128,7 +88,7 @@ mod tests {
         assert_eq!(set(&["net_admin"], &[]) & (1 << 12), 1 << 12);
         assert_eq!(set(&[], &["CAP_NET_RAW"]) & (1 << 13), 0);
         assert_eq!(set(&["CHOWN"], &["ALL"]), 1);
-        assert_eq!(set(&["ALL"], &["CHOWN"]), ALL & !1);
+        assert_eq!(set(&["ALL"], &["CHOWN"]), all() & !1);
     }
 
     #[test]

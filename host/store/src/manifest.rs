@@ -11,6 +11,7 @@ mod config;
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::registry::BlobDescriptor;
 use bulkhead_model::{Digest, Platform};
+use oci_spec::image::MediaType;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -22,8 +23,6 @@ pub const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 /// The most layers an image may have. Docker's limit is 127; overlayfs' 500.
 pub const MAX_LAYERS: usize = 500;
 
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1";
@@ -241,13 +240,22 @@ impl Fields {
     }
 }
 
+fn not_an_image(media_type: &str) -> ManifestError {
+    ManifestError::NotAnImage(media_type.chars().take(200).collect())
+}
+
 fn agree(media_type: &str, is_index: bool) -> Result<(), ManifestError> {
-    let fits = match media_type {
-        OCI_INDEX | DOCKER_LIST => is_index,
-        OCI_MANIFEST | DOCKER_MANIFEST => !is_index,
-        // Registries in the wild answer with these for either.
-        "" | "application/json" | "application/octet-stream" | "text/plain" => true,
-        other => return Err(ManifestError::NotAnImage(other.chars().take(200).collect())),
+    let fits = match MediaType::from(media_type) {
+        MediaType::ImageIndex => is_index,
+        MediaType::ImageManifest => !is_index,
+        MediaType::Other(other) => match other.as_str() {
+            DOCKER_LIST => is_index,
+            DOCKER_MANIFEST => !is_index,
+            // Registries in the wild answer with these for either.
+            "" | "application/json" | "application/octet-stream" | "text/plain" => true,
+            _ => return Err(not_an_image(&other)),
+        },
+        other => return Err(not_an_image(other.as_ref())),
     };
     let found = if is_index {
         "an index"
@@ -287,9 +295,7 @@ fn manifest(fields: Fields) -> Result<Manifest, ManifestError> {
     let config = fields.config.ok_or_else(|| missing("config"))?;
     let layers = fields.layers.ok_or_else(|| missing("layers"))?;
     if !config.media_type.is_empty() && !CONFIGS.contains(&config.media_type.as_str()) {
-        return Err(ManifestError::NotAnImage(
-            config.media_type.chars().take(200).collect(),
-        ));
+        return Err(not_an_image(&config.media_type));
     }
     if layers.len() > MAX_LAYERS {
         return Err(ManifestError::TooManyLayers(layers.len()));
