@@ -223,7 +223,8 @@ impl Broker {
             (_, false) => {}
         }
         drop(state);
-        self.changed.notify_one();
+        // All: a registry call that is woken may still have to wait.
+        self.changed.notify_all();
         match (result, failure) {
             (Ok(outcome), _) => Ok(outcome),
             (Err(_), Some(failure)) => Err(failure),

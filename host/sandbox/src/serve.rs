@@ -137,7 +137,10 @@ fn ending(error: wasmtime::Error, state: &CallState) -> Result<Outcome, ChannelE
         });
     }
     let text = match error.downcast_ref::<Trap>() {
-        Some(trap) => trap.to_string(),
+        Some(trap) => trap
+            .to_string()
+            .trim_start_matches("wasm trap: ")
+            .to_owned(),
         None => format!("{error:#}"),
     };
     Ok(Outcome::Trap(text.chars().take(TRAP_CHARS).collect()))
