@@ -147,22 +147,23 @@ impl Parent {
         Ok(())
     }
 
-    /// Files through which a shim enters its own cgroup.
+    /// The shims' cgroup: version 1 files to write `0` to from inside, and
+    /// the version 2 one to be born in, as moving there would wait for an RCU
+    /// grace period.
     ///
     /// # Errors
-    /// The cgroup cannot be made.
-    pub fn shim_tasks(&self) -> Result<Vec<OwnedFd>, RuntimeError> {
-        let mut out = Vec::with_capacity(self.dirs.len());
+    /// A cgroup cannot be made.
+    pub fn shims(&self) -> Result<(Vec<OwnedFd>, Option<OwnedFd>), RuntimeError> {
+        let (mut tasks, mut unified) = (Vec::with_capacity(self.dirs.len()), None);
         for (hierarchy, parent) in self.hierarchies.iter().zip(&self.dirs) {
-            let file = if hierarchy.version == Version::One {
-                "tasks"
-            } else {
-                "cgroup.procs"
-            };
-            let open = || open(&make(parent, SHIMS)?, file);
-            out.push(open().map_err(|source| failed(&hierarchy.mount, source))?);
+            let failed = |source| failed(&hierarchy.mount, source);
+            let dir = make(parent, SHIMS).map_err(failed)?;
+            match hierarchy.version {
+                Version::One => tasks.push(open(&dir, "tasks").map_err(failed)?),
+                Version::Two => unified = Some(dir),
+            }
         }
-        Ok(out)
+        Ok((tasks, unified))
     }
 
     /// Removes a container's cgroups; missing ones are fine.

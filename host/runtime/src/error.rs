@@ -88,6 +88,9 @@ pub enum RuntimeError {
     /// A sysctl that is not namespaced, or malformed.
     #[error(transparent)]
     Sysctl(#[from] crate::sysctl::InvalidSysctl),
+    /// A user namespace was asked for.
+    #[error("user namespaces are not supported yet")]
+    UserNamespace,
     /// The network could not be attached.
     #[error("network")]
     Network(
@@ -116,7 +119,7 @@ impl Kind for RuntimeError {
             RuntimeError::Network(_, kind) => *kind,
             RuntimeError::Sysctl(_) | RuntimeError::BindSource { .. } => ErrorKind::InvalidArgument,
             RuntimeError::NotRunning(_) => ErrorKind::Conflict,
-            RuntimeError::NoCgroups => ErrorKind::Unsupported,
+            RuntimeError::NoCgroups | RuntimeError::UserNamespace => ErrorKind::Unsupported,
             RuntimeError::Storage { source, .. }
             | RuntimeError::RootMount { source, .. }
             | RuntimeError::Cgroup { source, .. } => call_kind(source),

@@ -28,7 +28,7 @@ pub enum Role {
     Cgroup,
     /// `tasks` of a version 1 cgroup of the container's.
     CgroupTasks,
-    /// `tasks` or `cgroup.procs` of the shims' cgroup.
+    /// `tasks` of a version 1 cgroup of the shims'.
     ShimTasks,
     /// A detached mount of the container's cgroup in one hierarchy; its name
     /// below /sys/fs/cgroup, or nothing for a machine with version 2 alone.
@@ -83,17 +83,6 @@ pub struct Shared {
     pub cgroup: bool,
 }
 
-/// One range of a user namespace's mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdRange {
-    /// First id inside.
-    pub inside: u32,
-    /// First id on the host.
-    pub host: u32,
-    /// How many.
-    pub count: u32,
-}
-
 /// Everything a shim needs to start a container, beside descriptors.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartOrder {
@@ -140,8 +129,6 @@ pub struct InitOrder {
     pub seccomp: Vec<(u16, u8, u8, u32)>,
     /// Namespaces shared with the host.
     pub shared: Shared,
-    /// The user namespace's mapping; empty: none.
-    pub user_namespace: Vec<IdRange>,
     /// Resource limits.
     pub rlimits: Vec<RlimitOrder>,
     /// -1000 to 1000.

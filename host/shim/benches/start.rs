@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bulkhead_model::network::NetworkPlan;
 use bulkhead_model::process::Runtime as _;
 
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 100;
 
 fn main() {
     let machine = support::Machine::new();
@@ -17,6 +17,8 @@ fn main() {
     let mut ends = Vec::new();
     let mut cleanups = Vec::new();
     for _ in 0..ROUNDS {
+        // Back to back, starts would share the kernel's RCU grace periods.
+        std::thread::sleep(Duration::from_millis(30));
         let plan = machine.plan(&["/bin/true"]);
         let begin = Instant::now();
         let running = machine

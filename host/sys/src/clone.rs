@@ -92,6 +92,8 @@ pub struct Program<'a> {
     pub env: &'a [CString],
     /// Descriptors that become 0, 1, 2 and so on. All others are closed.
     pub descriptors: &'a [BorrowedFd<'a>],
+    /// The version 2 cgroup to be born in.
+    pub cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// Spawns a program as the leader of a session of its own, in the way of
@@ -113,7 +115,7 @@ pub fn spawn(program: &Program<'_>) -> Result<Child> {
         count: fds.len(),
         errno: 0,
     };
-    spawn_order(order)
+    spawn_order(order, program.cgroup)
 }
 
 struct Exec {
@@ -128,29 +130,31 @@ struct Exec {
 
 const STACK: usize = 64 * 1024;
 
-fn spawn_order(mut order: Exec) -> Result<Child> {
-    let mut stack = vec![0u64; STACK / 8];
+fn spawn_order(mut order: Exec, cgroup: Option<BorrowedFd<'_>>) -> Result<Child> {
+    let mut stack = vec![0u128; STACK / 16];
     let mut pidfd: libc::c_int = -1;
+    let mut args = CloneArgs {
+        flags: CLONE_PIDFD | (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
+        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: stack.as_mut_ptr() as u64,
+        stack_size: STACK as u64,
+        ..CloneArgs::default()
+    };
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
     // The child shares our memory: no handler of ours may run in it.
     let before = block_all_signals();
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    // SAFETY: the child runs on a stack of its own, which outlives it, since
-    // CLONE_VFORK holds us here until it has exec'd or exited; it touches
-    // nothing but `order` and makes only async-signal-safe calls.
-    let pid = unsafe {
-        let top = stack.as_mut_ptr().add(stack.len()).cast();
-        libc::clone(
-            run_exec,
-            top,
-            flags,
-            std::ptr::from_mut(&mut order).cast(),
-            &mut pidfd,
-        )
-    };
-    let clone_error = Error::last("clone", "CLONE_VM | CLONE_VFORK");
+    // SAFETY: the child runs `run_exec` on a stack of its own, which outlives
+    // it, since CLONE_VFORK holds us here until it has exec'd or exited; it
+    // touches nothing but `order` and makes only async-signal-safe calls.
+    let result = unsafe { clone3_call(&args, run_exec, std::ptr::from_mut(&mut order).cast()) };
     restore_signals(&before);
-    if pid < 0 {
-        return Err(clone_error);
+    if result < 0 {
+        let error = std::io::Error::from_raw_os_error(-result as i32);
+        return Err(Error::new("clone3", "CLONE_VM | CLONE_VFORK", error));
     }
     // SAFETY: the kernel just gave us this descriptor.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
@@ -163,9 +167,87 @@ fn spawn_order(mut order: Exec) -> Result<Child> {
         ));
     }
     Ok(Child {
-        pid: pid as u32,
+        pid: result as u32,
         pidfd,
     })
+}
+
+/// `clone3(2)` onto a new stack, which the C library does not wrap: the child
+/// calls `body(argument)` there and exits with what it returns. Gives the pid,
+/// or the negated errno.
+///
+/// # Safety
+/// `args` names a stack that stays valid while the child uses it; `body` obeys
+/// the rules of a child that shares the caller's memory.
+#[cfg(target_arch = "x86_64")]
+unsafe fn clone3_call(
+    args: &CloneArgs,
+    body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    argument: *mut libc::c_void,
+) -> i64 {
+    let result: i64;
+    // SAFETY: the kernel clobbers rcx and r11. The child starts behind the
+    // call with rax 0 and rsp at the top of its stack, aligned to 16, and
+    // never leaves this block.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r12",
+            "call r13",
+            "mov edi, eax",
+            "mov eax, {exit}",
+            "syscall",
+            "ud2",
+            "2:",
+            exit = const libc::SYS_exit,
+            inlateout("rax") libc::SYS_clone3 => result,
+            in("rdi") args,
+            in("rsi") size_of::<CloneArgs>(),
+            in("r12") argument,
+            in("r13") body,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    result
+}
+
+/// As above.
+///
+/// # Safety
+/// As above.
+#[cfg(target_arch = "aarch64")]
+unsafe fn clone3_call(
+    args: &CloneArgs,
+    body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    argument: *mut libc::c_void,
+) -> i64 {
+    let result: i64;
+    // SAFETY: the kernel keeps all registers but x0. The child starts behind
+    // the call with x0 0 and sp at the top of its stack, and never leaves
+    // this block.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x0, x20",
+            "blr x21",
+            "mov x8, {exit}",
+            "svc 0",
+            "brk 1",
+            "2:",
+            exit = const libc::SYS_exit,
+            in("x8") libc::SYS_clone3,
+            inlateout("x0") args => result,
+            in("x1") size_of::<CloneArgs>(),
+            in("x20") argument,
+            in("x21") body,
+        );
+    }
+    result
 }
 
 extern "C" fn run_exec(argument: *mut libc::c_void) -> libc::c_int {
@@ -262,6 +344,7 @@ mod tests {
             args: &args,
             env: &[],
             descriptors: &descriptors,
+            cgroup: None,
         })
         .unwrap();
         drop(writer);
@@ -283,6 +366,7 @@ mod tests {
             args: &[],
             env: &[],
             descriptors: &[],
+            cgroup: None,
         })
         .unwrap_err();
         assert_eq!(error.errno(), libc::ENOEXEC);

@@ -309,12 +309,16 @@ pub fn make_root_slave() -> Result<()> {
     )
 }
 
-/// Mounts with `mount(2)` at `place` in a new mount namespace and gives a
-/// detached copy. The calling thread stays in that namespace: call it on one
-/// that ends afterwards.
-pub fn classic_detached(filesystem: &CStr, place: &Path, data: &str) -> Result<OwnedFd> {
+/// Moves the calling thread into a mount namespace of its own, from which
+/// nothing gets out; for a thread that ends afterwards.
+pub fn private_namespace() -> Result<()> {
     crate::namespace::unshare(crate::namespace::Namespaces::CLONE_NEWNS)?;
-    make_root_slave()?;
+    make_root_slave()
+}
+
+/// Mounts with `mount(2)` at `place` and gives a detached copy. Overlay wants
+/// its layers to be opened in the calling thread's mount namespace.
+pub fn classic_detached(filesystem: &CStr, place: &Path, data: &str) -> Result<OwnedFd> {
     let target = c_path(place)?;
     let result = nix::mount::mount(
         Some(filesystem),

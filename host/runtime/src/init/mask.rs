@@ -1,6 +1,7 @@
 //! Parts of /proc and /sys that a container must not see or change: the union
 //! of what Docker, Podman and containerd hide today.
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 
 use bulkhead_sys::Result;
@@ -72,10 +73,13 @@ fn mask_cpus(covers: &Covers, sys: &OwnedFd) -> Result<()> {
 }
 
 /// What lies over hidden things: /dev/null over files, an empty directory
-/// over directories. Each is mounted once and cloned for each use.
+/// over directories.
 struct Covers {
     null: OwnedFd,
     empty: OwnedFd,
+    /// The empty directory is mounted somewhere: before Linux 6.15 only then
+    /// can its mount be cloned.
+    attached: Cell<bool>,
 }
 
 impl Covers {
@@ -87,9 +91,11 @@ impl Covers {
         let locked = Attributes::NO_SUID
             .and(Attributes::NO_EXEC)
             .and(Attributes::NO_DEV);
+        let empty = tmpfs.mount(locked.and(Attributes::READ_ONLY))?;
         Ok(Self {
             null,
-            empty: tmpfs.mount(locked.and(Attributes::READ_ONLY))?,
+            empty,
+            attached: Cell::new(false),
         })
     }
 
@@ -98,12 +104,13 @@ impl Covers {
         let Some(place) = open(base, path)? else {
             return Ok(());
         };
-        let cover = if file_type(&stat_fd(&place)?) == S_IFDIR {
-            &self.empty
+        if file_type(&stat_fd(&place)?) != S_IFDIR {
+            mount::move_mount(mount::clone_mount(&self.null, false)?, place)
+        } else if self.attached.replace(true) {
+            mount::move_mount(mount::clone_mount(&self.empty, false)?, place)
         } else {
-            &self.null
-        };
-        mount::move_mount(mount::clone_mount(cover, false)?, place)
+            mount::move_mount(&self.empty, place)
+        }
     }
 }
 

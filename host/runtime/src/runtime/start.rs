@@ -25,7 +25,7 @@ use crate::cgroup::{Cgroups, Options};
 use crate::error::RuntimeError;
 use crate::handoff;
 use crate::layout::SHIM_LOG;
-use crate::order::{self, IdRange, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOrder};
+use crate::order::{self, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOrder};
 use crate::shim_protocol::{Event, read_event};
 use crate::sysctl::{self, Private};
 use crate::undo::Undo;
@@ -50,6 +50,9 @@ impl Runtime {
         network: &NetworkPlan,
         attach: bool,
     ) -> Result<Running, RuntimeError> {
+        if !plan.user_namespace.is_empty() {
+            return Err(RuntimeError::UserNamespace);
+        }
         let sysctls = checked_sysctls(plan, network)?;
         self.reap();
         let mut undo = Undo::default();
@@ -75,7 +78,8 @@ impl Runtime {
         let state = self.fresh_state(id)?;
         undo.push(move || self.cgroups.remove(id));
         undo.push(move || self.reap_one(id));
-        let (child, connection) = self.spawn_shim(id, &state)?;
+        let (shim_tasks, shim_cgroup) = self.cgroups.shims()?;
+        let (child, connection) = self.spawn_shim(id, &state, shim_cgroup.as_ref())?;
         // The shim ends by itself when its connection closes without an order.
         self.children
             .lock()
@@ -92,6 +96,7 @@ impl Runtime {
         let mut prepared = prepared?;
         let mut warnings = attached.warnings;
         warnings.append(&mut prepared.cgroups.warnings);
+        prepared.shim_tasks = shim_tasks;
         prepared.netns = attached.netns;
         prepared.reserved = attached
             .reservations
@@ -115,7 +120,12 @@ impl Runtime {
         Ok(self.layout.shim(id)?)
     }
 
-    fn spawn_shim(&self, id: &str, state: &OwnedFd) -> Result<(Child, UnixStream), RuntimeError> {
+    fn spawn_shim(
+        &self,
+        id: &str,
+        state: &OwnedFd,
+        cgroup: Option<&OwnedFd>,
+    ) -> Result<(Child, UnixStream), RuntimeError> {
         let null = open_host("/dev/null", OFlag::O_RDWR, 0)?;
         let log = open_beneath(
             state,
@@ -135,6 +145,7 @@ impl Runtime {
             args: &args,
             env: &[],
             descriptors: &descriptors,
+            cgroup: cgroup.map(|fd| fd.as_fd()),
         };
         let child = spawn(&program).map_err(RuntimeError::SpawnShim)?;
         Ok((child, ours))
@@ -159,7 +170,7 @@ impl Runtime {
             mounts,
             logs: self.layout.container(plan.id.as_str())?,
             cgroups,
-            shim_tasks: self.cgroups.shim_tasks()?,
+            shim_tasks: Vec::new(),
             netns: None,
             reserved: Vec::new(),
             sysctls,
@@ -212,15 +223,6 @@ impl Runtime {
                 uts: plan.shared.uts,
                 cgroup: plan.shared.cgroup,
             },
-            user_namespace: plan
-                .user_namespace
-                .iter()
-                .map(|m| IdRange {
-                    inside: m.inside,
-                    host: m.host,
-                    count: m.count,
-                })
-                .collect(),
             rlimits: plan
                 .rlimits
                 .iter()

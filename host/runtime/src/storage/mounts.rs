@@ -3,13 +3,13 @@
 //! Overlay has taken its layers in three ways over time, each better than the
 //! one before: the newest that works is found out once and remembered.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bulkhead_model::storage::{DirPath, OverlayOption, RootMount};
 use bulkhead_sys::mount::{Attributes, Context, clone_mount, set_attributes};
-use bulkhead_sys::path::proc_path;
+use bulkhead_sys::path::{open_host_dir, proc_path};
 use bulkhead_sys::{Error, Result};
 
 use super::open_dir;
@@ -67,13 +67,7 @@ fn overlay_any_way(root: &OwnedFd, host_path: &Path, mount: &RootMount) -> Resul
     let mut first = KNOWN.load(Ordering::Relaxed);
     loop {
         match overlay(root, host_path, mount, Way::ALL[first]) {
-            // This kernel does not know the way: EINVAL.
-            Err(e)
-                if e.io_kind() == std::io::ErrorKind::InvalidInput
-                    && first + 1 < Way::ALL.len() =>
-            {
-                first += 1
-            }
+            Err(e) if is_unknown_way(&e) && first + 1 < Way::ALL.len() => first += 1,
             Ok(mounted) => {
                 KNOWN.store(first, Ordering::Relaxed);
                 return Ok(mounted);
@@ -83,46 +77,89 @@ fn overlay_any_way(root: &OwnedFd, host_path: &Path, mount: &RootMount) -> Resul
     }
 }
 
+/// EINVAL from filesystems that know of fsconfig, EOPNOTSUPP from those that
+/// are served by its compatibility layer.
+fn is_unknown_way(error: &Error) -> bool {
+    matches!(
+        error.io_kind(),
+        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::Unsupported
+    )
+}
+
 pub(super) fn overlay(
     root: &OwnedFd,
     host_path: &Path,
     mount: &RootMount,
     way: Way,
 ) -> Result<OwnedFd> {
-    let RootMount::Overlay {
-        lower,
-        upper,
-        options,
-    } = mount
-    else {
-        return bind(root, &DirPath(vec![]), true);
-    };
-    let open = |dir: &DirPath| open_dir(root, dir);
-    let layers = lower.iter().map(open).collect::<Result<Vec<_>>>()?;
-    let upper = upper
-        .as_ref()
-        .map(|(upper, work)| Ok((open(upper)?, open(work)?)))
-        .transpose()?;
     match way {
-        Way::Classic => classic(host_path, &layers, upper.as_ref(), options),
-        _ => configured(&layers, upper.as_ref(), options, way),
+        Way::Classic => in_private_namespace(|| {
+            // Layers of another mount namespace are EINVAL to overlay: the
+            // driver's root is opened again in the new one.
+            let layers = Layers::open(&open_host_dir(host_path)?, mount)?;
+            classic(host_path, &layers)
+        }),
+        _ => configured(&Layers::open(root, mount)?, way),
     }
 }
 
-fn configured(
-    layers: &[OwnedFd],
-    upper: Option<&(OwnedFd, OwnedFd)>,
-    options: &[OverlayOption],
-    way: Way,
-) -> Result<OwnedFd> {
+/// Runs on a thread of its own: the namespace ends with it, what it returns stays.
+fn in_private_namespace(work: impl FnOnce() -> Result<OwnedFd> + Send) -> Result<OwnedFd> {
+    let run = || {
+        bulkhead_sys::mount::private_namespace()?;
+        work()
+    };
+    let panicked = |_| {
+        Err(Error::new(
+            "mount",
+            "overlay",
+            std::io::Error::other("the thread panicked"),
+        ))
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(panicked)
+}
+
+/// An overlay's parts, opened.
+struct Layers<'a> {
+    lower: Vec<OwnedFd>,
+    upper: Option<(OwnedFd, OwnedFd)>,
+    options: &'a [OverlayOption],
+}
+
+impl<'a> Layers<'a> {
+    fn open(root: &OwnedFd, mount: &'a RootMount) -> Result<Self> {
+        let open = |dir: &DirPath| open_dir(root, dir);
+        match mount {
+            RootMount::Overlay {
+                lower,
+                upper,
+                options,
+            } => Ok(Self {
+                lower: lower.iter().map(open).collect::<Result<_>>()?,
+                upper: upper
+                    .as_ref()
+                    .map(|(upper, work)| Ok((open(upper)?, open(work)?)))
+                    .transpose()?,
+                options,
+            }),
+            RootMount::Bind { source, .. } => Ok(Self {
+                lower: vec![open(source)?],
+                upper: None,
+                options: &[],
+            }),
+        }
+    }
+}
+
+fn configured(layers: &Layers<'_>, way: Way) -> Result<OwnedFd> {
     let context = Context::open(c"overlay")?;
-    for layer in layers {
+    for layer in &layers.lower {
         match way {
             Way::Descriptors => context.set_fd(c"lowerdir+", layer)?,
             _ => context.set(c"lowerdir+", &proc_path(layer))?,
         }
     }
-    if let Some((upper, work)) = upper {
+    if let Some((upper, work)) = &layers.upper {
         match way {
             Way::Descriptors => {
                 context.set_fd(c"upperdir", upper)?;
@@ -134,7 +171,7 @@ fn configured(
             }
         }
     }
-    for option in options {
+    for option in layers.options {
         match option {
             OverlayOption::Metacopy => context.set(c"metacopy", "on")?,
             OverlayOption::RedirectDir => context.set(c"redirect_dir", "on")?,
@@ -143,29 +180,24 @@ fn configured(
             OverlayOption::UserXattr => context.flag(c"userxattr")?,
         }
     }
-    context.mount(if upper.is_some() {
+    context.mount(if layers.upper.is_some() {
         Attributes::NONE
     } else {
         Attributes::READ_ONLY
     })
 }
 
-fn classic(
-    host_path: &Path,
-    layers: &[OwnedFd],
-    upper: Option<&(OwnedFd, OwnedFd)>,
-    options: &[OverlayOption],
-) -> Result<OwnedFd> {
-    let lower: Vec<String> = layers.iter().map(|fd| proc_path(fd.as_fd())).collect();
+fn classic(place: &Path, layers: &Layers<'_>) -> Result<OwnedFd> {
+    let lower: Vec<String> = layers.lower.iter().map(proc_path).collect();
     let mut data = format!("lowerdir={}", lower.join(":"));
-    if let Some((upper, work)) = upper {
+    if let Some((upper, work)) = &layers.upper {
         data.push_str(&format!(
             ",upperdir={},workdir={}",
             proc_path(upper),
             proc_path(work)
         ));
     }
-    for option in options {
+    for option in layers.options {
         data.push_str(match option {
             OverlayOption::Metacopy => ",metacopy=on",
             OverlayOption::RedirectDir => ",redirect_dir=on",
@@ -174,17 +206,5 @@ fn classic(
             OverlayOption::UserXattr => ",userxattr",
         });
     }
-    // A thread of its own: the namespace ends with it, our copy stays.
-    std::thread::scope(|scope| {
-        scope
-            .spawn(|| bulkhead_sys::mount::classic_detached(c"overlay", host_path, &data))
-            .join()
-    })
-    .unwrap_or_else(|_| {
-        Err(Error::new(
-            "mount",
-            "overlay",
-            std::io::Error::other("the thread panicked"),
-        ))
-    })
+    bulkhead_sys::mount::classic_detached(c"overlay", place, &data)
 }
