@@ -214,4 +214,23 @@ mod tests {
             assert!(families.contains(&1) && !families.contains(&38) && !families.contains(&40));
         }
     }
+
+    #[test]
+    fn the_kernel_refuses_the_families_with_a_history() {
+        use nix::errno::Errno;
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+        let judge =
+            |family| socket(family, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).err();
+        std::thread::spawn(move || {
+            bulkhead_sys::process::set_no_new_privs().unwrap();
+            Filter::from_instructions(compile(0xa804_25fb))
+                .load()
+                .unwrap();
+            assert_eq!(judge(AddressFamily::Alg), Some(Errno::EPERM));
+            assert_eq!(judge(AddressFamily::Vsock), Some(Errno::EPERM));
+            assert_eq!(judge(AddressFamily::Unix), None);
+        })
+        .join()
+        .unwrap();
+    }
 }
