@@ -118,7 +118,7 @@ fn finish_root(
     let found = crate::directory::stat_fd(source)?;
     crate::directory::chown_fd(dest, found.st_uid, found.st_gid)?;
     chmod_fd(dest, found.st_mode & 0o7777)?;
-    crate::directory::copy_xattrs_fd(source, dest)?;
+    crate::xattr::copy_xattrs_fd(source, dest)?;
     crate::directory::utimens_fd(
         dest,
         (found.st_atime, found.st_atime_nsec),

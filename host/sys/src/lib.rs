@@ -28,5 +28,6 @@ pub mod signal;
 pub mod socket;
 pub mod terminal;
 pub mod tree;
+pub mod xattr;
 
 pub use error::{Error, Result};
