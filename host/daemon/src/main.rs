@@ -73,6 +73,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     {
         daemon.follow(recovered.id, recovered.running, false);
     }
+    tokio::task::block_in_place(|| daemon.engine.sweep()).context("removing left-overs")?;
     let sockets = args.sockets()?;
     for socket in &sockets {
         let listener = listen::bind(socket)?;

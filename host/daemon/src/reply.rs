@@ -58,7 +58,7 @@ pub fn error(error: &ApiError) -> Response<Body> {
     match error.status() {
         // RFC 9110: a 304 has no body.
         StatusCode::NOT_MODIFIED => empty(StatusCode::NOT_MODIFIED),
-        status => json(status, &ErrorBody::new(error.to_string())),
+        status => json(status, &ErrorBody::new(error.message())),
     }
 }
 

@@ -56,7 +56,7 @@ async fn answer(daemon: &Arc<Daemon>, request: Request<Incoming>) -> Response<Bo
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let mut response = dispatch(daemon, request).await.unwrap_or_else(|error| {
-        tracing::debug!(%method, path, %error, "call failed");
+        tracing::debug!(%method, path, error = error.message(), "call failed");
         reply::error(&error)
     });
     reply::brand(&mut response);

@@ -25,7 +25,7 @@ pub struct Sources {
 
 /// A directory a user named cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("open {path}: {source}")]
+#[error("open {path}")]
 struct OpenDirectory {
     path: String,
     source: std::io::Error,

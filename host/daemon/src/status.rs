@@ -48,6 +48,11 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// The whole story for the user.
+    pub fn message(&self) -> String {
+        bulkhead_model::error::message(self)
+    }
+
     /// The status the answer carries.
     pub fn status(&self) -> StatusCode {
         match self {

@@ -29,6 +29,7 @@ mod recover;
 mod remove;
 mod start;
 mod stop;
+mod sweep;
 mod volumes;
 
 use std::collections::{BTreeMap, HashMap};

@@ -196,7 +196,7 @@ impl Engine {
             oom_killed: false,
             finished_at: now(),
         };
-        let text = error.to_string();
+        let text = bulkhead_model::error::message(&error);
         let recorded = self.containers.update(entry, |record| {
             record.state = State::Exited {
                 started_at: 0,

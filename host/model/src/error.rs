@@ -39,22 +39,34 @@ pub trait Kind {
 }
 
 /// An error that crosses a trait of this crate: the implementation's own
-/// error, with its kind. `Display` is the source's.
-#[derive(Debug, thiserror::Error)]
-#[error("{source}")]
+/// error, with its kind. It displays as that error, and its source is that
+/// error's source, so that a chain of causes names each only once.
+#[derive(Debug)]
 pub struct Failure {
     /// The kind.
     pub kind: ErrorKind,
     /// The implementation's error.
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+    pub error: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
 }
 
 impl Failure {
     /// Wraps an error that knows its kind.
-    pub fn new<E: Kind + std::error::Error + Send + Sync + 'static>(source: E) -> Self {
+    pub fn new<E: Kind + std::error::Error + Send + Sync + 'static>(error: E) -> Self {
         Self {
-            kind: source.kind(),
-            source: Box::new(source),
+            kind: error.kind(),
+            error: Box::new(error),
         }
     }
 }
@@ -62,5 +74,37 @@ impl Failure {
 impl Kind for Failure {
     fn kind(&self) -> ErrorKind {
         self.kind
+    }
+}
+
+/// The whole story for a person: the error and, after colons, what caused it.
+pub fn message(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("open /x")]
+    struct Open(#[source] std::io::Error);
+
+    impl Kind for Open {
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Internal
+        }
+    }
+
+    #[test]
+    fn a_message_names_each_cause_once() {
+        let failure = Failure::new(Open(std::io::Error::other("gone")));
+        assert_eq!(message(&failure), "open /x: gone");
     }
 }

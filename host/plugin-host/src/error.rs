@@ -28,7 +28,7 @@ pub enum HostError {
     #[error(transparent)]
     System(#[from] bulkhead_sys::Error),
     /// The manifest is not acceptable.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Manifest {
         /// The file.
         path: PathBuf,

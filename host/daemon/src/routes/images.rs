@@ -78,8 +78,9 @@ pub async fn pull(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>)
             }
         };
         if let Err(error) = engine.pull(&pull, &tell) {
-            tracing::info!(image = %pull.reference, %error, "pull failed");
-            let _ = send.send(Err(ApiError::from(error)));
+            let error = ApiError::from(error);
+            tracing::info!(image = %pull.reference, error = error.message(), "pull failed");
+            let _ = send.send(Err(error));
         }
     });
     // What fails before anything was told has a status of its own; what fails
@@ -87,7 +88,7 @@ pub async fn pull(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>)
     let first = receive.recv().await.ok_or(ApiError::Panicked)??;
     let line = |told: Result<Line, ApiError>| {
         Bytes::from(
-            told.unwrap_or_else(|error| Line::failure(error.to_string()))
+            told.unwrap_or_else(|error| Line::failure(error.message()))
                 .to_line(),
         )
     };
