@@ -169,6 +169,16 @@ impl Daemon {
         command
     }
 
+    /// Keeps a user's password for `registry` where `docker login` would.
+    pub fn log_in(&self, registry: &str, user: &str, password: &str) {
+        let folder = self.folder().join("config");
+        std::fs::create_dir_all(&folder).expect("create the client's folder");
+        let auth = base64(format!("{user}:{password}").as_bytes());
+        let config = serde_json::json!({ "auths": { registry: { "auth": auth } } });
+        std::fs::write(folder.join("config.json"), config.to_string())
+            .expect("write the client's settings");
+    }
+
     /// Runs `bulkhead` with `arguments`, for a minute at most.
     #[track_caller]
     pub fn bulkhead(&self, arguments: &[&str]) -> Output {
@@ -211,6 +221,7 @@ impl Daemon {
             method,
             target,
             content_type,
+            authorization: "",
             body,
         };
         http::over_unix(&self.socket(), &request)
@@ -264,6 +275,7 @@ impl Daemon {
             method: "GET",
             target: "/_ping",
             content_type: "text/plain",
+            authorization: "",
             body: b"",
         };
         while !http::over_unix(&self.socket(), &ping).is_ok_and(|response| response.status == 200) {
@@ -304,6 +316,7 @@ impl Daemon {
             method: "GET",
             target: "/containers/json?all=1",
             content_type: "text/plain",
+            authorization: "",
             body: b"",
         };
         let Ok(response) = http::over_unix(&self.socket(), &request) else {
@@ -324,12 +337,34 @@ impl Daemon {
                 method: "DELETE",
                 target: &target,
                 content_type: "text/plain",
+                authorization: "",
                 body: b"",
             };
             // What this leaves is found by the sweep.
             let _ = http::over_unix(&self.socket(), &request);
         }
     }
+}
+
+/// RFC 4648 section 4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group
+            .iter()
+            .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - group.len()));
+        for digit in 0..4 {
+            let index = (bits >> (18 - 6 * digit)) & 63;
+            text.push(if digit > group.len() {
+                '='
+            } else {
+                char::from(ALPHABET[index as usize])
+            });
+        }
+    }
+    text
 }
 
 impl Drop for Daemon {

@@ -46,6 +46,8 @@ pub(crate) struct Request<'a> {
     /// Path and query.
     pub(crate) target: &'a str,
     pub(crate) content_type: &'a str,
+    /// The header of that name; empty for none.
+    pub(crate) authorization: &'a str,
     pub(crate) body: &'a [u8],
 }
 
@@ -67,10 +69,15 @@ fn exchange(mut stream: impl Read + Write, host: &str, request: &Request<'_>) ->
         method,
         target,
         content_type,
+        authorization,
         body,
     } = request;
+    let authorization = match *authorization {
+        "" => String::new(),
+        value => format!("Authorization: {value}\r\n"),
+    };
     let head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{authorization}\
          Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );

@@ -34,6 +34,8 @@ pub enum ManifestFormat {
 pub struct Image {
     layers: Vec<Vec<u8>>,
     config: Value,
+    /// In Go's words.
+    architecture: String,
     compression: Compression,
     format: ManifestFormat,
 }
@@ -56,6 +58,13 @@ impl Manifest {
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &Blob> {
         self.layers.iter().chain([&self.config])
     }
+
+    pub(crate) fn layer_digests(&self) -> Vec<String> {
+        self.layers
+            .iter()
+            .map(|layer| layer.digest.clone())
+            .collect()
+    }
 }
 
 impl Image {
@@ -63,9 +72,15 @@ impl Image {
     pub fn new(layers: Vec<Vec<u8>>) -> Self {
         let config =
             json!({ "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"] });
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
         Image {
             layers,
             config,
+            architecture: architecture.to_owned(),
             compression: Compression::Gzip,
             format: ManifestFormat::Oci,
         }
@@ -84,6 +99,13 @@ impl Image {
     #[must_use]
     pub fn config(mut self, field: &str, value: Value) -> Self {
         self.config[field] = value;
+        self
+    }
+
+    /// Says that it is for another processor than this machine's.
+    #[must_use]
+    pub fn architecture(mut self, name: &str) -> Self {
+        self.architecture = name.to_owned();
         self
     }
 
@@ -108,14 +130,9 @@ impl Image {
             .iter()
             .map(|_| json!({ "created_by": "test" }))
             .collect();
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
         let document = json!({
             "created": "2020-01-01T00:00:00Z",
-            "architecture": architecture,
+            "architecture": self.architecture,
             "os": "linux",
             "config": self.config,
             "rootfs": { "type": "layers", "diff_ids": diff_ids },
@@ -245,7 +262,7 @@ fn blob(bytes: Vec<u8>) -> Blob {
 }
 
 /// `sha256:` and 64 lower-case digits.
-fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     let sum = Sha256::digest(bytes);
     let digits: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{digits}")

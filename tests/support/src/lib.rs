@@ -26,14 +26,16 @@ mod leftovers;
 mod privilege;
 mod pty;
 mod registry;
+pub mod scripted;
 mod tree;
 
 pub use binaries::{binary, cache_dir, release_dir};
 pub use client::{Output, run, run_with_input};
 pub use daemon::{Daemon, DaemonBuilder};
 pub use http::Response;
-pub use image::{Compression, Image, ManifestFormat};
+pub use image::{Compression, Image, ManifestFormat, digest};
 pub use privilege::{privileged, skip};
 pub use pty::Terminal;
 pub use registry::Registry;
+pub use scripted::ScriptedRegistry;
 pub use tree::Tree;

@@ -13,10 +13,17 @@ use crate::image::Image;
 
 const START: Duration = Duration::from_secs(15);
 
-/// A running registry without TLS or credentials, ended when dropped.
+/// `tester:secret` as htpasswd(1) writes it with bcrypt.
+const USERS: &str = "tester:$2b$04$AagAlIdc4nuzSZelnsI7x.82n4kkpmqWlPYrrEyOJZlyZyf5Xluhu\n";
+/// The same as a client sends it (RFC 7617).
+const AUTHORIZATION: &str = "Basic dGVzdGVyOnNlY3JldA==";
+
+/// A running registry without TLS, ended when dropped.
 pub struct Registry {
     child: Child,
     address: String,
+    /// What its requests say who they are.
+    authorization: &'static str,
     folder: TempDir,
 }
 
@@ -24,16 +31,35 @@ impl Registry {
     /// Starts an empty one and waits until it answers.
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_for("")
+    }
+
+    /// Starts one that wants the user `tester` with the password `secret`.
+    #[track_caller]
+    pub fn with_password() -> Self {
+        Self::start_for(AUTHORIZATION)
+    }
+
+    #[track_caller]
+    fn start_for(authorization: &'static str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("bulkhead-registry-")
             .tempdir()
             .expect("temporary folder");
         let address = format!("127.0.0.1:{}", free::port());
-        let settings = format!(
+        let mut settings = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n  \
              delete: {{enabled: true}}\nhttp: {{addr: {address}}}\n",
             folder.path().join("data").display()
         );
+        if !authorization.is_empty() {
+            let users = folder.path().join("htpasswd");
+            std::fs::write(&users, USERS).expect("write the registry's users");
+            settings += &format!(
+                "auth: {{htpasswd: {{realm: tests, path: {}}}}}\n",
+                users.display()
+            );
+        }
         let file = folder.path().join("config.yml");
         std::fs::write(&file, settings).expect("write the registry's settings");
         let log = File::create(folder.path().join("log")).expect("create the registry's log");
@@ -48,6 +74,7 @@ impl Registry {
         let registry = Registry {
             child,
             address,
+            authorization,
             folder,
         };
         registry.wait_until_it_answers();
@@ -61,6 +88,7 @@ impl Registry {
             method: "GET",
             target: "/v2/",
             content_type: "text/plain",
+            authorization: self.authorization,
             body: b"",
         };
         while !http::over_tcp(&self.address, &ping).is_ok_and(|response| response.status == 200) {
@@ -93,6 +121,33 @@ impl Registry {
         format!("{}/{repository}:{tag}", self.address)
     }
 
+    /// Uploads an index (OCI image spec, image-index.md) of images, each for
+    /// the processor named, and returns the reference to pull it by.
+    #[track_caller]
+    pub fn push_index(&self, name: &str, images: &[(&str, Image)]) -> String {
+        let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+        let entry = |(processor, image): &(&str, Image)| {
+            self.push(&format!("{repository}:{processor}"), image);
+            let manifest = image.manifest();
+            serde_json::json!({
+                "mediaType": manifest.media_type,
+                "digest": crate::image::digest(&manifest.bytes),
+                "size": manifest.bytes.len(),
+                "platform": { "os": "linux", "architecture": processor },
+            })
+        };
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        let index = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "manifests": images.iter().map(entry).collect::<Vec<_>>(),
+        });
+        let target = format!("/v2/{repository}/manifests/{tag}");
+        let response = self.send("PUT", &target, media_type, index.to_string().as_bytes());
+        assert_eq!(response.status, 201, "push {name}: {}", response.text());
+        format!("{}/{repository}:{tag}", self.address)
+    }
+
     /// A monolithic upload in two requests (OCI distribution spec, "Pushing blobs").
     #[track_caller]
     fn upload(&self, repository: &str, digest: &str, bytes: &[u8]) {
@@ -117,6 +172,7 @@ impl Registry {
             method,
             target,
             content_type,
+            authorization: self.authorization,
             body,
         };
         http::over_tcp(&self.address, &request).unwrap_or_else(|error| panic!("{error:#}"))

@@ -90,7 +90,7 @@ pub(super) fn write(kernel: &Kernel, command: &str, folder: &Path) -> Result<()>
 /// The part that is the same for every command, made once per kernel and init.
 fn base(kernel: &Kernel) -> Result<PathBuf> {
     let file = cache::dir()?.join(format!("initramfs-{}", kernel.release));
-    let used = file.with_extension("init");
+    let used = cache::dir()?.join(format!("initramfs-{}.init", kernel.release));
     if file.exists() && fs::read(&used).is_ok_and(|old| old == INIT) {
         return Ok(file);
     }

@@ -50,16 +50,10 @@ impl Suites {
         Ok(both(runner, compiler))
     }
 
-    /// What of the plugins is pure, built for this machine.
+    /// What of the plugins is pure, built for this machine. Guests hold no tests.
     pub(super) fn plugins(&self) -> Result<Suite> {
-        let mut sum = Suite {
-            tally: Tally::default(),
-            ok: true,
-        };
-        for manifest in gates::side_manifests() {
-            sum = both(sum, self.run(&["--workspace"], Some(manifest))?);
-        }
-        Ok(sum)
+        let manifest = workspace::root().join("plugins/Cargo.toml");
+        self.run(&["--workspace"], Some(manifest))
     }
 
     /// Examples in documentation, which nextest does not run.
