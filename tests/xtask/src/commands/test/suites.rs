@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::gates;
 use super::report::Suite;
 use crate::tally::Tally;
 use crate::{cache, process, workspace};
