@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("plugin-host", &["model", "wire", "sys"]),
     ("sandbox", &["wire", "sys"]),
     ("compiler", &["sandbox", "wire", "sys"]),
-    ("shim", &["runtime", "sys"]),
+    ("shim", &["model", "runtime", "sys"]),
     ("engine", &["model", "store"]),
     ("cli", &["api", "model"]),
     (
