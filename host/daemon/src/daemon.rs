@@ -14,6 +14,8 @@ pub struct Daemon {
     pub engine: Arc<Engine>,
     /// The clients attached to each container.
     pub hubs: Hubs,
+    /// The engine's runtime once more: what it can do beyond a plan.
+    pub runtime: Arc<bulkhead_runtime::Runtime>,
     /// Identifies this daemon: made once, kept in the data root.
     pub id: String,
     /// What `info` says of the plugins, one line each.
@@ -32,6 +34,25 @@ impl Daemon {
         let engine = self.engine.clone();
         let done = tokio::task::spawn_blocking(move || operation(&engine)).await;
         Ok(done.map_err(|_| ApiError::Panicked)??)
+    }
+
+    /// Takes the daemon's own cgroups, bridges and packet-filter table away
+    /// when no container runs that needs them.
+    pub fn retire(&self) {
+        let all = self.engine.containers.all();
+        if all.iter().any(|c| c.record().state.is_running()) {
+            return;
+        }
+        let networks = self.engine.networks.values();
+        let bridges: Vec<_> = networks
+            .filter_map(|n| n.config.interface.clone())
+            .collect();
+        if let Err(error) = self.runtime.retire(&bridges) {
+            tracing::warn!(
+                error = bulkhead_model::error::message(&error),
+                "leaving the kernel as it was found"
+            );
+        }
     }
 
     /// Starts a container and follows its shim until it ends.

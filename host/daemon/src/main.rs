@@ -84,6 +84,7 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     for socket in &sockets {
         let _ = std::fs::remove_file(socket);
     }
+    tokio::task::block_in_place(|| daemon.retire());
     tracing::info!("stopped; containers go on");
     Ok(())
 }

@@ -59,7 +59,7 @@ pub fn build(args: &Args, handle: tokio::runtime::Handle) -> anyhow::Result<Daem
     let engine = Engine::new(
         config,
         store.clone(),
-        runtime,
+        runtime.clone(),
         storage,
         networks,
         sources,
@@ -68,6 +68,7 @@ pub fn build(args: &Args, handle: tokio::runtime::Handle) -> anyhow::Result<Daem
     Ok(Daemon {
         engine: Arc::new(engine),
         hubs: Hubs::default(),
+        runtime,
         id: daemon_id(&args.data_root)?,
         plugins: describe(&plugins),
         data_root: args.data_root.clone(),

@@ -57,7 +57,7 @@ impl Cache {
         if !meta.is_dir() || meta.uid() != bulkhead_uid() || meta.mode() & 0o077 != 0 {
             return Err(HostError::CacheMode(dir.to_owned()));
         }
-        let key = load_key(&dir.join(KEY))?;
+        let key = load_key(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             key,
@@ -93,7 +93,8 @@ impl Cache {
     pub fn store(&self, entry: EntryKey<'_>, code: &[u8]) -> Result<(), HostError> {
         let path = self.path(entry);
         let mac = self.mac(entry, code).finalize().into_bytes();
-        let part = path.with_extension("part");
+        // Several daemons may share the folder: each writes under its own name.
+        let part = path.with_extension(format!("{}.part", std::process::id()));
         let write = || {
             let mut file = private_file(&part)?;
             file.write_all(&mac)?;
@@ -169,7 +170,12 @@ fn bulkhead_uid() -> u32 {
     fs::metadata("/proc/self").map_or(0, |meta| meta.uid())
 }
 
-fn load_key(path: &Path) -> Result<[u8; 32], HostError> {
+/// The folder's key. The lock keeps two daemons that start at once from
+/// making two.
+fn load_key(dir: &Path) -> Result<[u8; 32], HostError> {
+    let lock = fs::File::open(dir).and_then(|folder| folder.lock().map(|()| folder));
+    let _lock = lock.map_err(|e| HostError::file("cannot lock", dir, e))?;
+    let path = &dir.join(KEY);
     let failed = |e| HostError::file("cannot read", path, e);
     match fs::File::open(path) {
         Ok(mut file) => {
@@ -181,20 +187,22 @@ fn load_key(path: &Path) -> Result<[u8; 32], HostError> {
             file.read_exact(&mut key).map_err(failed)?;
             Ok(key)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = bulkhead_sys::random::bytes()?;
-            let write = || {
-                let part = path.with_extension("part");
-                let mut file = private_file(&part)?;
-                file.write_all(&key)?;
-                file.sync_all()?;
-                fs::rename(&part, path)
-            };
-            write().map_err(|e| HostError::file("cannot write", path, e))?;
-            Ok(key)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => new_key(path),
         Err(error) => Err(failed(error)),
     }
+}
+
+fn new_key(path: &Path) -> Result<[u8; 32], HostError> {
+    let key = bulkhead_sys::random::bytes()?;
+    let write = || {
+        let part = path.with_extension("part");
+        let mut file = private_file(&part)?;
+        file.write_all(&key)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().map_err(|e| HostError::file("cannot write", path, e))?;
+    Ok(key)
 }
 
 /// A new, empty file that only its owner can read.

@@ -111,6 +111,13 @@ pub enum RuntimeError {
     NotRunning(String),
 }
 
+impl From<crate::network::NetworkError> for RuntimeError {
+    fn from(error: crate::network::NetworkError) -> Self {
+        let kind = error.kind();
+        Self::Network(Box::new(error), kind)
+    }
+}
+
 impl Kind for RuntimeError {
     fn kind(&self) -> ErrorKind {
         match self {

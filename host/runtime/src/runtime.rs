@@ -2,6 +2,8 @@
 
 mod mounts;
 mod operations;
+mod recovery;
+mod retire;
 mod start;
 
 use std::collections::HashMap;
@@ -144,6 +146,14 @@ impl process::Runtime for Runtime {
 
     fn recorded_exit(&self, id: &ContainerId) -> Option<ExitStatus> {
         self.read_exit(id)
+    }
+
+    fn known(&self) -> Vec<ContainerId> {
+        self.held_containers()
+    }
+
+    fn noted_network(&self, id: &ContainerId) -> Option<NetworkPlan> {
+        self.noted_network(id)
     }
 
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), Failure> {
