@@ -4,8 +4,10 @@ use super::super::archives::Tar;
 
 /// What, the archive, a word of the refusal.
 pub(super) fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let long = "a/".repeat(2500);
-    let nul: &[u8] = b"a\0b";
+    [climbing(), links(), shapes()].concat()
+}
+
+fn climbing() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     vec![
         (
             "a name that climbs",
@@ -45,6 +47,11 @@ pub(super) fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
                 .end(),
             "outside",
         ),
+    ]
+}
+
+fn links() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    vec![
         (
             "a hard link to nothing",
             Tar::new().hard_link("x", "missing").end(),
@@ -87,6 +94,13 @@ pub(super) fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "only be a directory",
         ),
         ("an empty name", Tar::new().file("", "x").end(), "empty"),
+    ]
+}
+
+fn shapes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let long = "a/".repeat(2500);
+    let nul: &[u8] = b"a\0b";
+    vec![
         (
             "a name with NUL",
             Tar::new().pax(&[("path", nul)]).file("x", "x").end(),

@@ -27,6 +27,10 @@ fn sparse(
 
 /// What, the archive, a word of the refusal.
 pub(super) fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    [sizes(), extended_headers(), owners_types_and_holes()].concat()
+}
+
+fn sizes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let file = EntryType::Regular;
     vec![
         (
@@ -77,6 +81,12 @@ pub(super) fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             Tar::new().file("x", "x").0[..300].to_vec(),
             "UnexpectedEnd",
         ),
+    ]
+}
+
+fn extended_headers() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let file = EntryType::Regular;
+    vec![
         (
             "a pax size beyond the data",
             Tar::new().pax(&[("size", b"999999")]).file("x", "x").end(),
@@ -122,6 +132,12 @@ pub(super) fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
                 .end(),
             "extended header",
         ),
+    ]
+}
+
+fn owners_types_and_holes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let file = EntryType::Regular;
+    vec![
         (
             "the owner -1",
             Tar::new()
