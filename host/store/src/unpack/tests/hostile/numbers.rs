@@ -85,7 +85,6 @@ fn sizes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 fn extended_headers() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let file = EntryType::Regular;
     vec![
         (
             "a pax size beyond the data",
