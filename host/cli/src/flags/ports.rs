@@ -33,6 +33,7 @@ impl FromStr for PortMapping {
             return Err(invalid(format!("invalid proto: {protocol}")));
         }
         let container = range(container)
+            .filter(|ports| *ports.start() > 0)
             .ok_or_else(|| invalid(format!("invalid containerPort: {container}")))?;
         let (ip, host) = host_part(rest.unwrap_or_default())?;
         let mapping = Self {
@@ -122,11 +123,10 @@ fn host_part(text: &str) -> Result<(String, Option<RangeInclusive<u16>>), Invali
     Ok((bare.to_owned(), host))
 }
 
-/// `80` or `80-82`; ports are 1 to 65535.
+/// `80` or `80-82`. Port 0 of the host lets the daemon choose, as with Docker.
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
-    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (port(first)?, port(last)?);
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
     (first <= last).then_some(first..=last)
 }
 
@@ -160,6 +160,7 @@ mod tests {
             bindings("8000-8001:80-81"),
             [one("80/tcp", "", "8000"), one("81/tcp", "", "8001")]
         );
+        assert_eq!(bindings("0:80"), [one("80/tcp", "", "0")]);
         assert_eq!(bindings("8000-8010:80"), [one("80/tcp", "", "8000-8010")]);
     }
 
