@@ -32,7 +32,7 @@ impl Engine {
         let image = self.image(&spec.image)?;
         self.check(&spec, wanted)?;
         let driver = self.storage_driver(spec.storage_driver.as_deref())?.clone();
-        self.lay_out(&image, &driver)?;
+        let _held = self.lay_out(&image, &driver)?;
         let id = random_id();
         let mut record = new_record(&id, spec, &image, driver.driver_name())?;
         record.rootfs_plugin = Some(driver.identity().into());

@@ -144,13 +144,14 @@ impl Kind for EngineError {
                 ErrorKind::Unsupported
             }
             E::WouldNotDie(_) => ErrorKind::Timeout,
-            E::ReferenceDigest { .. } => ErrorKind::Unavailable,
             E::ForeignSystem(_) => ErrorKind::Unsupported,
             E::Manifest(e) => e.kind(),
             E::Unpack(e) => e.kind(),
-            E::DiffId { .. } | E::Record { .. } | E::NoMount(_) | E::WorkerPanicked => {
-                ErrorKind::Internal
-            }
+            E::DiffId { .. }
+            | E::ReferenceDigest { .. }
+            | E::Record { .. }
+            | E::NoMount(_)
+            | E::WorkerPanicked => ErrorKind::Internal,
             E::Plugin(e) => e.kind(),
             E::Runtime(e) => e.kind(),
             E::Store(e) => e.kind(),

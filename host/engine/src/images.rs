@@ -1,5 +1,8 @@
 //! `images`, `inspect` and `rmi`.
 
+use std::sync::Arc;
+
+use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::image::Image;
 use bulkhead_model::{Digest, Reference, SnapshotKey};
 use bulkhead_store::{ImageRecord, StoreError};
@@ -148,20 +151,32 @@ impl Engine {
     /// Removes the layers and blobs that neither an image nor a container needs.
     fn collect(&self) -> Result<Vec<Digest>, EngineError> {
         let mut gone = Vec::new();
-        for (name, driver) in &self.storage {
-            let live = self.chains_in_use(name);
-            for chain in self.store.unreferenced_layers(name, &live)? {
-                self.store.forget_layer(name, &chain)?;
-                let root = self.runtime.driver_root(name);
-                let plan = driver.remove(&*root, &SnapshotKey::of_chain(&chain))?;
-                self.runtime.apply_storage(name, &plan)?;
-                gone.push(chain);
-            }
+        for driver in self.storage.values() {
+            let chains = self.chains.of(driver.driver_name());
+            gone.extend(chains.removing(|held| self.collect_chains(driver, held))?);
         }
         self.store.collect_blobs()?;
         gone.sort();
         gone.dedup();
         Ok(gone)
+    }
+
+    fn collect_chains(
+        &self,
+        driver: &Arc<dyn StorageDriver>,
+        held: &dyn Fn(&Digest) -> bool,
+    ) -> Result<Vec<Digest>, EngineError> {
+        let name = driver.driver_name();
+        let live = self.chains_in_use(name);
+        let mut chains = self.store.unreferenced_layers(name, &live)?;
+        chains.retain(|chain| !held(chain));
+        for chain in &chains {
+            self.store.forget_layer(name, chain)?;
+            let root = self.runtime.driver_root(name);
+            let plan = driver.remove(&*root, &SnapshotKey::of_chain(chain))?;
+            self.runtime.apply_storage(name, &plan)?;
+        }
+        Ok(chains)
     }
 
     fn chains_in_use(&self, driver: &str) -> std::collections::HashSet<Digest> {

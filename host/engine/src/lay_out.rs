@@ -1,52 +1,42 @@
 //! Lays an image's layers out on a storage driver: the driver says where, the
 //! host unpacks, the driver commits.
 
-use std::collections::HashMap;
-use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+mod chains;
 
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use bulkhead_model::SnapshotKey;
 use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::image::{Image, Layer};
 use bulkhead_model::storage::{Purpose, SnapshotRequest};
-use bulkhead_model::{Digest, SnapshotKey};
 use bulkhead_store::LaidOut;
 use bulkhead_store::unpack::{self, WhiteoutStyle};
 
 use crate::Engine;
 use crate::error::EngineError;
 
-/// A driver and the chain it holds.
-type Chain = (String, Digest);
-
-/// One lock per driver and chain, so that two pulls of images that share a
-/// layer do not unpack it twice.
-#[derive(Debug, Default)]
-pub(crate) struct Chains {
-    locks: Mutex<HashMap<Chain, Arc<Mutex<()>>>>,
-    attempts: AtomicU64,
-}
-
-impl Chains {
-    fn lock_of(&self, driver: &str, chain: &Digest) -> Arc<Mutex<()>> {
-        let mut locks = self.locks.lock().expect("chain locks");
-        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-        locks
-            .entry((driver.to_owned(), chain.clone()))
-            .or_default()
-            .clone()
-    }
-
-    /// Differs between attempts of one daemon, and between daemons by its start.
-    fn nonce(&self) -> u64 {
-        crate::now() ^ (self.attempts.fetch_add(1, Ordering::Relaxed) << 48)
-    }
-}
+pub(crate) use chains::{Chains, Held};
 
 impl Engine {
-    /// Makes sure that `driver` holds every layer of a stored image, unpacking
-    /// from the content store what it lacks.
+    /// Makes sure that `driver` has every layer of a stored image, unpacking
+    /// from the content store what it lacks. They stay while the result lives.
     pub(crate) fn lay_out(
+        &self,
+        image: &Image,
+        driver: &Arc<dyn StorageDriver>,
+    ) -> Result<Held, EngineError> {
+        let chains = self.chains.of(driver.driver_name());
+        let held = chains.hold(image);
+        if let Err(error) = self.lay_out_all(image, driver) {
+            drop(held);
+            self.discard_chains(driver);
+            return Err(error);
+        }
+        Ok(held)
+    }
+
+    fn lay_out_all(
         &self,
         image: &Image,
         driver: &Arc<dyn StorageDriver>,
@@ -57,12 +47,20 @@ impl Engine {
         }
         if !made.is_empty() {
             self.store.put_layers(&made)?;
+            self.chains.of(driver.driver_name()).recorded(&made);
         }
         Ok(())
     }
 
+    /// Takes away what pulls laid out for images that did not come to be.
+    pub(crate) fn discard_chains(&self, driver: &Arc<dyn StorageDriver>) {
+        let chains = self.chains.of(driver.driver_name());
+        chains.discard(|chain| self.abandon(driver, &SnapshotKey::of_chain(chain)));
+    }
+
     /// Lays out layer `at`, whose blob is in the content store and, for
-    /// drivers that copy, whose parent is laid out. `None` when it already was.
+    /// drivers that copy, whose parent is laid out; the caller holds the
+    /// image's chains. `None` when a record names it already.
     pub(crate) fn lay_out_layer(
         &self,
         image: &Image,
@@ -70,10 +68,15 @@ impl Engine {
         driver: &Arc<dyn StorageDriver>,
     ) -> Result<Option<LaidOut>, EngineError> {
         let layer = &image.layers[at];
-        let lock = self.chains.lock_of(driver.driver_name(), &layer.chain_id);
+        let chains = self.chains.of(driver.driver_name());
+        let lock = chains.lock_of(&layer.chain_id);
         let _exclusive = lock
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Another pull has unpacked it, and may or may not live to record it.
+        if let Some(laid_out) = chains.unrecorded(&layer.chain_id) {
+            return Ok(Some(laid_out));
+        }
         if self.is_laid_out(driver, layer)? {
             return Ok(None);
         }
@@ -88,9 +91,11 @@ impl Engine {
             parents,
             purpose: Purpose::Extract,
         };
-        self.extract(layer, driver, &request)
-            .map(Some)
-            .inspect_err(|_| self.abandon(driver, &request.key))
+        let laid_out = self
+            .extract(layer, driver, &request)
+            .inspect_err(|_| self.abandon(driver, &request.key))?;
+        chains.laid_out(&laid_out);
+        Ok(Some(laid_out))
     }
 
     /// The record and the driver's directory must both be there: an
@@ -152,14 +157,16 @@ impl Engine {
         })
     }
 
-    /// Takes a failed extraction away; what stays is found by `gc`.
+    /// Takes a snapshot of no use away; what stays is found by `gc`.
     fn abandon(&self, driver: &Arc<dyn StorageDriver>, key: &SnapshotKey) {
         let root = self.runtime.driver_root(driver.driver_name());
         let removed = driver
             .remove(&*root, key)
-            .map(|plan| self.runtime.apply_storage(driver.driver_name(), &plan));
+            .map_err(EngineError::from)
+            .and_then(|plan| Ok(self.runtime.apply_storage(driver.driver_name(), &plan)?));
         if let Err(error) = removed {
-            tracing::warn!(snapshot = %key, %error, "removing a failed extraction");
+            let error = bulkhead_model::error::message(&error);
+            tracing::warn!(snapshot = %key, error, "removing a snapshot of no use");
         }
     }
 }

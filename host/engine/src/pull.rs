@@ -1,19 +1,23 @@
 //! `pull`: the registry plugin finds the manifest, the host brings the blobs
 //! side by side and unpacks each layer as soon as it may.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+mod queue;
+
+use std::sync::{Arc, Mutex};
 
 use bulkhead_model::driver::StorageDriver;
+use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::image::{Image, Layer};
 use bulkhead_model::registry::{
     BlobDescriptor, Credentials, FetchSession, RegistrySource, SourceDirectory,
 };
 use bulkhead_model::{Digest, Platform, Reference};
-use bulkhead_store::{LaidOut, NewImage, manifest};
+use bulkhead_store::{Held, LaidOut, NewImage, manifest};
 
 use crate::Engine;
 use crate::error::EngineError;
+
+use queue::Queue;
 
 /// Layers brought at the same time, as Docker.
 const AT_ONCE: usize = 3;
@@ -66,6 +70,16 @@ pub enum PullEvent {
         /// Whether the image was not here before under this name.
         newer: bool,
     },
+    /// The image names one platform, and it is not the one asked for. Docker
+    /// takes such an image and warns.
+    OtherPlatform {
+        /// The reference pulled.
+        reference: Reference,
+        /// What the image is for.
+        actual: Platform,
+        /// What was asked for.
+        wanted: Platform,
+    },
 }
 
 type Tell<'a> = &'a (dyn Fn(PullEvent) + Sync);
@@ -83,23 +97,11 @@ impl Engine {
             source: &*source,
             directory,
             request,
+            held: Mutex::default(),
         };
-        let (resolved, image) = fetch.resolve()?;
-        // As in Docker, the first line says that the manifest was found.
-        tell(PullEvent::Pulling(request.reference.clone()));
-        let before = self
-            .store
-            .image(&request.reference.to_string())
-            .ok()
-            .map(|r| r.image.id);
-        let laid_out = fetch.layers(&image, &driver, tell)?;
-        tell(PullEvent::Resolved(resolved.clone()));
-        self.record(&request.reference, &resolved, &image, &laid_out, &driver)?;
-        tell(PullEvent::Done {
-            reference: request.reference.clone(),
-            newer: before.as_ref() != Some(&image.id),
-        });
-        Ok(image)
+        fetch
+            .whole(&driver, tell)
+            .inspect_err(|error| fetch.gave_up(error, &driver))
     }
 
     /// Which plugin and directory serve a request: a directory the user
@@ -150,11 +152,13 @@ impl Engine {
         }
         let mut image = image.clone();
         image.size = self.size_on(driver, &image, laid_out)?;
-        Ok(self.store.put_image(&NewImage {
+        self.store.put_image(&NewImage {
             image: &image,
             references: &references,
             layers: laid_out,
-        })?)
+        })?;
+        self.chains.of(driver.driver_name()).recorded(laid_out);
+        Ok(())
     }
 
     fn size_on(
@@ -185,15 +189,74 @@ impl Engine {
     }
 }
 
+/// Variants of one architecture run each other's code more often than not.
+fn same_machine(wanted: &Platform, actual: &Platform) -> bool {
+    (&wanted.os, &wanted.architecture) == (&actual.os, &actual.architecture)
+}
+
 /// One pull's surroundings.
 struct Fetch<'a> {
     engine: &'a Engine,
     source: &'a dyn RegistrySource,
     directory: SourceDirectory,
     request: &'a PullRequest,
+    /// The blobs it brought or found.
+    held: Mutex<Vec<Held<'a>>>,
 }
 
 impl Fetch<'_> {
+    /// The whole pull. What it needs is held until it ends.
+    fn whole(&self, driver: &Arc<dyn StorageDriver>, tell: Tell<'_>) -> Result<Image, EngineError> {
+        let (engine, request) = (self.engine, self.request);
+        let (resolved, image) = self.resolve()?;
+        let _held = engine.chains.of(driver.driver_name()).hold(&image);
+        // As in Docker, the first line says that the manifest was found.
+        tell(PullEvent::Pulling(request.reference.clone()));
+        let before = engine
+            .store
+            .image(&request.reference.to_string())
+            .ok()
+            .map(|r| r.image.id);
+        let laid_out = self.layers(&image, driver, tell)?;
+        tell(PullEvent::Resolved(resolved.clone()));
+        engine.record(&request.reference, &resolved, &image, &laid_out, driver)?;
+        tell(PullEvent::Done {
+            reference: request.reference.clone(),
+            newer: before.as_ref() != Some(&image.id),
+        });
+        let wanted = request.platform.as_ref();
+        if let Some(wanted) = wanted.filter(|wanted| !same_machine(wanted, &image.platform)) {
+            tell(PullEvent::OtherPlatform {
+                reference: request.reference.clone(),
+                actual: image.platform.clone(),
+                wanted: wanted.clone(),
+            });
+        }
+        Ok(image)
+    }
+
+    /// Leaves nothing behind but what makes the next attempt shorter, when
+    /// there is hope for one: the blobs of a pull that the network broke off.
+    fn gave_up(&self, error: &EngineError, driver: &Arc<dyn StorageDriver>) {
+        self.engine.discard_chains(driver);
+        let held = std::mem::take(&mut *self.held.lock().expect("held blobs"));
+        let brought: Vec<_> = held.iter().map(|held| held.digest().clone()).collect();
+        drop(held);
+        if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout) {
+            return;
+        }
+        if let Err(error) = self.engine.store.blobs().discard(&brought) {
+            let error = bulkhead_model::error::message(&error);
+            tracing::warn!(error, "removing what a failed pull brought");
+        }
+    }
+
+    /// Keeps a blob until the pull ends.
+    fn hold(&self, digest: &Digest) {
+        let held = self.engine.store.blobs().hold(digest);
+        self.held.lock().expect("held blobs").push(held);
+    }
+
     fn session(&self) -> Result<Box<dyn FetchSession>, EngineError> {
         let request = self.request;
         Ok(self.engine.fetcher.session(
@@ -233,6 +296,7 @@ impl Fetch<'_> {
         if image.platform.os != "linux" {
             return Err(EngineError::ForeignSystem(image.platform.to_string()));
         }
+        self.hold(&found.digest);
         self.engine.store.blobs().put(&found.digest, &found.bytes)?;
         Ok((found.reference_digest, image))
     }
@@ -244,6 +308,7 @@ impl Fetch<'_> {
         blob: &BlobDescriptor,
         progress: &dyn Fn(u64),
     ) -> Result<(), EngineError> {
+        self.hold(&blob.digest);
         if self.engine.store.blobs().has(&blob.digest)? {
             return Ok(());
         }
@@ -261,6 +326,7 @@ impl Fetch<'_> {
     ) -> Result<Vec<LaidOut>, EngineError> {
         let mut missing = Vec::new();
         for (at, layer) in image.layers.iter().enumerate() {
+            self.hold(&layer.digest);
             let here = self
                 .engine
                 .store
@@ -279,12 +345,7 @@ impl Fetch<'_> {
                 missing.push(at);
             }
         }
-        let queue = Queue {
-            missing,
-            next: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
-            done: Progressed::new(image.layers.len()),
-        };
+        let queue = Queue::new(missing);
         let results: Vec<Result<Vec<LaidOut>, EngineError>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..AT_ONCE.min(queue.missing.len()))
                 .map(|_| {
@@ -359,63 +420,5 @@ impl Fetch<'_> {
         self.bring(session, &blob, &progress)?;
         tell(PullEvent::Layer(layer.digest.clone(), Progress::Downloaded));
         Ok(())
-    }
-}
-
-/// The layers to bring, handed out in order.
-struct Queue {
-    missing: Vec<usize>,
-    next: AtomicUsize,
-    stop: AtomicBool,
-    done: Progressed,
-}
-
-impl Queue {
-    fn take(&self) -> Option<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < self.missing.len())
-    }
-
-    fn abort(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.done.abort();
-    }
-}
-
-/// Which positions of the queue are laid out.
-struct Progressed {
-    state: Mutex<(Vec<bool>, bool)>,
-    changed: Condvar,
-}
-
-impl Progressed {
-    fn new(count: usize) -> Self {
-        Self {
-            state: Mutex::new((vec![false; count], false)),
-            changed: Condvar::new(),
-        }
-    }
-
-    fn finished(&self, position: usize) {
-        self.state.lock().expect("pull progress").0[position] = true;
-        self.changed.notify_all();
-    }
-
-    fn abort(&self) {
-        self.state.lock().expect("pull progress").1 = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for everything before `position`; false when the pull failed elsewhere.
-    fn wait_for(&self, position: usize) -> bool {
-        let state = self.state.lock().expect("pull progress");
-        let pending = |s: &mut (Vec<bool>, bool)| !s.1 && !s.0[..position].iter().all(|d| *d);
-        let state = self
-            .changed
-            .wait_while(state, pending)
-            .expect("pull progress");
-        !state.1
     }
 }

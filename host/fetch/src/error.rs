@@ -132,8 +132,8 @@ pub enum FetchError {
         source: io::Error,
     },
     /// The store refused the bytes.
-    #[error("{0}")]
-    Store(#[source] StoreError),
+    #[error(transparent)]
+    Store(StoreError),
     /// Whoever the bytes were passed on to does not want more.
     #[error("pass on the bytes of {url}")]
     Sink {

@@ -11,9 +11,10 @@
 //! all its blobs. A file that a power cut left short has no row in the
 //! database and is hashed again before it is believed.
 
+mod retention;
 mod writer;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -31,16 +32,8 @@ use crate::data_root::{DataRoot, unlink};
 use crate::database::Database;
 use crate::error::StoreError;
 
+pub use retention::{Collected, Held};
 pub use writer::BlobWriter;
-
-/// What [`Blobs::collect`] removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Collected {
-    /// How many blobs.
-    pub blobs: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
 
 /// The blobs of a store.
 #[derive(Debug)]
@@ -50,9 +43,10 @@ pub struct Blobs {
     staging: Arc<OwnedFd>,
     staging_path: PathBuf,
     database: Arc<Database>,
-    /// Published or verified by this process, and not yet recorded: also what
-    /// a collection during a pull must spare.
+    /// Published or verified by this process, and not yet recorded.
     fresh: Mutex<HashSet<Digest>>,
+    /// What operations under way need, and how many of them.
+    held: Mutex<HashMap<Digest, usize>>,
 }
 
 impl Blobs {
@@ -64,6 +58,7 @@ impl Blobs {
             staging_path: root.path().join("staging"),
             database,
             fresh: Mutex::default(),
+            held: Mutex::default(),
         })
     }
 
@@ -166,28 +161,6 @@ impl Blobs {
         )
     }
 
-    /// Removes every blob that is neither in `live` nor part of a pull that
-    /// is under way in this process.
-    pub fn collect(&self, live: &HashSet<Digest>) -> Result<Collected, StoreError> {
-        let mut collected = Collected::default();
-        let list = |e| StoreError::io("list", &self.published_path, e);
-        for entry in std::fs::read_dir(&self.published_path).map_err(list)? {
-            let entry = entry.map_err(list)?;
-            let name = entry.file_name();
-            let digest = name
-                .to_str()
-                .and_then(|hex| format!("sha256:{hex}").parse().ok());
-            let Some(digest) = digest else { continue };
-            if live.contains(&digest) || self.fresh().contains(&digest) {
-                continue;
-            }
-            collected.blobs += 1;
-            collected.bytes += entry.metadata().map_or(0, |m| m.len());
-            self.delete(&digest)?;
-        }
-        Ok(collected)
-    }
-
     /// Records blobs that are on the disk for good; part of the transaction
     /// that records their image.
     pub(crate) fn record(&self, db: &Connection, digests: &[&Digest]) -> Result<(), StoreError> {
@@ -249,6 +222,9 @@ fn hash_file(mut file: File) -> std::io::Result<Digest> {
     }
 }
 
+/// How long what a broken-off pull has brought waits for the next attempt.
+const KEPT: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
+
 /// Empties the staging directory of what no later attempt can use: everything
 /// but partial downloads of the last week.
 pub(crate) fn sweep_staging(staging: &Path) -> Result<(), StoreError> {
@@ -268,18 +244,17 @@ pub(crate) fn sweep_staging(staging: &Path) -> Result<(), StoreError> {
 }
 
 fn is_resumable(entry: &std::fs::DirEntry) -> bool {
-    const WEEK: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
     let name = entry.file_name();
     let of_digest = name
         .to_str()
         .and_then(|n| n.strip_suffix(writer::SUFFIX))
         .is_some_and(|hex| format!("sha256:{hex}").parse::<Digest>().is_ok());
-    let age = entry
-        .metadata()
-        .ok()
-        .and_then(|m| m.modified().ok())
-        .and_then(|t| t.elapsed().ok());
-    of_digest && age.is_none_or(|age| age < WEEK)
+    of_digest && entry.metadata().is_ok_and(|metadata| is_recent(&metadata))
+}
+
+fn is_recent(metadata: &std::fs::Metadata) -> bool {
+    let age = metadata.modified().ok().and_then(|t| t.elapsed().ok());
+    age.is_none_or(|age| age < KEPT)
 }
 
 #[cfg(test)]

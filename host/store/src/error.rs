@@ -188,10 +188,11 @@ impl Kind for StoreError {
             }
             Self::NoSuchBlob(_) | Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Ambiguous(_) | Self::InvalidName { .. } => ErrorKind::InvalidArgument,
-            Self::DigestMismatch { .. } | Self::TooLong { .. } | Self::Truncated { .. } => {
-                ErrorKind::Unavailable
-            }
-            Self::ForeignOwner { .. }
+            // A transfer that broke off; the other two will not get better.
+            Self::Truncated { .. } => ErrorKind::Unavailable,
+            Self::DigestMismatch { .. }
+            | Self::TooLong { .. }
+            | Self::ForeignOwner { .. }
             | Self::Damaged { .. }
             | Self::DatabaseMissing { .. }
             | Self::TooNew { .. }

@@ -33,7 +33,7 @@ pub mod stream;
 pub mod unpack;
 mod volumes;
 
-pub use blobs::{BlobWriter, Blobs, Collected};
+pub use blobs::{BlobWriter, Blobs, Collected, Held};
 pub use containers::ContainerRow;
 pub use database::Durability;
 pub use error::StoreError;

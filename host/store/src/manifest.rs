@@ -42,6 +42,14 @@ pub enum ManifestError {
         /// Its bytes.
         size: usize,
     },
+    /// The bytes are no JSON.
+    #[error("invalid {document}: {detail}")]
+    Syntax {
+        /// `manifest`, `index` or `configuration`.
+        document: &'static str,
+        /// The parser's words.
+        detail: String,
+    },
     /// The JSON is not what the specification says; names the field.
     #[error("invalid {document}: {field}: {detail}")]
     Field {
@@ -91,10 +99,11 @@ impl Kind for ManifestError {
         match self {
             Self::TooLarge { .. } | Self::TooManyLayers(_) => ErrorKind::ResourceExhausted,
             Self::Schema1 | Self::NotAnImage(_) => ErrorKind::Unsupported,
-            Self::DigestMismatch { .. } => ErrorKind::Unavailable,
-            Self::Field { .. } | Self::Confused(_) | Self::LayerCount { .. } => {
-                ErrorKind::InvalidArgument
-            }
+            Self::DigestMismatch { .. } => ErrorKind::Internal,
+            Self::Syntax { .. }
+            | Self::Field { .. }
+            | Self::Confused(_)
+            | Self::LayerCount { .. } => ErrorKind::InvalidArgument,
         }
     }
 }
@@ -327,14 +336,21 @@ fn from_json<T: DeserializeOwned>(
         });
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| ManifestError::Field {
-        document,
-        field: e.path().to_string(),
-        detail: e.inner().to_string(),
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let detail = e.inner().to_string();
+        if e.inner().is_data() {
+            let field = e.path().to_string();
+            ManifestError::Field {
+                document,
+                field,
+                detail,
+            }
+        } else {
+            ManifestError::Syntax { document, detail }
+        }
     })?;
-    json.end().map_err(|e| ManifestError::Field {
+    json.end().map_err(|e| ManifestError::Syntax {
         document,
-        field: "end".to_owned(),
         detail: e.to_string(),
     })?;
     Ok(value)

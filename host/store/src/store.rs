@@ -97,13 +97,14 @@ impl Store {
 
     /// Removes every blob no image needs; see [`Blobs::collect`].
     pub fn collect_blobs(&self) -> Result<crate::Collected, StoreError> {
-        let images = self.images()?;
-        let mut live: HashSet<Digest> = HashSet::new();
-        for image in images.into_iter().map(|record| record.image) {
-            live.extend([image.id, image.manifest]);
-            live.extend(image.layers.into_iter().map(|layer| layer.digest));
-        }
-        self.blobs.collect(&live)
+        self.blobs.collect(|| {
+            let mut live: HashSet<Digest> = HashSet::new();
+            for image in self.images()?.into_iter().map(|record| record.image) {
+                live.extend([image.id, image.manifest]);
+                live.extend(image.layers.into_iter().map(|layer| layer.digest));
+            }
+            Ok(live)
+        })
     }
 }
 

@@ -41,6 +41,14 @@ impl Lines {
                     reference.familiar()
                 ))]
             }
+            PullEvent::OtherPlatform {
+                reference,
+                actual,
+                wanted,
+            } => vec![Line::status(format!(
+                "WARNING: image with reference {} was found but its platform ({actual}) does not match the specified platform ({wanted})",
+                reference.familiar()
+            ))],
         }
     }
 

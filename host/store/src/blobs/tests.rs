@@ -144,21 +144,55 @@ fn a_file_that_a_power_cut_left_short_or_wrong_is_not_believed() {
     assert!(!path.exists());
 }
 
-#[test]
-fn collecting_spares_live_blobs_and_those_of_a_pull_under_way() {
-    let (dir, store) = store();
-    let [old, live, fresh] = [&b"old"[..], b"live", b"fresh"].map(descriptor);
-    store.blobs().put(&old.digest, b"old").unwrap();
-    store.blobs().put(&live.digest, b"live").unwrap();
-    drop(store);
-    let store = Store::open(&dir.path().join("data")).unwrap();
-    store.blobs().put(&fresh.digest, b"fresh").unwrap();
-    let collected = store
+/// Blobs `old`, `live` and `held`, recorded as an image's would be.
+fn three_recorded(store: &Store) -> [Digest; 3] {
+    let blobs = [&b"old"[..], b"live", b"held"].map(|bytes| (descriptor(bytes).digest, bytes));
+    for (digest, bytes) in &blobs {
+        store.blobs().put(digest, bytes).unwrap();
+    }
+    let digests = blobs.map(|(digest, _)| digest);
+    let record = |db: &rusqlite::Connection| store.blobs().record(db, &digests.each_ref());
+    let durability = crate::Durability::Crash;
+    store
         .blobs()
-        .collect(&HashSet::from([live.digest.clone()]))
+        .database
+        .write("record blobs", durability, record)
         .unwrap();
+    digests
+}
+
+#[test]
+fn collecting_spares_live_blobs_and_those_of_an_operation_under_way() {
+    let (_dir, store) = store();
+    let [old, live, held] = three_recorded(&store);
+    let holding = store.blobs().hold(&held);
+    let only_live = || Ok(HashSet::from([live.clone()]));
+    let collected = store.blobs().collect(only_live).unwrap();
     assert_eq!(collected, Collected { blobs: 1, bytes: 3 });
-    assert!(store.blobs().has(&live.digest).unwrap() && store.blobs().has(&fresh.digest).unwrap());
+    assert!(!store.blobs().has(&old).unwrap());
+    assert!(store.blobs().has(&live).unwrap() && store.blobs().has(&held).unwrap());
+    drop(holding);
+    let collected = store.blobs().collect(only_live).unwrap();
+    assert_eq!(collected, Collected { blobs: 1, bytes: 4 });
+}
+
+#[test]
+fn what_a_broken_off_pull_brought_stays_until_it_is_discarded() {
+    let (_dir, store) = store();
+    let blob = descriptor(b"brought").digest;
+    store.blobs().put(&blob, b"brought").unwrap();
+    store.blobs().collect(|| Ok(HashSet::new())).unwrap();
+    assert!(store.blobs().has(&blob).unwrap());
+    let holding = store.blobs().hold(&blob);
+    store.blobs().discard(std::slice::from_ref(&blob)).unwrap();
+    assert!(store.blobs().has(&blob).unwrap(), "another pull needs it");
+    drop(holding);
+    store.blobs().discard(std::slice::from_ref(&blob)).unwrap();
+    assert!(!store.blobs().has(&blob).unwrap());
+    assert_eq!(
+        store.blobs().collect(|| Ok(HashSet::new())).unwrap().blobs,
+        0
+    );
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn faults_are_named_by_their_field() {
             r#"{"schemaVersion":2,"manifests":[],"fsLayers":[]}"#,
             "fsLayers",
         ),
-        (r#"{"schemaVersion":2,"manifests":[]} trailing"#, "end"),
+        (r#"{"schemaVersion":2,"manifests":[]} trailing"#, "trailing"),
     ] {
         assert!(
             refused("", json).contains(part),

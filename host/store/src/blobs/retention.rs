@@ -1,0 +1,110 @@
+//! Which blobs stay.
+//!
+//! | A blob | is removed |
+//! |---|---|
+//! | of a recorded image | with the image |
+//! | that an operation under way holds | not before it is let go |
+//! | of a pull that broke off | a week later, or with [`Blobs::discard`] |
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{MutexGuard, PoisonError};
+
+use bulkhead_model::Digest;
+
+use super::{Blobs, is_recent};
+use crate::error::StoreError;
+
+/// What [`Blobs::collect`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// How many blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Keeps a blob from being removed, here or not yet, until it is dropped.
+#[derive(Debug)]
+pub struct Held<'a> {
+    blobs: &'a Blobs,
+    digest: Digest,
+}
+
+impl Held<'_> {
+    /// Which blob.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut held = self.blobs.held();
+        if let Some(count) = held.get_mut(&self.digest) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.digest);
+            }
+        }
+    }
+}
+
+impl Blobs {
+    /// Holds a blob for an operation that needs it.
+    pub fn hold(&self, digest: &Digest) -> Held<'_> {
+        *self.held().entry(digest.clone()).or_default() += 1;
+        Held {
+            blobs: self,
+            digest: digest.clone(),
+        }
+    }
+
+    /// Removes every blob that neither `live` names nor anything holds, but
+    /// for those that a pull brought in the last week and never recorded: its
+    /// next attempt finds them. `live` is asked while nothing can be held or
+    /// let go, so that no image is recorded between the question and the end.
+    pub fn collect(
+        &self,
+        live: impl FnOnce() -> Result<HashSet<Digest>, StoreError>,
+    ) -> Result<Collected, StoreError> {
+        let held = self.held();
+        let live = live()?;
+        let mut collected = Collected::default();
+        let list = |e| StoreError::io("list", &self.published_path, e);
+        for entry in std::fs::read_dir(&self.published_path).map_err(list)? {
+            let entry = entry.map_err(list)?;
+            let name = entry.file_name();
+            let digest = name
+                .to_str()
+                .and_then(|hex| format!("sha256:{hex}").parse().ok());
+            let Some(digest) = digest else { continue };
+            if live.contains(&digest) || held.contains_key(&digest) {
+                continue;
+            }
+            let metadata = entry.metadata().map_err(list)?;
+            if is_recent(&metadata) && self.recorded_size(&digest)?.is_none() {
+                continue;
+            }
+            collected.blobs += 1;
+            collected.bytes += metadata.len();
+            self.delete(&digest)?;
+        }
+        Ok(collected)
+    }
+
+    /// Removes what a pull brought for nothing: of `digests` those that no
+    /// image needs and nothing holds.
+    pub fn discard(&self, digests: &[Digest]) -> Result<(), StoreError> {
+        let held = self.held();
+        for digest in digests {
+            if !held.contains_key(digest) && self.recorded_size(digest)?.is_none() {
+                self.delete(digest)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Digest, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
