@@ -85,7 +85,7 @@ fn images_info_version_and_inspect() {
 fn the_clients_input_is_the_containers() {
     let daemon = with_busybox();
     let mut cat = daemon.docker_command(&["run", "--rm", "-i", "busybox", "cat"]);
-    let echoed = bulkhead_test_support::client::run_with_input(
+    let echoed = bulkhead_test_support::run_with_input(
         &mut cat,
         b"typed",
         std::time::Duration::from_secs(30),

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_test_support::{Daemon, binaries, images};
+use bulkhead_test_support::{Daemon, images, release_dir};
 
 /// The guests that misbehave when a snapshot is prepared, and a word of the
 /// error a user then reads.
@@ -17,14 +17,14 @@ const CASES: [(&str, &str); 12] = [
     ("storage-beyond-grant", "grant"),
     ("storage-escape", "storage-escape"),
     ("storage-huge-message", "storage-huge-message"),
-    ("storage-huge-argument", "limit"),
+    ("storage-huge-argument", "too much data"),
     ("storage-state-bomb", "limit"),
     ("storage-wrong-handle", "storage-wrong-handle"),
 ];
 
 fn with_hostile_plugins() -> Daemon {
-    let guests = binaries::release_dir().join("guests");
-    let own = binaries::release_dir().join("plugins");
+    let guests = release_dir().join("guests");
+    let own = release_dir().join("plugins");
     let daemon = Daemon::builder()
         .argument("--plugin-dir")
         .argument(own.to_str().unwrap())

@@ -1,7 +1,6 @@
 //! `bulkhead pull` from the CNCF registry, and from layouts on disk.
 
-use bulkhead_test_support::image::{Compression, Image, ManifestFormat};
-use bulkhead_test_support::tree::Tree;
+use bulkhead_test_support::{Compression, Image, ManifestFormat, Tree};
 use bulkhead_test_support::{Daemon, Registry, images};
 
 fn layered() -> Image {
@@ -33,7 +32,8 @@ fn every_compression_and_manifest_format_gives_the_same_files() {
             let reference =
                 registry.push(&name, &layered().compression(compression).format(format));
             for driver in ["overlay", "vfs"] {
-                let script = "ls -d /gone 2>&1; cat /kept; stat -c %a /set; ls -la /bin | md5sum";
+                let script =
+                    "ls -d /gone 2>&1; cat /kept; stat -c %a /set; ls -lA /bin /kept /set | md5sum";
                 let run = [
                     "run",
                     "--rm",
@@ -92,14 +92,47 @@ fn what_is_not_there_is_said_in_dockers_words_and_nothing_is_left() {
         said.contains("not found") || said.contains("name unknown"),
         "{said}"
     );
-    let said = daemon.bulkhead(&["pull", "--platform", "linux/s390x", &reference]);
-    assert_ne!(
-        said.status,
-        Some(0),
-        "an image for another machine was pulled as if it fitted: {}",
-        said.stdout
-    );
     assert_eq!(daemon.bulkhead(&["images", "-q"]).success(), "");
+}
+
+#[test]
+fn the_image_for_the_asked_processor_is_chosen_and_a_missing_one_is_an_error() {
+    let (daemon, registry) = (Daemon::start(), Registry::start());
+    let foreign = |name: &str| {
+        let tree = Tree::new().file("for", 0o644, name.as_bytes());
+        (Image::new(Vec::new()).layer(tree)).architecture(name)
+    };
+    let reference = registry.push_index(
+        "many:1",
+        &[("amd64", foreign("amd64")), ("arm64", foreign("arm64"))],
+    );
+    let pulled = |platform: &str| daemon.bulkhead(&["pull", "--platform", platform, &reference]);
+    pulled("linux/arm64").success();
+    let shown = daemon.bulkhead(&["inspect", &reference]).success();
+    assert!(shown.contains("\"Architecture\": \"arm64\""), "{shown}");
+    let said = pulled("linux/s390x").failure(1);
+    assert!(
+        said.contains("no matching manifest for linux/s390x in the manifest list entries"),
+        "{said}"
+    );
+    let said = pulled("windows").failure(1);
+    assert!(said.contains("platform"), "{said}");
+}
+
+/// As Docker: such an image says of itself what it is for, and is taken.
+#[test]
+fn a_single_image_for_another_processor_is_taken_with_a_warning() {
+    let (daemon, registry) = (Daemon::start(), Registry::start());
+    let reference = registry.push("one:1", &layered().architecture("arm64"));
+    let said = daemon
+        .bulkhead(&["pull", "--platform", "linux/s390x", &reference])
+        .success();
+    assert!(
+        said.contains(
+            "its platform (linux/arm64) does not match the specified platform (linux/s390x)"
+        ),
+        "{said}"
+    );
 }
 
 #[test]

@@ -3,6 +3,17 @@
 use std::fs::File;
 use std::net::TcpListener;
 
+/// Moves the calling thread, and what it starts from now on, into a network
+/// namespace of its own with nothing but a loopback link.
+#[track_caller]
+pub fn own_network() {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("unshare the network");
+    let up = std::process::Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status();
+    assert!(up.is_ok_and(|status| status.success()), "bring lo up");
+}
+
 /// A TCP port of the loopback address that was free a moment ago.
 pub(crate) fn port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind a free port");

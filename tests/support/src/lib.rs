@@ -32,6 +32,7 @@ mod tree;
 pub use binaries::{binary, cache_dir, release_dir};
 pub use client::{Output, run, run_with_input};
 pub use daemon::{Daemon, DaemonBuilder};
+pub use free::own_network;
 pub use http::Response;
 pub use image::{Compression, Image, ManifestFormat, digest};
 pub use privilege::{privileged, skip};
