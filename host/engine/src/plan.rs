@@ -8,7 +8,7 @@ use bulkhead_model::process::{
     BindMount, ContainerPlan, LogConfig, SeccompProfile, SharedNamespaces,
 };
 use bulkhead_model::resources::Rlimit;
-use bulkhead_model::storage::RootMount;
+use bulkhead_model::storage::{OverlayOption, RootMount};
 
 use crate::capabilities;
 use crate::container::{Container, Endpoint};
@@ -43,7 +43,11 @@ pub fn container(
     Ok(ContainerPlan {
         id: container.id.clone(),
         storage_driver: container.storage_driver.clone(),
-        rootfs,
+        rootfs: if spec.auto_remove {
+            unsynced(rootfs)
+        } else {
+            rootfs
+        },
         read_only: spec.read_only,
         hostname: container.hostname.clone(),
         args: container.args.clone(),
@@ -96,6 +100,25 @@ pub fn container(
         ),
         log: log_config(container)?,
     })
+}
+
+/// A writable layer that goes with its container is worth no disk flush:
+/// without `volatile` the end of an overlay mount waits until everything on
+/// the filesystem beneath, whoever wrote it, is on the disk
+/// (`Documentation/filesystems/overlayfs.rst`, "Volatile mount"). Such a layer
+/// can't be mounted again, which a container that is removed at its end,
+/// and after a failed start, never is.
+fn unsynced(mut rootfs: RootMount) -> RootMount {
+    if let RootMount::Overlay {
+        upper: Some(_),
+        options,
+        ..
+    } = &mut rootfs
+        && !options.contains(&OverlayOption::Volatile)
+    {
+        options.push(OverlayOption::Volatile);
+    }
+    rootfs
 }
 
 fn bind(mount: &crate::container::Mount) -> BindMount {
@@ -181,6 +204,8 @@ fn parse_size(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use bulkhead_model::storage::DirPath;
+
     use super::*;
 
     #[test]
@@ -203,5 +228,21 @@ mod tests {
         assert!(
             matches!(security_options(&["seccomp=/x.json".into()]), Err(EngineError::SecurityOption(o)) if o == "seccomp=/x.json")
         );
+    }
+
+    #[test]
+    fn only_a_writable_overlay_is_kept_from_syncing() {
+        let dir = || DirPath(Vec::new());
+        let overlay = |upper| RootMount::Overlay {
+            lower: vec![dir()],
+            upper,
+            options: vec![OverlayOption::NoIndex],
+        };
+        let read_only = overlay(None);
+        assert_eq!(unsynced(read_only.clone()), read_only);
+        let RootMount::Overlay { options, .. } = unsynced(overlay(Some((dir(), dir())))) else {
+            panic!("another kind of mount");
+        };
+        assert_eq!(options, [OverlayOption::NoIndex, OverlayOption::Volatile]);
     }
 }
