@@ -19,8 +19,8 @@ impl Engine {
         let State::Running { started_at, .. } = before.state else {
             return Ok(());
         };
-        self.let_go(&before);
         if before.spec.auto_remove {
+            self.let_go(&before);
             entry.set_phase(|p| ended(p, status.code));
             return self.forget(&before);
         }
@@ -33,6 +33,8 @@ impl Engine {
             record.endpoint = None;
             record.exits += 1;
         })?;
+        // After the record: the shim's, which is the only other one, goes with it.
+        self.let_go(&before);
         entry.set_phase(|p| ended(p, status.code));
         Ok(())
     }

@@ -1,13 +1,27 @@
 //! What the engine does first: finds again the containers that outlived the
 //! engine before it, and finishes what that one left half done.
+//!
+//! ```text
+//!             record         shim runs        shim recorded an end   neither
+//! held by     running        follow           exited                 exited, 137
+//! the         created        adopt, follow    exited                 clean up
+//! runtime     exited         adopt, follow    exited, unless known   clean up
+//!             none           kill, clean up   clean up               clean up
+//! ```
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::container::State;
-use bulkhead_model::network::AddressPool;
+use bulkhead_model::error::{Failure, message};
+use bulkhead_model::network::{AddressPool, NetworkNamespace, NetworkPlan, NetworkStep};
 use bulkhead_model::process::{ExitStatus, Running};
 
-use crate::container::Container;
+use crate::container::{Container, Endpoint};
+use crate::containers::Entry;
 use crate::error::EngineError;
+use crate::start::port_spec;
 use crate::{Engine, now};
 
 /// A container that still runs; the daemon follows its shim again.
@@ -20,44 +34,148 @@ pub struct Recovered {
 }
 
 impl Engine {
-    /// Reconnects to running containers, records the ends nobody heard of.
+    /// Reconnects to running containers, records the ends nobody heard of,
+    /// and removes what belongs to no container.
     pub fn recover(&self) -> Result<Vec<Recovered>, EngineError> {
+        let mut held: HashSet<ContainerId> = self.runtime.known().into_iter().collect();
         let mut recovered = Vec::new();
         for entry in self.containers.all() {
             let record = entry.record();
-            if !record.state.is_running() {
-                if record.spec.auto_remove && matches!(record.state, State::Exited { .. }) {
-                    self.forget(&record)?;
-                }
-                continue;
-            }
-            self.lease_again(&record);
-            match self.runtime.reconnect(&record.id) {
-                Ok(running) => recovered.push(Recovered {
+            let held = held.remove(&record.id);
+            if held || record.state.is_running() {
+                let running = self.find_again(&entry, &record)?;
+                recovered.extend(running.map(|running| Recovered {
                     id: record.id.clone(),
                     running,
-                }),
-                Err(error) => {
-                    tracing::info!(container = %record.id, %error, "ended while no engine ran");
-                    let lost = ExitStatus {
-                        code: 137,
-                        oom_killed: false,
-                        finished_at: now(),
-                    };
-                    let status = self.runtime.recorded_exit(&record.id).unwrap_or(lost);
-                    self.exited(&record.id, status)?;
-                }
+                }));
+            } else if record.spec.auto_remove && matches!(record.state, State::Exited { .. }) {
+                self.forget(&record)?;
+            }
+        }
+        for id in held {
+            tracing::info!(container = %id, "removing what is left of an unknown container");
+            if let Err(error) = self.runtime.cleanup(&id) {
+                tracing::warn!(container = %id, error = message(&error), "cleaning up after an unknown container");
             }
         }
         Ok(recovered)
     }
 
-    fn lease_again(&self, record: &Container) {
-        let Some(endpoint) = &record.endpoint else {
-            return;
-        };
-        for addr in &endpoint.addresses {
-            self.pools.allocate(&endpoint.network, Some(*addr));
+    fn find_again(
+        &self,
+        entry: &Arc<Entry>,
+        record: &Container,
+    ) -> Result<Option<Running>, EngineError> {
+        match self.runtime.reconnect(&record.id) {
+            Ok(running) => {
+                self.adopt(entry, record, running.pid)?;
+                Ok(Some(running))
+            }
+            Err(error) => {
+                self.ended_unheard(entry, record, &error)?;
+                Ok(None)
+            }
         }
     }
+
+    /// Takes over a container that runs. When the last engine ended before it
+    /// wrote that down, the record is completed from what the runtime knows.
+    fn adopt(&self, entry: &Arc<Entry>, record: &Container, pid: u32) -> Result<(), EngineError> {
+        let endpoint = if record.state.is_running() {
+            record.endpoint.clone()
+        } else {
+            let endpoint = self.endpoint_again(record);
+            self.set_running(entry, pid, endpoint.clone())?;
+            endpoint
+        };
+        for endpoint in endpoint.iter() {
+            for addr in &endpoint.addresses {
+                self.pools.allocate(&endpoint.network, Some(*addr));
+            }
+        }
+        Ok(())
+    }
+
+    fn endpoint_again(&self, record: &Container) -> Option<Endpoint> {
+        let network = self.network(&record.spec.network).ok()?;
+        let plan = self.runtime.noted_network(&record.id)?;
+        if plan.namespace == NetworkNamespace::Host {
+            return None;
+        }
+        let gateway = network.config.gateway;
+        Some(Endpoint {
+            network: network.config.name.clone(),
+            ports: published(&plan),
+            addresses: plan.leases,
+            gateway: gateway.map(|g| g.addr),
+            prefix: gateway.map_or(0, |g| g.prefix),
+        })
+    }
+
+    fn set_running(
+        &self,
+        entry: &Arc<Entry>,
+        pid: u32,
+        endpoint: Option<Endpoint>,
+    ) -> Result<(), EngineError> {
+        self.containers.update(entry, |record| {
+            record.state = State::Running {
+                started_at: now(),
+                pid,
+            };
+            record.endpoint = endpoint;
+        })?;
+        entry.set_phase(|p| p.running = true);
+        Ok(())
+    }
+
+    fn ended_unheard(
+        &self,
+        entry: &Arc<Entry>,
+        record: &Container,
+        error: &Failure,
+    ) -> Result<(), EngineError> {
+        let recorded = self.runtime.recorded_exit(&record.id);
+        match (&record.state, recorded) {
+            (State::Running { .. }, recorded) => {
+                tracing::info!(container = %record.id, %error, "ended while no engine ran");
+                self.exited(&record.id, recorded.unwrap_or_else(lost))
+            }
+            (State::Exited { status, .. }, Some(recorded)) if *status == recorded => {
+                self.ended_before(record)
+            }
+            (_, Some(recorded)) => {
+                tracing::info!(container = %record.id, "started and ended while no engine ran");
+                self.set_running(entry, 0, None)?;
+                self.exited(&record.id, recorded)
+            }
+            (_, None) => self.ended_before(record),
+        }
+    }
+
+    /// The record is right; what the container held may be there yet.
+    fn ended_before(&self, record: &Container) -> Result<(), EngineError> {
+        self.let_go(record);
+        if record.spec.auto_remove && matches!(record.state, State::Exited { .. }) {
+            self.forget(record)?;
+        }
+        Ok(())
+    }
+}
+
+/// The end of a container of which there is no trace: the machine was started anew.
+fn lost() -> ExitStatus {
+    ExitStatus {
+        code: 137,
+        oom_killed: false,
+        finished_at: now(),
+    }
+}
+
+fn published(plan: &NetworkPlan) -> Vec<crate::spec::PortSpec> {
+    let port = |step: &NetworkStep| match step {
+        NetworkStep::Publish { mapping, .. } => Some(port_spec(mapping)),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(port).collect()
 }

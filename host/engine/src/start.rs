@@ -252,7 +252,7 @@ fn endpoint(request: &EndpointRequest, wiring: &NetworkPlan) -> Option<Endpoint>
     })
 }
 
-fn port_spec(mapping: &PortMapping) -> PortSpec {
+pub(crate) fn port_spec(mapping: &PortMapping) -> PortSpec {
     PortSpec {
         protocol: mapping.protocol.as_str().to_owned(),
         container_port: mapping.container_port,

@@ -200,13 +200,21 @@ pub trait Runtime: Send + Sync {
         network: &crate::network::NetworkPlan,
         attach: bool,
     ) -> Result<Running, crate::error::Failure>;
-    /// Connects to the shim of a container that runs, after a restart of the engine.
+    /// Every container of which something is left in the kernel or among the
+    /// running ones' state: what a new engine compares with its records.
+    fn known(&self) -> Vec<ContainerId>;
+    /// The network plan a container was started with, as far as it outlives
+    /// the start: leases, links, published ports. `None` when it was not.
+    fn noted_network(&self, id: &ContainerId) -> Option<crate::network::NetworkPlan>;
+    /// Connects to the shim of a container that runs, after a restart of the
+    /// engine, and writes again what the packet filter lost of it.
     fn reconnect(&self, id: &ContainerId) -> Result<Running, crate::error::Failure>;
     /// The exit a shim recorded when nobody listened.
     fn recorded_exit(&self, id: &ContainerId) -> Option<ExitStatus>;
     /// Sends a signal to the first process, by pidfd through the shim.
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), crate::error::Failure>;
     /// Takes away what a stopped container held: cgroups, links, packet-filter
-    /// entries, its runtime folder. Missing things are fine.
+    /// entries, its runtime folder. Missing things are fine; processes that
+    /// are left, a shim among them, are killed.
     fn cleanup(&self, id: &ContainerId) -> Result<(), crate::error::Failure>;
 }

@@ -14,6 +14,7 @@
 
 mod devices;
 mod hierarchy;
+mod kill;
 mod limits;
 
 use std::fs::File;
@@ -22,11 +23,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use bulkhead_model::resources::Resources;
-use bulkhead_sys::directory::rmdirat;
+use bulkhead_sys::directory::{entries, rmdirat};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
 use bulkhead_sys::{Error, mount};
 
 pub use hierarchy::{Hierarchy, Version};
+pub use kill::kill;
 
 use crate::error::RuntimeError;
 
@@ -166,14 +168,29 @@ impl Parent {
         Ok((tasks, unified))
     }
 
-    /// Removes a container's cgroups; missing ones are fine.
+    /// Removes a container's cgroups, and kills what is left in them; missing
+    /// ones are fine.
     ///
     /// # Errors
-    /// EBUSY while a process is left in one.
+    /// EBUSY when a process cannot be killed.
     pub fn remove(&self, id: &str) -> Result<(), RuntimeError> {
         for (hierarchy, parent) in self.hierarchies.iter().zip(&self.dirs) {
-            remove_tree(parent, id)
+            kill::remove(parent, id)
                 .map_err(|source| failed(&hierarchy.mount.join(&self.name).join(id), source))?;
+        }
+        Ok(())
+    }
+
+    /// Removes our parent cgroup from every hierarchy.
+    ///
+    /// # Errors
+    /// EBUSY while a container or a shim is left.
+    pub fn retire(&self) -> Result<(), RuntimeError> {
+        for hierarchy in &self.hierarchies {
+            let path = hierarchy.mount.join(&self.name);
+            let gone =
+                open_host_dir(&hierarchy.mount).and_then(|root| remove_tree(&root, &self.name));
+            gone.map_err(|source| failed(&path, source))?;
         }
         Ok(())
     }
@@ -186,6 +203,34 @@ impl Parent {
             Some(text.lines().filter_map(|l| l.parse().ok()).collect())
         };
         self.hierarchies.iter().find_map(read).unwrap_or_default()
+    }
+
+    /// The names of the cgroups below our parent, but for the shims'.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let listed = self.dirs.iter().filter_map(|dir| entries(dir).ok());
+        let names = listed.flatten().filter_map(|n| n.into_string().ok());
+        names.filter(|name| name != SHIMS).collect()
+    }
+
+    /// The pids of all shims: one that is starting is not in all hierarchies yet.
+    pub(crate) fn shim_processes(&self) -> Vec<u32> {
+        let open = |parent| open_beneath(parent, SHIMS, OFlag::O_PATH | OFlag::O_DIRECTORY, 0).ok();
+        let shims = self.dirs.iter().filter_map(open);
+        let mut pids: Vec<u32> = shims
+            .filter_map(|dir| kill::processes(&dir).ok())
+            .flatten()
+            .collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    /// A container's cgroup in version 1's freezer, through which all its
+    /// processes can be killed where there is no version 2.
+    pub(crate) fn freezer(&self, id: &str) -> Option<OwnedFd> {
+        let has = |h: &Hierarchy| h.version == Version::One && h.has("freezer");
+        let at = self.hierarchies.iter().position(has)?;
+        open_beneath(&self.dirs[at], id, OFlag::O_PATH | OFlag::O_DIRECTORY, 0).ok()
     }
 
     /// The hierarchy that has a controller.

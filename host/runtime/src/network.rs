@@ -46,5 +46,5 @@ pub use context::NetworkContext;
 pub use endpoint::{Attached, Connection, attach, detach, restore};
 pub use error::NetworkError;
 pub use firewall::Published;
-pub use ports::{PortReservation, free_port, published};
+pub use ports::{PortReservation, endpoints, free_port, published};
 pub use subnet::pick_subnet;

@@ -26,6 +26,9 @@ pub enum Role {
     OomEvents,
     /// The container's version 2 cgroup.
     Cgroup,
+    /// The container's cgroup in version 1's freezer, when it shares the
+    /// host's pid namespace and there is no version 2.
+    Freezer,
     /// `tasks` of a version 1 cgroup of the container's.
     CgroupTasks,
     /// `tasks` of a version 1 cgroup of the shims'.

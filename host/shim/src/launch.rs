@@ -43,14 +43,16 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
         None => None,
     };
     let oom_events = given.one(&Role::OomEvents).ok();
-    let (child, ends) = match start_child(&order, &mut given, &connection)? {
+    let freezer = given.one(&Role::Freezer).ok();
+    let unified = given.one(&Role::Cgroup).ok();
+    let (child, ends) = match start_child(&order, &mut given, unified.as_ref(), &connection)? {
         Ok(started) => started,
         Err(failure) => {
-            send(&connection, &Event::StartFailed(failure))?;
+            tell(&connection, &Event::StartFailed(failure));
             return Ok(None);
         }
     };
-    send(&connection, &Event::Started { pid: child.pid })?;
+    tell(&connection, &Event::Started { pid: child.pid });
     let mut first = Client::new(connection)?;
     first.subscribed = order.subscribed;
     Ok(Some(Supervisor {
@@ -64,6 +66,7 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
         listener: Some(listener),
         log,
         oom_events,
+        survivors: unified.or(freezer).filter(|_| order.init.shared.pid),
         state,
         _reserved: given.all(|r| *r == Role::Reserved),
     }))
@@ -121,6 +124,7 @@ type Started = Result<(Child, Ends), StartFailure>;
 fn start_child(
     order: &StartOrder,
     given: &mut Given,
+    unified: Option<&OwnedFd>,
     connection: &UnixStream,
 ) -> io::Result<Started> {
     let (report, reported) = socket::seqpacket_pair()?;
@@ -129,7 +133,6 @@ fn start_child(
     } else {
         pipes(order.stdin)?
     };
-    let unified = given.one(&Role::Cgroup).ok();
     let descriptors = Descriptors {
         rootfs: given.one(&Role::RootFilesystem)?,
         network: given.one(&Role::Network).ok(),
@@ -155,7 +158,7 @@ fn start_child(
     let init = &order.init;
     let cloned = fork_into(
         init::namespaces(init),
-        unified.as_ref().map(|fd| fd.as_fd()),
+        unified.map(|fd| fd.as_fd()),
         move || init::run(init, descriptors),
     );
     let child = match cloned {
@@ -171,7 +174,7 @@ fn start_child(
     // The child's ends were moved into the closure, and went with it.
     while let Some((report, master)) = init::read_report(&reported)? {
         match report {
-            Report::Warning(text) => send(connection, &Event::Warning(text))?,
+            Report::Warning(text) => tell(connection, &Event::Warning(text)),
             Report::Terminal => ends = terminal_ends(order, master)?,
             Report::Failed(failure) => {
                 bulkhead_sys::pidfd::wait(&child.pidfd)?;
@@ -235,9 +238,10 @@ fn terminal_ends(order: &StartOrder, master: Option<OwnedFd>) -> io::Result<Ends
     })
 }
 
-fn send(mut connection: &UnixStream, event: &Event) -> io::Result<()> {
+/// A daemon that died meanwhile cannot be told; the one after it will ask.
+fn tell(mut connection: &UnixStream, event: &Event) {
     use std::io::Write;
     let mut bytes = Vec::new();
     event.encode(&mut bytes);
-    connection.write_all(&bytes)
+    let _ = connection.write_all(&bytes);
 }

@@ -33,6 +33,9 @@ pub(crate) struct Supervisor {
     pub(crate) listener: Option<UnixListener>,
     pub(crate) log: Option<Log>,
     pub(crate) oom_events: Option<OwnedFd>,
+    /// The cgroup of a container without a pid namespace of its own: what the
+    /// first process leaves behind in it is killed.
+    pub(crate) survivors: Option<OwnedFd>,
     pub(crate) state: OwnedFd,
     /// Sockets that keep published ports from others, closed with us.
     pub(crate) _reserved: Vec<OwnedFd>,
@@ -140,6 +143,10 @@ impl Supervisor {
         let Some(exit) = pidfd::try_wait(&self.child)? else {
             return Ok(());
         };
+        if let Some(cgroup) = &self.survivors {
+            // The daemon's clean-up does it again, and says when it cannot.
+            let _ = bulkhead_runtime::cgroup::kill(cgroup);
+        }
         let oom_killed = self.oom_events.as_ref().is_some_and(saw_oom_kill);
         self.exit = Some(ExitStatus {
             code: exit.status(),

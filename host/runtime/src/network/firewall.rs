@@ -105,6 +105,22 @@ impl Firewall {
         Ok(all)
     }
 
+    /// The endpoints that have published ports. Nothing is written: before
+    /// the first container there is no table.
+    pub(super) fn endpoints(&mut self) -> Result<Vec<String>, NetworkError> {
+        let mut all = Vec::new();
+        for set in [PUBLISHED_ADDR, PUBLISHED_ANY] {
+            match self.list(set.name) {
+                Ok(elements) => all.extend(elements.into_iter().map(|e| e.comment)),
+                Err(error) if missing(&error) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
     /// Takes back every port of an endpoint.
     pub(super) fn withdraw(&mut self, endpoint: &str) -> Result<(), NetworkError> {
         self.remove(&[PUBLISHED_ADDR, PUBLISHED_ANY], |mut all| {

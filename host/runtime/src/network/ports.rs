@@ -78,6 +78,11 @@ pub fn published(context: &NetworkContext) -> Result<Vec<Published>, NetworkErro
     context.firewall().published()
 }
 
+/// The endpoints that have published ports, whether they run or not.
+pub fn endpoints(context: &NetworkContext) -> Result<Vec<String>, NetworkError> {
+    context.firewall().endpoints()
+}
+
 /// The kernel's words as Go, and so Docker, writes them.
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {

@@ -18,7 +18,10 @@ use crate::shim_protocol::{Event, Message, Request, read_event};
 use crate::{exit_record, handoff};
 
 /// How long an ended shim may take to go.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a shim may take to say what its container does.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Runtime {
     /// Connects by way of the directory's descriptor: the socket's own path
@@ -32,13 +35,18 @@ impl Runtime {
 
     pub(super) fn reconnect_shim(&self, id: &ContainerId) -> Result<Running, RuntimeError> {
         let connection = self.connect(id)?;
+        // One that is starting its container answers after that.
+        let patience = |limit| connection.set_read_timeout(limit);
+        patience(Some(PATIENCE)).map_err(RuntimeError::Shim)?;
         send(&connection, &Request::GetState)?;
         let mut reader = &connection;
-        match read_event(&mut reader).map_err(RuntimeError::Shim)? {
+        let answer = read_event(&mut reader).map_err(RuntimeError::Shim)?;
+        patience(None).map_err(RuntimeError::Shim)?;
+        match answer {
             Event::Started { pid } => Ok(Running {
                 pid,
                 shim: connection,
-                warnings: Vec::new(),
+                warnings: self.restore_network(id),
             }),
             _ => Err(RuntimeError::NotRunning(id.as_str().to_owned())),
         }
@@ -57,27 +65,33 @@ impl Runtime {
 
     pub(super) fn remove_leftovers(&self, id: &ContainerId) -> Result<(), RuntimeError> {
         let id = id.as_str();
-        self.reap_one(id)?;
-        if let Ok(state) = self.layout.shim(id) {
-            handoff::detach_noted(&state, id, &self.network)?;
+        if !self.reap_one(id)? {
+            self.end_shim_of_another_daemon(id)?;
+        }
+        match self.layout.shim(id) {
+            Ok(state) => handoff::detach(&handoff::read_note(&state)?, id, &self.network)?,
+            Err(_) => handoff::detach_unknown(id, &self.network)?,
         }
         self.cgroups.remove(id)?;
         Ok(tree::remove_tree(&self.layout.shims, id)?)
     }
 
-    /// Waits for a shim of ours to end, a moment; then it is killed.
-    pub(super) fn reap_one(&self, id: &str) -> Result<(), RuntimeError> {
+    /// Waits for a shim of ours to end, a moment; then it is killed. Whether
+    /// there was one.
+    pub(super) fn reap_one(&self, id: &str) -> Result<bool, RuntimeError> {
         let child = self
             .children
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(id);
-        let Some(child) = child else { return Ok(()) };
+        let Some(child) = child else {
+            return Ok(false);
+        };
         if !ends_within(&child, GRACE)? {
             let _ = pidfd::send_signal(&child, 9);
         }
         pidfd::wait(&child)?;
-        Ok(())
+        Ok(true)
     }
 
     /// Reaps shims that have ended.
@@ -87,7 +101,7 @@ impl Runtime {
     }
 }
 
-fn ends_within(child: &OwnedFd, limit: Duration) -> Result<bool, RuntimeError> {
+pub(super) fn ends_within(child: &OwnedFd, limit: Duration) -> Result<bool, RuntimeError> {
     let deadline = Instant::now() + limit;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

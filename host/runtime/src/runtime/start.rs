@@ -36,6 +36,7 @@ struct Prepared {
     mounts: Mounts,
     logs: OwnedFd,
     cgroups: Cgroups,
+    freezer: Option<OwnedFd>,
     shim_tasks: Vec<OwnedFd>,
     netns: Option<OwnedFd>,
     /// Sockets that keep published ports from others; the shim holds them.
@@ -77,7 +78,7 @@ impl Runtime {
         undo.push(move || Ok(bulkhead_sys::tree::remove_tree(&self.layout.shims, id)?));
         let state = self.fresh_state(id)?;
         undo.push(move || self.cgroups.remove(id));
-        undo.push(move || self.reap_one(id));
+        undo.push(move || self.reap_one(id).map(drop));
         let (shim_tasks, shim_cgroup) = self.cgroups.shims()?;
         let (child, connection) = self.spawn_shim(id, &state, shim_cgroup.as_ref())?;
         // The shim ends by itself when its connection closes without an order.
@@ -165,7 +166,12 @@ impl Runtime {
             .create(plan.id.as_str(), &plan.resources, options)?;
         let rootfs = self.mount(&plan.storage_driver, &plan.rootfs)?;
         let mounts = self.open_mounts(plan, &rootfs)?;
+        let freezer = match cgroups.unified {
+            None if plan.shared.pid => self.cgroups.freezer(plan.id.as_str()),
+            _ => None,
+        };
         Ok(Prepared {
+            freezer,
             rootfs,
             mounts,
             logs: self.layout.container(plan.id.as_str())?,
@@ -292,6 +298,12 @@ fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Ve
             .oom_events
             .iter()
             .map(|fd| (Role::OomEvents, fd.as_fd())),
+    );
+    all.extend(
+        prepared
+            .freezer
+            .iter()
+            .map(|fd| (Role::Freezer, fd.as_fd())),
     );
     all.extend(cgroups.unified.iter().map(|fd| (Role::Cgroup, fd.as_fd())));
     all.extend(

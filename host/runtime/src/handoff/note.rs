@@ -1,0 +1,172 @@
+//! The note in a shim's state directory: what of a network plan must be known
+//! when only the container is left, one line an item.
+//!
+//! ```text
+//! lease 172.17.0.2
+//! bridge bulkhead0 172.17.0.1/16
+//! veth eth0
+//! masquerade bulkhead0 172.17.0.0/16
+//! publish bulkhead0 tcp 0.0.0.0 8080 80 172.17.0.2
+//! ```
+//!
+//! Addresses and routes live and die with the container's namespace, and are
+//! left out.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use bulkhead_model::network::{
+    IfName, NetworkNamespace, NetworkPlan, NetworkStep, PortMapping, Protocol,
+};
+
+const HOST: &str = "host";
+
+/// Writes the note's text; empty for a plan that makes nothing.
+pub(super) fn write(plan: &NetworkPlan) -> String {
+    let mut out = String::new();
+    if plan.namespace == NetworkNamespace::Host {
+        out.push_str("host\n");
+    }
+    for lease in &plan.leases {
+        let _ = writeln!(out, "lease {lease}");
+    }
+    for step in &plan.steps {
+        let _ = match step {
+            NetworkStep::Bridge { name, addr } => writeln!(out, "bridge {name} {addr}"),
+            NetworkStep::Veth { inner, .. } => writeln!(out, "veth {inner}"),
+            NetworkStep::Masquerade { source, bridge } => {
+                writeln!(out, "masquerade {bridge} {source}")
+            }
+            NetworkStep::Publish {
+                mapping,
+                to,
+                bridge,
+            } => writeln!(
+                out,
+                "publish {bridge} {} {} {} {} {to}",
+                mapping.protocol.as_str(),
+                mapping.host_addr,
+                mapping.host_port,
+                mapping.container_port
+            ),
+            NetworkStep::Addr { .. } | NetworkStep::Route { .. } => Ok(()),
+        };
+    }
+    out
+}
+
+/// Reads a note back; lines that make no sense are left out.
+pub(super) fn read(text: &str) -> NetworkPlan {
+    let mut plan = NetworkPlan::default();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        match words.next() {
+            Some(HOST) => plan.namespace = NetworkNamespace::Host,
+            Some("lease") => plan.leases.extend(parse::<IpAddr>(words.next())),
+            Some(kind) => plan.steps.extend(step(kind, &mut words)),
+            None => {}
+        }
+    }
+    plan
+}
+
+fn step<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Option<NetworkStep> {
+    let name = IfName::new(words.next()?)?;
+    Some(match kind {
+        "bridge" => NetworkStep::Bridge {
+            name,
+            addr: parse(words.next())?,
+        },
+        "veth" => NetworkStep::Veth {
+            inner: name,
+            bridge: None,
+            mtu: 1500,
+        },
+        "masquerade" => NetworkStep::Masquerade {
+            source: parse(words.next())?,
+            bridge: name,
+        },
+        "publish" => NetworkStep::Publish {
+            mapping: PortMapping {
+                protocol: protocol(words.next()?)?,
+                host_addr: parse(words.next())?,
+                host_port: parse(words.next())?,
+                container_port: parse(words.next())?,
+            },
+            to: parse(words.next())?,
+            bridge: name,
+        },
+        _ => return None,
+    })
+}
+
+fn protocol(text: &str) -> Option<Protocol> {
+    [Protocol::Tcp, Protocol::Udp]
+        .into_iter()
+        .find(|p| p.as_str() == text)
+}
+
+fn parse<T: FromStr>(word: Option<&str>) -> Option<T> {
+    word?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> NetworkPlan {
+        let bridge = IfName::new("bulkhead0").unwrap();
+        NetworkPlan {
+            namespace: NetworkNamespace::Private,
+            steps: vec![
+                NetworkStep::Bridge {
+                    name: bridge.clone(),
+                    addr: "10.1.0.1/16".parse().unwrap(),
+                },
+                NetworkStep::Veth {
+                    inner: IfName::new("eth0").unwrap(),
+                    bridge: None,
+                    mtu: 1500,
+                },
+                NetworkStep::Masquerade {
+                    source: "10.1.0.0/16".parse().unwrap(),
+                    bridge: bridge.clone(),
+                },
+                NetworkStep::Publish {
+                    mapping: PortMapping {
+                        protocol: Protocol::Udp,
+                        host_addr: [127, 0, 0, 1].into(),
+                        host_port: 8080,
+                        container_port: 80,
+                    },
+                    to: [10, 1, 0, 2].into(),
+                    bridge,
+                },
+            ],
+            leases: vec!["10.1.0.2".parse().unwrap()],
+        }
+    }
+
+    #[test]
+    fn what_was_noted_is_read_back() {
+        let plan = plan();
+        assert_eq!(read(&write(&plan)), plan);
+        let host = NetworkPlan {
+            namespace: NetworkNamespace::Host,
+            ..NetworkPlan::default()
+        };
+        assert_eq!(read(&write(&host)), host);
+    }
+
+    #[test]
+    fn a_plan_that_makes_nothing_needs_no_note() {
+        assert_eq!(write(&NetworkPlan::default()), "");
+    }
+
+    #[test]
+    fn a_broken_line_costs_only_itself() {
+        let text = write(&plan()).replace("masquerade", "quarrel") + "publish x tcp\n\n";
+        assert_eq!(read(&text).steps.len(), 3);
+    }
+}

@@ -1,0 +1,79 @@
+//! What an earlier daemon left: shims that are not our children, and things in
+//! the kernel that belong to containers nobody may know any more.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bulkhead_model::ContainerId;
+use bulkhead_model::error::message;
+use bulkhead_model::network::NetworkPlan;
+use bulkhead_sys::directory::entries;
+use bulkhead_sys::pidfd;
+
+use super::Runtime;
+use super::operations::{GRACE, ends_within};
+use crate::error::RuntimeError;
+use crate::{handoff, network};
+
+const SIGKILL: i32 = 9;
+
+impl Runtime {
+    /// Every container that has a state directory, a cgroup or a published
+    /// port. What cannot be listed is not there: a kernel without nf_tables.
+    pub(super) fn held_containers(&self) -> Vec<ContainerId> {
+        let states = entries(&self.layout.shims).unwrap_or_default();
+        let mut names: BTreeSet<String> = states
+            .into_iter()
+            .filter_map(|name| name.into_string().ok())
+            .collect();
+        names.extend(self.cgroups.containers());
+        names.extend(network::endpoints(&self.network).unwrap_or_default());
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    pub(super) fn noted_network(&self, id: &ContainerId) -> Option<NetworkPlan> {
+        let state = self.layout.shim(id.as_str()).ok()?;
+        handoff::read_note(&state).ok()
+    }
+
+    /// The packet filter may have been flushed while no daemon ran.
+    pub(super) fn restore_network(&self, id: &ContainerId) -> Vec<String> {
+        let restored = match self.layout.shim(id.as_str()) {
+            Ok(state) => handoff::restore_noted(&state, id.as_str(), &self.network),
+            Err(error) => Err(error.into()),
+        };
+        restored.err().iter().map(|e| message(e)).collect()
+    }
+
+    /// Ends a container's shim that we did not start. One that has recorded
+    /// its exit is about to end; another may be starting its container yet.
+    pub(super) fn end_shim_of_another_daemon(&self, id: &str) -> Result<(), RuntimeError> {
+        let recorded = id.parse().is_ok_and(|id| self.read_exit(&id).is_some());
+        let grace = if recorded { GRACE } else { Duration::ZERO };
+        for shim in self.find_shims(id) {
+            if !ends_within(&shim, grace)? {
+                let _ = pidfd::send_signal(&shim, SIGKILL);
+                ends_within(&shim, GRACE)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shims have a cgroup of their own, in which no container can put a
+    /// process, and their container's id for an argument.
+    fn find_shims(&self, id: &str) -> Vec<OwnedFd> {
+        let open = |pid: u32| {
+            let process = pidfd::open(pid).ok()?;
+            // Read after it was opened: the pid is that process's.
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let ours = line.split(|b| *b == 0).nth(1) == Some(id.as_bytes());
+            ours.then_some(process)
+        };
+        self.cgroups
+            .shim_processes()
+            .into_iter()
+            .filter_map(open)
+            .collect()
+    }
+}
