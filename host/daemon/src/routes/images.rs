@@ -132,7 +132,7 @@ fn pull_request(asked: &PullQuery, request: &Request<Incoming>) -> Result<PullRe
         } else {
             Some(asked.platform.parse()?)
         },
-        credentials: (!anonymous).then(|| Credentials {
+        credentials: (!anonymous).then_some(Credentials {
             username: auth.username,
             password: auth.password,
             identity_token: auth.identity_token,
