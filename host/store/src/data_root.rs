@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -24,6 +25,9 @@ const DIRECTORIES: [(&str, u32); 6] = [
 ];
 const ROOT_MODE: u32 = 0o711;
 const LOCK: &str = "lock";
+
+/// How long another holder of the lock may take to let it go.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// An opened and locked data root.
 #[derive(Debug)]
@@ -151,6 +155,8 @@ fn claim(dir: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<(), StoreError> 
 
 /// flock(2) is released by the kernel when the daemon dies, however it dies,
 /// so a stale lock cannot exist; the pid inside is for the error text only.
+/// A child that the dead daemon was just spawning shares the lock until its
+/// exec closes the descriptor: that is waited for.
 fn lock(root: BorrowedFd<'_>, root_path: &Path) -> Result<OwnedFd, StoreError> {
     let path = root_path.join(LOCK);
     let failed = |operation| {
@@ -160,7 +166,7 @@ fn lock(root: BorrowedFd<'_>, root_path: &Path) -> Result<OwnedFd, StoreError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = fs::openat(root, LOCK, flags, Mode::from_raw_mode(0o600)).map_err(failed("open"))?;
     let mut file = File::from(fd);
-    match fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match flock_within(&file, LOCK_PATIENCE) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
             let mut pid = String::new();
@@ -176,6 +182,18 @@ fn lock(root: BorrowedFd<'_>, root_path: &Path) -> Result<OwnedFd, StoreError> {
         .and_then(|()| write!(file, "{}", std::process::id()))
         .map_err(|e| StoreError::io("write", &path, e))?;
     Ok(file.into())
+}
+
+fn flock_within(file: &File, limit: Duration) -> Result<(), Errno> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Removes a tree below `parent`; a missing one is fine. Used for directories
