@@ -2,7 +2,6 @@
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::container::{Decision, Request};
-use bulkhead_store::StoreError;
 
 use crate::Engine;
 use crate::container::Container;
@@ -57,18 +56,29 @@ impl Engine {
         self.forget_keeping(&record, !volumes)
     }
 
-    /// Removes a stopped container and the volumes made for it alone.
+    /// Removes a container that goes with its end. Its record goes before its
+    /// files, so that whoever waits for the removal does not wait for a disk:
+    /// nobody can name it any more, and should the engine end here, `sweep`
+    /// finds the files. It would not find volumes.
     pub(crate) fn forget(&self, record: &Container) -> Result<(), EngineError> {
-        self.forget_keeping(record, false)
+        self.remove_anonymous_volumes(record);
+        self.containers.delete(&record.id)?;
+        self.remove_files(record)
     }
 
+    /// The files go first: when they can't be removed, the user is told and may
+    /// try again.
     fn forget_keeping(&self, record: &Container, keep_volumes: bool) -> Result<(), EngineError> {
-        self.remove_snapshot(record)?;
+        self.remove_files(record)?;
         if !keep_volumes {
             self.remove_anonymous_volumes(record);
         }
-        self.remove_folder(record)?;
         self.containers.delete(&record.id)
+    }
+
+    fn remove_files(&self, record: &Container) -> Result<(), EngineError> {
+        self.remove_snapshot(record)?;
+        Ok(self.store.remove_container_dir(&record.id)?)
     }
 
     /// Takes a container's snapshot away through its driver.
@@ -81,9 +91,5 @@ impl Engine {
         let root = self.runtime.driver_root(driver.driver_name());
         let plan = driver.remove(&*root, &record.snapshot())?;
         Ok(self.runtime.apply_storage(driver.driver_name(), &plan)?)
-    }
-
-    fn remove_folder(&self, record: &Container) -> Result<(), StoreError> {
-        self.store.remove_container_dir(&record.id)
     }
 }
