@@ -9,8 +9,6 @@ use bulkhead_sys::directory::{entries, mkdirat, rename_exchange, symlinkat};
 use bulkhead_sys::path::open_host_dir;
 use support::Machine;
 
-const STARTS: usize = 150;
-
 #[test]
 fn targets_that_are_exchanged_while_mounting_never_lead_to_the_host() {
     let machine = Machine::new();
@@ -28,7 +26,7 @@ fn targets_that_are_exchanged_while_mounting_never_lead_to_the_host() {
                 rename_exchange(&dir, "place", &dir, "link").unwrap();
             }
         });
-        for _ in 0..STARTS {
+        for _ in 0..support::times(150, 5000) {
             let mut plan = machine.plan(&["true"]);
             let mount = |source: &std::path::Path, target: &str| BindMount {
                 source: source.to_owned(),

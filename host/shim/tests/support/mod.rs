@@ -28,6 +28,16 @@ pub struct Machine {
     pub parent: String,
 }
 
+/// How often a test repeats what it does: `few` times, or `many` with
+/// `BULKHEAD_LONG=1`.
+pub fn times(few: usize, many: usize) -> usize {
+    if std::env::var_os("BULKHEAD_LONG").is_some() {
+        many
+    } else {
+        few
+    }
+}
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl Machine {
