@@ -130,6 +130,13 @@ impl RegistrySession for Remote {
 }
 
 impl FetchSession for Remote {
+    fn share(&self) -> Box<dyn FetchSession> {
+        Box::new(Self {
+            session: self.session.clone(),
+            store: self.store.clone(),
+        })
+    }
+
     fn download(
         &mut self,
         location: &BlobLocation,
@@ -211,6 +218,13 @@ impl Kind for Refused {
 }
 
 impl FetchSession for Embedded {
+    fn share(&self) -> Box<dyn FetchSession> {
+        Box::new(Self {
+            files: self.files,
+            store: self.store.clone(),
+        })
+    }
+
     fn download(
         &mut self,
         location: &BlobLocation,

@@ -208,7 +208,8 @@ impl Fetch<'_> {
     /// The whole pull. What it needs is held until it ends.
     fn whole(&self, driver: &Arc<dyn StorageDriver>, tell: Tell<'_>) -> Result<Image, EngineError> {
         let (engine, request) = (self.engine, self.request);
-        let (resolved, image) = self.resolve()?;
+        let mut session = self.session()?;
+        let (resolved, image) = self.resolve(&mut *session)?;
         let _held = engine.chains.of(driver.driver_name()).hold(&image);
         // As in Docker, the first line says that the manifest was found.
         tell(PullEvent::Pulling(request.reference.clone()));
@@ -217,7 +218,7 @@ impl Fetch<'_> {
             .image(&request.reference.to_string())
             .ok()
             .map(|r| r.image.id);
-        let laid_out = self.layers(&image, driver, tell)?;
+        let laid_out = self.layers(&*session, &image, driver, tell)?;
         tell(PullEvent::Resolved(resolved.clone()));
         engine.record(&request.reference, &resolved, &image, &laid_out, driver)?;
         tell(PullEvent::Done {
@@ -269,11 +270,10 @@ impl Fetch<'_> {
 
     /// The digest the reference names, and the image with its configuration;
     /// manifest and configuration are in the content store then.
-    fn resolve(&self) -> Result<(Digest, Image), EngineError> {
-        let mut session = self.session()?;
+    fn resolve(&self, session: &mut dyn FetchSession) -> Result<(Digest, Image), EngineError> {
         let reference = &self.request.reference;
         let platform = self.request.platform.clone().unwrap_or_else(Platform::host);
-        let found = self.source.resolve(&mut *session, reference, &platform)?;
+        let found = self.source.resolve(session, reference, &platform)?;
         manifest::check_digest("manifest", &found.digest, &found.bytes)?;
         if let Some(wanted) = reference
             .digest
@@ -286,7 +286,7 @@ impl Fetch<'_> {
             });
         }
         let parsed = manifest::parse_manifest(&found.media_type, &found.bytes)?;
-        self.bring(&mut *session, &parsed.config, &|_| {})?;
+        self.bring(session, &parsed.config, &|_| {})?;
         let config = self
             .engine
             .store
@@ -320,6 +320,7 @@ impl Fetch<'_> {
     /// stops what has not begun.
     fn layers(
         &self,
+        session: &dyn FetchSession,
         image: &Image,
         driver: &Arc<dyn StorageDriver>,
         tell: Tell<'_>,
@@ -349,8 +350,9 @@ impl Fetch<'_> {
         let results: Vec<Result<Vec<LaidOut>, EngineError>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..AT_ONCE.min(queue.missing.len()))
                 .map(|_| {
-                    scope.spawn(|| {
-                        self.work(&queue, image, driver, tell)
+                    let (session, queue) = (session.share(), &queue);
+                    scope.spawn(move || {
+                        self.work(session, queue, image, driver, tell)
                             .inspect_err(|_| queue.abort())
                     })
                 })
@@ -373,12 +375,12 @@ impl Fetch<'_> {
     /// One worker: takes the next layer until none is left.
     fn work(
         &self,
+        mut session: Box<dyn FetchSession>,
         queue: &Queue,
         image: &Image,
         driver: &Arc<dyn StorageDriver>,
         tell: Tell<'_>,
     ) -> Result<Vec<LaidOut>, EngineError> {
-        let mut session = self.session()?;
         let mut laid_out = Vec::new();
         while let Some(position) = queue.take() {
             let at = queue.missing[position];

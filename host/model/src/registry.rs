@@ -140,7 +140,10 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// A registry session that can also bring blobs into the content store.
-pub trait FetchSession: RegistrySession {
+pub trait FetchSession: RegistrySession + Send {
+    /// The same session for another thread: it is logged in where this one is.
+    fn share(&self) -> Box<dyn FetchSession>;
+
     /// Brings a blob, resuming and retrying within bounds, and checks size
     /// and digest. `progress` is told the bytes present so far.
     fn download(
@@ -162,8 +165,7 @@ pub enum SourceDirectory {
     Host(std::path::PathBuf),
 }
 
-/// Opens sessions. One session serves one thread; sessions of the same
-/// fetcher share connections and tokens.
+/// Opens sessions. Sessions of the same fetcher share connections.
 pub trait Fetcher: Send + Sync {
     /// A session for `reference` with what `source` was granted.
     fn session(
