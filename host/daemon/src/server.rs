@@ -78,7 +78,7 @@ async fn dispatch(
         Route::Info => routes::system::info(daemon).await,
         Route::ContainerCreate => routes::containers::create(daemon, query, request).await,
         Route::ContainerList => routes::containers::list(daemon, query).await,
-        Route::ContainerInspect(id) => routes::containers::inspect(daemon, &id),
+        Route::ContainerInspect(id) => routes::containers::inspect(daemon, &id).await,
         Route::ContainerStart(id) => routes::containers::start(daemon, id).await,
         Route::ContainerStop(id) => routes::containers::stop(daemon, &id, query).await,
         Route::ContainerRestart(id) => routes::containers::restart(daemon, id, query).await,

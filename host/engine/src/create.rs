@@ -138,13 +138,16 @@ impl Engine {
 
 fn new_record(
     id: &ContainerId,
-    spec: ContainerSpec,
+    mut spec: ContainerSpec,
     image: &Image,
     driver: &str,
 ) -> Result<Container, EngineError> {
     let args = command::args(&spec, &image.config);
     if args.is_empty() {
         return Err(EngineError::NoCommand);
+    }
+    for (name, value) in &image.config.labels {
+        (spec.labels.entry(name.clone())).or_insert_with(|| value.clone());
     }
     let hostname = if spec.hostname.is_empty() {
         id.short().to_owned()

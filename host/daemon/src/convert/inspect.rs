@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 
 use bulkhead_api::container::{
-    ContainerInspect, ContainerState, GraphDriver, MountPoint, NetworkSettings,
+    ContainerConfig, ContainerInspect, ContainerState, EmptyObject, GraphDriver, HostConfig,
+    MountPoint, NetworkSettings,
 };
 use bulkhead_api::network::{EndpointSettings, PortBinding, PortMap};
 use bulkhead_engine::container::{Container, Endpoint, Mount};
+use bulkhead_engine::spec::ContainerSpec;
 use bulkhead_model::container::State;
+use bulkhead_model::image::ImageConfig;
+use serde::de::DeserializeOwned;
 
 use super::rfc3339;
 
-/// The whole answer. `folder` is the container's state folder.
-pub fn inspect(record: &Container, folder: &std::path::Path) -> ContainerInspect {
+/// The whole answer. `image` is the container's, unless it was removed by
+/// force; `folder` is the container's state folder.
+pub fn inspect(
+    record: &Container,
+    image: Option<&ImageConfig>,
+    folder: &std::path::Path,
+) -> ContainerInspect {
     let spec = &record.spec;
-    let mut config: bulkhead_api::container::ContainerConfig =
-        serde_json::from_str(&spec.config_json).unwrap_or_default();
-    config.hostname = record.hostname.clone();
-    config.env = record.env.clone();
-    config.working_dir = spec.working_dir.clone();
     let in_folder = |name: &str| folder.join(name).to_string_lossy().into_owned();
     ContainerInspect {
         id: record.id.to_string(),
@@ -34,16 +38,57 @@ pub fn inspect(record: &Container, folder: &std::path::Path) -> ContainerInspect
         name: format!("/{}", record.name),
         driver: record.storage_driver.clone(),
         platform: "linux".to_owned(),
-        host_config: serde_json::from_str(&spec.host_config_json).unwrap_or_default(),
+        host_config: host_config(spec),
         graph_driver: GraphDriver {
             name: record.storage_driver.clone(),
             data: plugins(record),
         },
         mounts: record.mounts.iter().map(mount_point).collect(),
         network_settings: network_settings(record),
-        config,
+        config: config(record, image),
         ..ContainerInspect::default()
     }
+}
+
+/// The request's settings over the image's, as `create` merged them.
+fn config(record: &Container, image: Option<&ImageConfig>) -> ContainerConfig {
+    let spec = &record.spec;
+    let mut config: ContainerConfig = as_asked("Config", &spec.config_json);
+    config.hostname = record.hostname.clone();
+    config.env = record.env.clone();
+    config.user = record.user.clone();
+    config.labels = spec.labels.clone();
+    let Some(image) = image else { return config };
+    if spec.working_dir.is_empty() {
+        config.working_dir = image.working_dir.clone();
+    }
+    if spec.entrypoint.is_none() {
+        config.entrypoint = image.entrypoint.clone();
+        let before = image.entrypoint.as_ref().map_or(0, Vec::len);
+        config.cmd = record.args.get(before..).map(<[String]>::to_vec);
+    }
+    let nothing = |name: &String| (name.clone(), EmptyObject {});
+    config.volumes.extend(image.volumes.iter().map(nothing));
+    config
+        .exposed_ports
+        .extend(image.exposed_ports.iter().map(nothing));
+    config
+}
+
+fn host_config(spec: &ContainerSpec) -> HostConfig {
+    let mut config: HostConfig = as_asked("HostConfig", &spec.host_config_json);
+    if matches!(config.network_mode.as_str(), "" | "default") {
+        config.network_mode = "bridge".to_owned();
+    }
+    config
+}
+
+/// What the client sent with `create`.
+fn as_asked<T: DeserializeOwned + Default>(what: &str, json: &str) -> T {
+    bulkhead_api::json::decode(json.as_bytes()).unwrap_or_else(|error| {
+        tracing::warn!(%error, what, "reading a container's settings");
+        T::default()
+    })
 }
 
 /// Which components decided about this container.

@@ -97,12 +97,16 @@ fn matches(record: &Container, filters: &Filters) -> bool {
 }
 
 /// `GET /containers/{id}/json`
-pub fn inspect(daemon: &Arc<Daemon>, id: &str) -> Answer {
+pub async fn inspect(daemon: &Arc<Daemon>, id: &str) -> Answer {
     let record = daemon.engine.containers.find(id)?.record();
     let folder = daemon.engine.store.container_path(&record.id);
+    let id = record.image_id.clone();
+    // Gone when it was removed by force.
+    let image = daemon.blocking(move |engine| engine.image(&id)).await.ok();
+    let config = image.as_ref().map(|image| &image.config);
     Ok(reply::json(
         StatusCode::OK,
-        &convert::inspect::inspect(&record, &folder),
+        &convert::inspect::inspect(&record, config, &folder),
     ))
 }
 
