@@ -41,7 +41,13 @@ pub(crate) struct ContainerFlags {
     )]
     workdir: String,
     /// User name or id, and group (format: <name|uid>[:<group|gid>])
-    #[arg(short, long, default_value = "", hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     user: String,
     /// Overwrite the ENTRYPOINT of the image
     #[arg(long, value_name = "COMMAND")]
@@ -116,7 +122,7 @@ struct LimitFlags {
     #[arg(long, value_name = "BYTES", value_parser = flags::parse_size)]
     memory_reservation: Option<i64>,
     /// Number of CPUs
-    #[arg(long, value_name = "DECIMAL", value_parser = flags::parse_nano_cpus)]
+    #[arg(long, value_name = "DECIMAL", value_parser = flags::parse_nano_cpus, allow_hyphen_values = true)]
     cpus: Option<i64>,
     /// CPU shares (relative weight)
     #[arg(short, long, value_name = "N")]

@@ -6,6 +6,9 @@ use bulkhead_model::resources::Resources;
 use crate::spec::Limits;
 
 const MIB: i64 = 1 << 20;
+/// What Linux clamps `cpu.shares` to (`kernel/sched/sched.h`).
+const MIN_SHARES: i64 = 2;
+const MAX_SHARES: i64 = 1 << 18;
 
 /// A limit nobody can have.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -43,6 +46,15 @@ pub enum InvalidLimit {
     /// A CPU that is not there.
     #[error("Requested CPUs are not available - requested {0}, available: 0-{1}")]
     CpuNotThere(String, u64),
+    /// Below zero.
+    #[error("invalid CPU shares ({0}): value must be a positive integer")]
+    NegativeShares(i64),
+    /// Below the kernel's minimum; runc's words.
+    #[error("the minimum allowed cpu-shares is {MIN_SHARES}")]
+    SharesTooLow,
+    /// Above the kernel's maximum; runc's words.
+    #[error("the maximum allowed cpu-shares is {MAX_SHARES}")]
+    SharesTooHigh,
     /// Below zero.
     #[error("{0} can not be negative")]
     Negative(&'static str),
@@ -105,6 +117,12 @@ fn check_memory(limits: &Limits) -> Result<(), InvalidLimit> {
 fn check_cpu(limits: &Limits, cpus: u64) -> Result<(), InvalidLimit> {
     if limits.nano_cpus < 0 || limits.nano_cpus as u64 > cpus * 1_000_000_000 {
         return Err(InvalidLimit::TooManyCpus(cpus));
+    }
+    match limits.cpu_shares {
+        shares if shares < 0 => return Err(InvalidLimit::NegativeShares(shares)),
+        0 | MIN_SHARES..=MAX_SHARES => {}
+        shares if shares < MIN_SHARES => return Err(InvalidLimit::SharesTooLow),
+        _ => return Err(InvalidLimit::SharesTooHigh),
     }
     if limits.nano_cpus > 0 && limits.cpu_period != 0 {
         return Err(InvalidLimit::NanoCpusConflict("Period"));

@@ -38,7 +38,7 @@ pub enum UserError {
     /// A number out of range.
     #[error("uids and gids must be in range 0-{MAX_ID}")]
     Range,
-    /// `user:` or `:group` with nothing there.
+    /// `:group` without a user, or more than two parts.
     #[error("invalid user {0:?}: expected name|uid[:group|gid]")]
     Malformed(String),
 }
@@ -59,12 +59,14 @@ struct Group<'a> {
 /// Finds out who `user` is.
 ///
 /// # Errors
-/// An unknown name, a number out of range, an empty half.
+/// An unknown name, a number out of range, no user before a colon.
 pub fn resolve(user: &str, passwd: &str, group: &str) -> Result<Identity, UserError> {
     let (user_part, group_part) = match user.split_once(':') {
-        Some((u, g)) if u.is_empty() || g.is_empty() || g.contains(':') => {
+        Some((u, g)) if u.is_empty() || g.contains(':') => {
             return Err(UserError::Malformed(user.to_owned()));
         }
+        // Docker takes `1000:` for `1000`.
+        Some((u, "")) => (u, None),
         Some((u, g)) => (u, Some(g)),
         None => (if user.is_empty() { "0" } else { user }, None),
     };
@@ -192,6 +194,7 @@ mod tests {
         assert_eq!(identity("33"), ok(33, 33, &[10, 44], "/var/www"));
         assert_eq!(identity("1000"), ok(1000, 0, &[], "/"));
         assert_eq!(identity("1000:wheel"), ok(1000, 10, &[], "/"));
+        assert_eq!(identity("1000:"), identity("1000"));
         assert_eq!(identity("web:1234"), ok(33, 1234, &[], "/var/www"));
         assert_eq!(identity("7"), ok(1007, 1007, &[], "/seven"));
         assert_eq!(identity("2147483647"), ok(2_147_483_647, 0, &[], "/"));
@@ -209,7 +212,7 @@ mod tests {
         ] {
             assert_eq!(identity(text), Err(UserError::Range), "{text}");
         }
-        for text in ["1000:", ":", ":1000", "a:b:c"] {
+        for text in [":", ":1000", "a:b:c"] {
             assert_eq!(
                 identity(text),
                 Err(UserError::Malformed(text.into())),

@@ -7,7 +7,11 @@ use super::{InvalidValue, invalid, parse_size};
 /// Billionths of a CPU from `1.5`.
 pub(crate) fn parse_nano_cpus(text: &str) -> Result<i64, InvalidValue> {
     let error = || invalid(format!("failed to parse {text} as a rational number"));
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (sign, number) = match text.strip_prefix('-') {
+        Some(number) => (-1, number),
+        None => (1, text),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
         return Err(error());
@@ -25,6 +29,7 @@ pub(crate) fn parse_nano_cpus(text: &str) -> Result<i64, InvalidValue> {
     whole
         .checked_mul(1_000_000_000)
         .and_then(|nanos| nanos.checked_add(fraction))
+        .map(|nanos| sign * nanos)
         .ok_or_else(error)
 }
 
@@ -97,7 +102,18 @@ mod tests {
     fn cpus_are_exact_billionths() {
         assert_eq!(parse_nano_cpus("1.5"), Ok(1_500_000_000));
         assert_eq!(parse_nano_cpus(".000000001"), Ok(1));
-        for bad in ["", ".", "x", "-1", "1e9", "99999999999", "0.0000000001"] {
+        // The daemon refuses it, as Docker's does.
+        assert_eq!(parse_nano_cpus("-1"), Ok(-1_000_000_000));
+        for bad in [
+            "",
+            ".",
+            "-",
+            "x",
+            "--1",
+            "1e9",
+            "99999999999",
+            "0.0000000001",
+        ] {
             assert!(parse_nano_cpus(bad).is_err(), "{bad}");
         }
     }
