@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulkhead_test_support::{Daemon, images, release_dir};
+use bulkhead_test_support::{Daemon, Registry, images, release_dir};
 
 /// The guests that misbehave when a snapshot is prepared, and a word of the
 /// error a user then reads.
@@ -24,10 +24,7 @@ const CASES: [(&str, &str); 12] = [
 
 fn with_hostile_plugins() -> Daemon {
     let guests = release_dir().join("guests");
-    let own = release_dir().join("plugins");
     let daemon = Daemon::builder()
-        .argument("--plugin-dir")
-        .argument(own.to_str().unwrap())
         .argument("--plugin-dir")
         .argument(guests.to_str().unwrap())
         .start();
@@ -73,10 +70,36 @@ fn every_hostile_plugin_is_an_ordinary_error_and_the_next_call_works() {
         );
     }
     assert!(daemon.bulkhead(&["ps"]).success().contains("bystander"));
-    let left = std::fs::read_dir(daemon.folder().join("data/storage"))
-        .unwrap()
-        .count();
-    assert!(left <= 2 + CASES.len(), "unexpected driver folders");
+    let left = daemon.snapshots();
+    let mut own = left.iter().filter(|name| !name.starts_with("overlay/"));
+    assert_eq!(own.next(), None, "a hostile driver's snapshots: {left:?}");
+    assert_eq!(left.len(), 2, "one layer, one container: {left:?}");
+}
+
+/// The daemon's own driver is hostile: a pull ends as a container's start does.
+#[test]
+fn a_hostile_driver_fails_a_pull_and_nothing_is_left() {
+    let registry = Registry::start();
+    let reference = registry.push("busybox:1", &images::busybox());
+    // Those of CASES that end in different ways.
+    for (driver, word) in [CASES[0], CASES[1], CASES[4], CASES[6], CASES[8]] {
+        let guests = release_dir().join("guests");
+        let daemon = Daemon::builder()
+            .argument("--plugin-dir")
+            .argument(guests.to_str().unwrap())
+            .storage_driver(driver)
+            .start();
+        let said = daemon.bulkhead(&["pull", &reference]).failure(1);
+        let named = format!("plugin {driver} 0.1.0: prepare: ");
+        assert!(said.contains(&named) && said.contains(word), "{said}");
+        assert_eq!(daemon.bulkhead(&["images", "-aq"]).success(), "");
+        assert_eq!(daemon.snapshots(), [""; 0], "{driver}");
+        for folder in ["blobs/sha256", "staging"] {
+            let folder = daemon.folder().join("data").join(folder);
+            let left = std::fs::read_dir(folder).unwrap().count();
+            assert!(left == 0 || word == "did not answer within", "{driver}");
+        }
+    }
 }
 
 #[test]

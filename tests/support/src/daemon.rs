@@ -147,6 +147,18 @@ impl Daemon {
         std::fs::read_to_string(self.folder().join("log")).unwrap_or_default()
     }
 
+    /// The snapshots that storage drivers hold, as `driver/key`, sorted.
+    pub fn snapshots(&self) -> Vec<String> {
+        let storage = self.folder().join("data/storage");
+        let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut found: Vec<String> = entries(&storage)
+            .flat_map(|driver| entries(&driver.path()).map(|entry| entry.path()))
+            .filter_map(|path| Some(path.strip_prefix(&storage).ok()?.display().to_string()))
+            .collect();
+        found.sort();
+        found
+    }
+
     /// The `bulkhead` client bound to this daemon, not yet run.
     pub fn bulkhead_command(&self, arguments: &[&str]) -> Command {
         self.client(&binaries::binary("bulkhead"), arguments)
