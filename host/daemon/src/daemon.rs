@@ -1,6 +1,7 @@
 //! What the routes share.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use bulkhead_engine::{Engine, EngineError, Started};
 use bulkhead_model::ContainerId;
@@ -16,6 +17,8 @@ pub struct Daemon {
     pub hubs: Hubs,
     /// The engine's runtime once more: what it can do beyond a plan.
     pub runtime: Arc<bulkhead_runtime::Runtime>,
+    /// Warnings that were logged.
+    pub told: Mutex<HashSet<String>>,
     /// Identifies this daemon: made once, kept in the data root.
     pub id: String,
     /// What `info` says of the plugins, one line each.
@@ -76,6 +79,16 @@ impl Daemon {
         }
     }
 
+    /// Logs what a machine cannot do, each sentence once: it will not change.
+    fn warn(&self, id: &ContainerId, warnings: &[String]) {
+        let mut told = self.told.lock().expect("told warnings");
+        for warning in warnings {
+            if told.insert(warning.clone()) {
+                tracing::warn!(container = %id, "{warning}");
+            }
+        }
+    }
+
     /// Follows a container's shim: output to clients, its end to the engine.
     pub fn follow(
         &self,
@@ -83,9 +96,7 @@ impl Daemon {
         running: bulkhead_model::process::Running,
         subscribed: bool,
     ) {
-        for warning in &running.warnings {
-            tracing::warn!(container = %id, "{warning}");
-        }
+        self.warn(&id, &running.warnings);
         let hub = self.hubs.of(&id);
         let hubs = self.hubs.clone();
         let engine = self.engine.clone();

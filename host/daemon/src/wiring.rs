@@ -68,6 +68,7 @@ pub fn build(args: &Args, handle: tokio::runtime::Handle) -> anyhow::Result<Daem
     Ok(Daemon {
         engine: Arc::new(engine),
         hubs: Hubs::default(),
+        told: std::sync::Mutex::default(),
         runtime,
         id: daemon_id(&args.data_root)?,
         plugins: describe(&plugins),
