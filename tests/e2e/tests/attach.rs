@@ -2,9 +2,9 @@
 
 use std::io::Read;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bulkhead_test_support::{Daemon, Terminal, images, run_with_input};
+use bulkhead_test_support::{Daemon, Terminal, images, run_with_input, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -12,15 +12,6 @@ fn with_busybox() -> Daemon {
     let daemon = Daemon::start();
     daemon.load("busybox:latest", &images::busybox());
     daemon
-}
-
-#[track_caller]
-fn wait_until(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !condition() {
-        assert!(Instant::now() < deadline, "still not so after {LIMIT:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bulkhead_test_support::scripted::{Content, head};
-use bulkhead_test_support::{Daemon, Image, ScriptedRegistry, Tree, images};
+use bulkhead_test_support::{Daemon, Image, ScriptedRegistry, Tree, images, wait_until};
 
 fn with_busybox() -> Daemon {
     let daemon = Daemon::start();
@@ -169,17 +169,6 @@ fn staged_bytes(daemon: &Daemon) -> u64 {
     let staging = std::fs::read_dir(daemon.folder().join("data/staging"));
     let entries = staging.into_iter().flatten().flatten();
     entries.filter_map(|e| Some(e.metadata().ok()?.len())).sum()
-}
-
-#[track_caller]
-fn wait_until(condition: impl Fn() -> bool) {
-    for _ in 0..1000 {
-        if condition() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("still not so after 20 s");
 }
 
 #[test]

@@ -105,6 +105,16 @@ fn text(thread: JoinHandle<Vec<u8>>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Waits until `condition` holds. Panics after half a minute.
+#[track_caller]
+pub fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "still not so after 30 s");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Waits for `child`; false when it still runs after `limit`.
 pub(crate) fn ended_within(child: &mut Child, limit: Duration) -> bool {
     let deadline = Instant::now() + limit;

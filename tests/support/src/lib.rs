@@ -30,7 +30,7 @@ pub mod scripted;
 mod tree;
 
 pub use binaries::{binary, cache_dir, release_dir};
-pub use client::{Output, run, run_with_input};
+pub use client::{Output, run, run_with_input, wait_until};
 pub use daemon::{Daemon, DaemonBuilder};
 pub use free::own_network;
 pub use http::Response;
