@@ -1,13 +1,22 @@
 //! What a daemon left behind, told by the folder that was its own.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Mounts below `folder` and processes started with it, as lines for people;
-/// all are taken down on the way.
+/// How long what was told to end may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Mounts below `folder` and processes that have to do with it, as lines for
+/// people; all are taken down on the way.
 pub(crate) fn sweep(folder: &Path) -> Vec<String> {
+    let deadline = Instant::now() + PATIENCE;
+    while !(processes(folder).is_empty() && mounts(folder).is_empty()) && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let mut left: Vec<String> = processes(folder)
         .into_iter()
         .map(|pid| format!("process {pid}: {}", command_line(pid)))
@@ -37,12 +46,31 @@ fn mounts(folder: &Path) -> Vec<String> {
 }
 
 fn processes(folder: &Path) -> Vec<i32> {
-    let folder = folder.to_string_lossy().into_owned();
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| *pid != own && command_line(*pid).contains(&folder))
+    pids.filter(|pid| *pid != own && belongs(*pid, folder))
         .collect()
+}
+
+/// A daemon or runner by its arguments, a shim by the log it writes.
+/// A container's processes end with their shim.
+fn belongs(pid: i32, folder: &Path) -> bool {
+    let name = folder.to_string_lossy();
+    if command_line(pid).contains(&*name) {
+        return true;
+    }
+    let links = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut open = links.filter_map(|link| std::fs::read_link(link.path()).ok());
+    // The shim runs from a memfd, which the kernel calls `memfd:bulkhead-…`.
+    comm(pid).contains("bulkhead") && open.any(|file| file.starts_with(folder))
+}
+
+fn comm(pid: i32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
 }
 
 fn command_line(pid: i32) -> String {
