@@ -48,7 +48,8 @@ impl Root {
         let open = || open_beneath(&self.root, name, flags, 0);
         let place = match open() {
             Err(e) if e.errno() == libc_enoent() => {
-                directory::mkdirat(&self.root, name, 0o755)?;
+                // Containers that share a root may make it at the same time.
+                target::exists_is_fine(directory::mkdirat(&self.root, name, 0o755))?;
                 open()?
             }
             Err(_) => return Err(InitError::NotADirectory(name)),

@@ -50,7 +50,7 @@ pub(super) fn file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     open_in_root(root, &path, OFlag::O_PATH, 0)
 }
 
-fn exists_is_fine(result: Result<()>) -> Result<()> {
+pub(super) fn exists_is_fine(result: Result<()>) -> Result<()> {
     match result {
         Err(e) if e.errno() == EEXIST => Ok(()),
         other => other,
