@@ -1,9 +1,13 @@
 //! One attached connection.
 
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+
 use bulkhead_runtime::shim_protocol::{MAX_PAYLOAD, Request};
 use bytes::Bytes;
 use futures_util::Stream;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::Wants;
@@ -31,15 +35,26 @@ impl Client {
 
     /// Moves bytes both ways until the container's output ends or the client
     /// goes away. A client that closes only its sending side keeps receiving.
-    pub async fn serve<C: AsyncRead + AsyncWrite + Send + 'static>(self, connection: C) {
-        let (mut reader, mut writer) = tokio::io::split(connection);
+    /// `early` is what it sent before the connection was taken over.
+    pub async fn serve(self, connection: UnixStream, early: Bytes) {
         let Client {
             wants,
             mut output,
             requests,
         } = self;
-        let input = tokio::spawn(async move { forward_input(&mut reader, wants, &requests).await });
-        while let Some(piece) = output.recv().await {
+        let socket = connection.as_fd().try_clone_to_owned();
+        let (reader, mut writer) = connection.into_split();
+        let mut input = tokio::spawn(async move {
+            forward_input(early.chain(reader), wants, &requests).await;
+            hung_up(socket).await;
+        });
+        loop {
+            let piece = tokio::select! {
+                piece = output.recv() => piece,
+                // Without this the client of a silent container would stay for good.
+                _ = &mut input => None,
+            };
+            let Some(piece) = piece else { break };
             if writer.write_all(&piece).await.is_err() {
                 break;
             }
@@ -56,8 +71,27 @@ impl Client {
     }
 }
 
+/// Waits until the peer has closed both directions: the kernel then reports
+/// EPOLLHUP, and for one direction only EPOLLRDHUP (`unix_poll` in
+/// net/unix/af_unix.c). Never returns when it cannot tell.
+async fn hung_up(socket: std::io::Result<OwnedFd>) {
+    // A descriptor of its own: readiness forgotten here is not the writer's.
+    let watched = socket.and_then(|socket| UnixStream::from_std(socket.into()));
+    let Ok(watched) = watched else {
+        return std::future::pending().await;
+    };
+    while let Ok(ready) = watched.ready(Interest::WRITABLE).await {
+        if ready.is_write_closed() {
+            return;
+        }
+        // Forgets that it is writable, and so waits for the next change.
+        let forget = || Err::<(), _>(ErrorKind::WouldBlock.into());
+        let _ = watched.try_io(Interest::WRITABLE, forget);
+    }
+}
+
 async fn forward_input(
-    reader: &mut (impl AsyncRead + Unpin),
+    mut reader: impl AsyncRead + Unpin,
     wants: Wants,
     requests: &mpsc::Sender<Request>,
 ) {

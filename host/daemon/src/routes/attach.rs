@@ -6,8 +6,10 @@ use bulkhead_api::query::AttachQuery;
 use bulkhead_api::system::{MULTIPLEXED_STREAM, RAW_STREAM};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
 
 use super::query;
 use crate::daemon::Daemon;
@@ -41,8 +43,12 @@ pub async fn attach(
     }
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
-        match upgraded.await {
-            Ok(connection) => client.serve(TokioIo::new(connection)).await,
+        match upgraded
+            .await
+            .map(Upgraded::downcast::<TokioIo<UnixStream>>)
+        {
+            Ok(Ok(parts)) => client.serve(parts.io.into_inner(), parts.read_buf).await,
+            Ok(Err(_)) => tracing::warn!("attach: a connection that is no unix socket"),
             Err(error) => tracing::debug!(%error, "attach: the connection was not taken over"),
         }
     });
