@@ -9,10 +9,13 @@ use serde_json::Value;
 
 use crate::process;
 
-/// The checkout this binary was built from.
+/// The checkout that `cargo xtask` was called in. Checkouts that share a
+/// target directory share this binary, so what it was built from counts only
+/// when cargo does not say.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = here.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    here.ancestors().nth(2).unwrap_or(&here).to_path_buf()
 }
 
 /// Cargo's target directory: `CARGO_TARGET_DIR`, or `target` in the checkout.
