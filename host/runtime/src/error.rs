@@ -88,9 +88,17 @@ pub enum RuntimeError {
     /// A sysctl that is not namespaced, or malformed.
     #[error(transparent)]
     Sysctl(#[from] crate::sysctl::InvalidSysctl),
-    /// A user namespace was asked for.
-    #[error("user namespaces are not supported yet")]
-    UserNamespace,
+    /// The user namespace could not be made.
+    #[error("making the user namespace")]
+    UserNamespace(#[source] bulkhead_sys::Error),
+    /// A mapping has no root.
+    #[error("the user namespace maps no user to root")]
+    NoMappedRoot,
+    /// A privileged container in a user namespace of its own.
+    #[error(
+        "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode"
+    )]
+    PrivilegedUserNamespace,
     /// The network could not be attached.
     #[error("network")]
     Network(
@@ -124,9 +132,12 @@ impl Kind for RuntimeError {
             RuntimeError::Start(failure) => failure.kind,
             RuntimeError::Undo { first, .. } => first.kind(),
             RuntimeError::Network(_, kind) => *kind,
-            RuntimeError::Sysctl(_) | RuntimeError::BindSource { .. } => ErrorKind::InvalidArgument,
+            RuntimeError::Sysctl(_)
+            | RuntimeError::BindSource { .. }
+            | RuntimeError::NoMappedRoot
+            | RuntimeError::PrivilegedUserNamespace => ErrorKind::InvalidArgument,
             RuntimeError::NotRunning(_) => ErrorKind::Conflict,
-            RuntimeError::NoCgroups | RuntimeError::UserNamespace => ErrorKind::Unsupported,
+            RuntimeError::NoCgroups => ErrorKind::Unsupported,
             RuntimeError::Storage { source, .. }
             | RuntimeError::RootMount { source, .. }
             | RuntimeError::Cgroup { source, .. } => call_kind(source),

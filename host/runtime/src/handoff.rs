@@ -5,7 +5,7 @@ mod note;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bulkhead_model::ErrorKind;
 use bulkhead_model::error::Kind;
@@ -26,8 +26,9 @@ pub(crate) fn attach(
     plan: &NetworkPlan,
     endpoint: &str,
     context: &NetworkContext,
+    namespace: Option<BorrowedFd<'_>>,
 ) -> Result<Connection, RuntimeError> {
-    Ok(network::attach(plan, endpoint, context)
+    Ok(network::attach_in(plan, endpoint, context, namespace)
         .map_err(failed)?
         .keep())
 }

@@ -21,6 +21,7 @@ mod mask;
 mod rootfs;
 mod special;
 mod target;
+mod user;
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -39,6 +40,10 @@ pub struct Descriptors {
     pub rootfs: OwnedFd,
     /// The network namespace; absent: the host's.
     pub network: Option<OwnedFd>,
+    /// The user namespace; absent: the host's.
+    pub user: Option<OwnedFd>,
+    /// The IPC namespace that the user namespace owns.
+    pub ipc: Option<OwnedFd>,
     /// `tasks` files of version 1 cgroups, or `cgroup.procs` when the clone
     /// could not be born in its cgroup.
     pub cgroup_tasks: Vec<OwnedFd>,
@@ -68,8 +73,10 @@ pub enum Report {
 pub fn namespaces(order: &InitOrder) -> Namespaces {
     let mut flags = Namespaces::CLONE_NEWNS;
     flags.set(Namespaces::CLONE_NEWPID, !order.shared.pid);
-    flags.set(Namespaces::CLONE_NEWIPC, !order.shared.ipc);
-    flags.set(Namespaces::CLONE_NEWUTS, !order.shared.uts);
+    // With a user namespace, these two must belong to it.
+    let here = order.mapped.is_none();
+    flags.set(Namespaces::CLONE_NEWIPC, here && !order.shared.ipc);
+    flags.set(Namespaces::CLONE_NEWUTS, here && !order.shared.uts);
     flags
 }
 
@@ -101,6 +108,7 @@ fn become_container(
     process::set_umask(0o022);
     cgroups::enter(&d.cgroup_tasks)?;
     join_namespaces(order, d.network.as_ref())?;
+    user::prepare(order, d.ipc.as_ref())?;
     let mut root = rootfs::Root::attach(&d.rootfs)?;
     let proc = special::mount_all(&mut root, order, &d.cgroup_mounts)?;
     let terminal = d.streams.is_none();
@@ -121,6 +129,10 @@ fn become_container(
     root.pivot()?;
     drop(proc);
     become_streams(terminal, &streams)?;
+    let cwd = match &d.user {
+        Some(namespace) => user::enter(order, namespace)?,
+        None => cwd,
+    };
     identity::assume(order, &identity, &cwd)?;
     Err(exec::exec(order, &identity))
 }
@@ -128,6 +140,9 @@ fn become_container(
 fn join_namespaces(order: &InitOrder, network: Option<&OwnedFd>) -> Result<(), InitError> {
     if let Some(network) = network {
         namespace::join(network, Namespaces::CLONE_NEWNET)?;
+    }
+    if order.mapped.is_some() {
+        return Ok(());
     }
     if !order.shared.cgroup {
         namespace::unshare(Namespaces::CLONE_NEWCGROUP)?;

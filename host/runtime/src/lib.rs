@@ -21,6 +21,7 @@ pub mod shim_protocol;
 mod storage;
 pub mod sysctl;
 mod undo;
+mod user_namespace;
 
 pub use error::RuntimeError;
 pub use runtime::{Config, Runtime};

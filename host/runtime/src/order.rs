@@ -22,6 +22,10 @@ pub enum Role {
     Logs,
     /// The network namespace to join; absent: the host's.
     Network,
+    /// The user namespace to enter; absent: the host's.
+    UserNamespace,
+    /// The IPC namespace that the user namespace owns.
+    IpcNamespace,
     /// `memory.events` or `memory.oom_control`, read at the end.
     OomEvents,
     /// The container's version 2 cgroup.
@@ -86,6 +90,15 @@ pub struct Shared {
     pub cgroup: bool,
 }
 
+/// Ids of the container's user namespace as the host has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedIds {
+    /// What 0 inside is.
+    pub root: u32,
+    /// What the terminals' group, 5 inside, is.
+    pub tty: Option<u32>,
+}
+
 /// Everything a shim needs to start a container, beside descriptors.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartOrder {
@@ -132,6 +145,8 @@ pub struct InitOrder {
     pub seccomp: Vec<(u16, u8, u8, u32)>,
     /// Namespaces shared with the host.
     pub shared: Shared,
+    /// It runs in a user namespace of its own.
+    pub mapped: Option<MappedIds>,
     /// Resource limits.
     pub rlimits: Vec<RlimitOrder>,
     /// -1000 to 1000.

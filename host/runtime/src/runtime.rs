@@ -23,7 +23,7 @@ use crate::cgroup::Parent;
 use crate::error::RuntimeError;
 use crate::layout::Layout;
 use crate::network::NetworkContext;
-use crate::storage::BeneathRoot;
+use crate::storage::{BeneathRoot, Shift};
 use crate::{seccomp, storage};
 
 /// What a runtime is made with.
@@ -97,9 +97,14 @@ impl Runtime {
         self.layout.driver(driver).map_err(failed)
     }
 
-    fn mount(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, RuntimeError> {
+    fn mount(
+        &self,
+        driver: &str,
+        mount: &RootMount,
+        shift: Option<Shift<'_>>,
+    ) -> Result<OwnedFd, RuntimeError> {
         let path = self.layout.storage_path.join(driver);
-        storage::open_mount(driver, &self.root_of(driver)?, &path, mount)
+        storage::open_mount(driver, &self.root_of(driver)?, &path, mount, shift)
     }
 
     fn driver_root_of(&self, driver: &str) -> Result<Arc<BeneathRoot>, RuntimeError> {
@@ -120,7 +125,7 @@ impl process::Runtime for Runtime {
     }
 
     fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, Failure> {
-        self.mount(driver, mount).map_err(Failure::new)
+        self.mount(driver, mount, None).map_err(Failure::new)
     }
 
     fn driver_root(&self, driver: &str) -> Arc<dyn DriverRoot> {

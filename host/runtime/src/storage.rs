@@ -2,6 +2,7 @@
 
 mod driver_root;
 mod mounts;
+mod shifted;
 mod state;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,6 +17,7 @@ use bulkhead_sys::{Error, Result};
 
 pub(crate) use driver_root::{BeneathRoot, MissingRoot};
 pub(crate) use mounts::open_mount;
+pub(crate) use shifted::Shift;
 
 use crate::error::RuntimeError;
 use crate::undo::Undo;

@@ -136,6 +136,8 @@ fn start_child(
     let descriptors = Descriptors {
         rootfs: given.one(&Role::RootFilesystem)?,
         network: given.one(&Role::Network).ok(),
+        user: given.one(&Role::UserNamespace).ok(),
+        ipc: given.one(&Role::IpcNamespace).ok(),
         cgroup_tasks: given.all(|r| *r == Role::CgroupTasks),
         cgroup_mounts: given
             .all_with_roles(|r| matches!(r, Role::CgroupMount(_)))

@@ -82,6 +82,50 @@ pub fn fork_into(
     }
 }
 
+/// A process that does nothing but keep namespaces alive while they are being
+/// prepared. It is killed on drop, and with the thread that made it.
+#[derive(Debug)]
+pub struct Holder(Child);
+
+impl Holder {
+    /// Forks into new namespaces; the caller may have any number of threads.
+    ///
+    /// # Errors
+    /// As [`fork_into`].
+    pub fn new(namespaces: Namespaces) -> Result<Self> {
+        // A handler of ours that ran in the copy would write to our pipes.
+        let before = block_all_signals();
+        let child = fork_into(namespaces, None, wait_for_the_end);
+        restore_signals(&before);
+        child.map(Self)
+    }
+
+    /// Its pid.
+    pub fn pid(&self) -> u32 {
+        self.0.pid
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // Our own child, not reaped yet: neither call can fail.
+        let _ = crate::pidfd::send_signal(&self.0.pidfd, libc::SIGKILL);
+        let _ = crate::pidfd::wait(&self.0.pidfd);
+    }
+}
+
+/// Allocates nothing and takes no lock: other threads may have held one when
+/// the memory was copied.
+fn wait_for_the_end() -> i32 {
+    // SAFETY: plain integers.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+        loop {
+            libc::pause();
+        }
+    }
+}
+
 /// A program to spawn.
 pub struct Program<'a> {
     /// The executable, such as a sealed memfd.

@@ -67,6 +67,40 @@ pub fn set_identity(uid: u32, gid: u32, groups: &[u32]) -> Result<()> {
     set_uid(uid)
 }
 
+/// `setfsgid(2)` and `setfsuid(2)` of the calling thread: what it makes belongs
+/// to them. The kernel takes the capabilities over files away with that; they
+/// are made effective again.
+///
+/// # Errors
+/// EPERM when the ids did not change.
+pub fn set_filesystem_identity(uid: u32, gid: u32) -> Result<()> {
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    nix::unistd::setfsgid(group);
+    nix::unistd::setfsuid(user);
+    // Both give the former value, and no error.
+    if nix::unistd::setfsgid(group) != group || nix::unistd::setfsuid(user) != user {
+        return Err(Error::new("setfsuid", uid, nix::errno::Errno::EPERM));
+    }
+    raise_permitted()
+}
+
+/// `setegid(2)` and `seteuid(2)` of the whole process, real and saved ids
+/// unchanged. The kernel takes the effective capabilities away with that; they
+/// are given back.
+pub fn set_effective_identity(uid: u32, gid: u32) -> Result<()> {
+    named(nix::unistd::setegid(Gid::from_raw(gid)), "setegid", gid)?;
+    named(nix::unistd::seteuid(Uid::from_raw(uid)), "seteuid", uid)?;
+    raise_permitted()
+}
+
+fn raise_permitted() -> Result<()> {
+    let held = capabilities()?;
+    set_capabilities(Capabilities {
+        effective: held.permitted,
+        ..held
+    })
+}
+
 /// `setgroups(2)`
 pub fn set_groups(groups: &[u32]) -> Result<()> {
     let list: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();

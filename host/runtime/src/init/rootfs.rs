@@ -142,10 +142,20 @@ pub(super) fn mount_requested(
 /// without magic links: nothing that a descriptor leads to can become one.
 pub(super) fn prepare_cwd(root: &Root, order: &InitOrder) -> Result<OwnedFd, InitError> {
     let path = Path::new(std::ffi::OsStr::from_bytes(&order.cwd));
-    let failed = |source| InitError::WorkingDirectory {
+    target::directory(root.fd(), path, 0o755).map_err(|e| cwd_failed(path, e))?;
+    open_cwd(root.fd(), order)
+}
+
+/// Opens the working directory beneath `root`.
+pub(super) fn open_cwd(root: impl AsFd, order: &InitOrder) -> Result<OwnedFd, InitError> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(&order.cwd));
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    open_in_root(root, path, flags, 0).map_err(|e| cwd_failed(path, e))
+}
+
+fn cwd_failed(path: &Path, source: bulkhead_sys::Error) -> InitError {
+    InitError::WorkingDirectory {
         path: path.display().to_string(),
         source,
-    };
-    target::directory(root.fd(), path, 0o755).map_err(failed)?;
-    open_in_root(root.fd(), path, OFlag::O_PATH | OFlag::O_DIRECTORY, 0).map_err(failed)
+    }
 }

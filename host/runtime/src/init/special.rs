@@ -104,7 +104,7 @@ fn mount_dev(root: &mut Root, order: &InitOrder) -> Result<(), InitError> {
     }
     root.mount_top("dev", &dev)?;
     let place = |name| open_beneath(&dev, name, OFlag::O_PATH | OFlag::O_DIRECTORY, 0);
-    mount::move_mount(devpts()?, place("pts")?)?;
+    mount::move_mount(devpts(order)?, place("pts")?)?;
     mount::move_mount(shm(order.shm_size)?, place("shm")?)?;
     mount::move_mount(Context::open(c"mqueue")?.mount(LOCKED)?, place("mqueue")?)?;
     root.set_dev(dev);
@@ -120,12 +120,15 @@ const LINKS: [(&str, &str); 6] = [
     ("pts/ptmx", "ptmx"),
 ];
 
-fn devpts() -> Result<OwnedFd, InitError> {
+/// Its group is 5, tty, in the container's terms; a user namespace may have none.
+fn devpts(order: &InitOrder) -> Result<OwnedFd, InitError> {
     let context = Context::open(c"devpts")?;
     context.flag(c"newinstance")?;
     context.set(c"ptmxmode", "0666")?;
     context.set(c"mode", "0620")?;
-    context.set(c"gid", "5")?;
+    if let Some(group) = order.mapped.map_or(Some(5), |mapped| mapped.tty) {
+        context.set(c"gid", &group.to_string())?;
+    }
     Ok(context.mount(Attributes::NO_SUID.and(Attributes::NO_EXEC))?)
 }
 

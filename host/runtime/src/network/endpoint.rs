@@ -56,6 +56,17 @@ pub fn attach(
     endpoint: &str,
     context: &NetworkContext,
 ) -> Result<Attached, NetworkError> {
+    attach_in(plan, endpoint, context, None)
+}
+
+/// [`attach`] into a network namespace that is there already, for a plan that
+/// wants one of its own: one that a user namespace owns cannot be made here.
+pub fn attach_in(
+    plan: &NetworkPlan,
+    endpoint: &str,
+    context: &NetworkContext,
+    given: Option<BorrowedFd<'_>>,
+) -> Result<Attached, NetworkError> {
     let mut attached = Attached {
         context: context.clone(),
         endpoint: endpoint.to_owned(),
@@ -65,7 +76,7 @@ pub fn attach(
         inner: Vec::new(),
         undo: Vec::new(),
     };
-    match attached.carry_out(plan) {
+    match attached.carry_out(plan, given) {
         Ok(()) => Ok(attached),
         Err(step) => Err(attached.back_out(step)),
     }
@@ -147,9 +158,16 @@ impl Attached {
         }
     }
 
-    fn carry_out(&mut self, plan: &NetworkPlan) -> Result<(), NetworkError> {
+    fn carry_out(
+        &mut self,
+        plan: &NetworkPlan,
+        given: Option<BorrowedFd<'_>>,
+    ) -> Result<(), NetworkError> {
         if plan.namespace == NetworkNamespace::Private {
-            let namespace = self.context.housekeeper().namespace();
+            let namespace = match given {
+                Some(given) => Namespace::adopt(given),
+                None => self.context.housekeeper().namespace(),
+            };
             self.namespace = Some(namespace.map_err(NetworkError::Namespace)?);
         }
         plan.steps

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bulkhead_model::process::{BindMount, ContainerPlan, InjectedFile};
-use bulkhead_sys::directory::{entries, file_type, stat_fd};
+use bulkhead_sys::directory::{chown_fd, entries, file_type, stat_fd};
 use bulkhead_sys::mount::clone_mount;
 use bulkhead_sys::path::{OFlag, open_beneath, open_host, open_in_root};
 
@@ -21,19 +21,21 @@ pub(super) type Mounts = Vec<(MountTarget, OwnedFd)>;
 const S_IFDIR: u32 = 0o040_000;
 
 impl Runtime {
-    /// All mounts of a plan, outer targets before inner ones.
+    /// All mounts of a plan, outer targets before inner ones. `owner` is the
+    /// container's root on the host, when that is not the host's root.
     pub(super) fn open_mounts(
         &self,
         plan: &ContainerPlan,
         rootfs: &OwnedFd,
+        owner: Option<u32>,
     ) -> Result<Mounts, RuntimeError> {
         let mut out = Vec::with_capacity(plan.mounts.len() + plan.files.len());
         for bind in &plan.mounts {
-            out.push(open_bind(bind, rootfs)?);
+            out.push(open_bind(bind, rootfs, owner)?);
         }
         let folder = self.layout.container(plan.id.as_str())?;
         for file in &plan.files {
-            out.push(inject(file, &folder)?);
+            out.push(inject(file, &folder, owner)?);
         }
         out.sort_by_key(|(target, _)| {
             target
@@ -46,7 +48,11 @@ impl Runtime {
     }
 }
 
-fn open_bind(bind: &BindMount, rootfs: &OwnedFd) -> Result<(MountTarget, OwnedFd), RuntimeError> {
+fn open_bind(
+    bind: &BindMount,
+    rootfs: &OwnedFd,
+    owner: Option<u32>,
+) -> Result<(MountTarget, OwnedFd), RuntimeError> {
     let failed = |source| RuntimeError::BindSource {
         path: bind.source.clone(),
         source,
@@ -57,7 +63,7 @@ fn open_bind(bind: &BindMount, rootfs: &OwnedFd) -> Result<(MountTarget, OwnedFd
             path: bind.target.clone(),
             source,
         };
-        copy_up(&source, rootfs, &bind.target).map_err(failed)?;
+        copy_up(&source, rootfs, &bind.target, owner).map_err(failed)?;
     }
     let directory = file_type(&stat_fd(&source).map_err(failed)?) == S_IFDIR;
     let mounted = clone_mount(&source, true).map_err(failed)?;
@@ -73,9 +79,17 @@ fn open_bind(bind: &BindMount, rootfs: &OwnedFd) -> Result<(MountTarget, OwnedFd
 }
 
 /// Fills an empty volume with what the image has at its target.
-fn copy_up(volume: &OwnedFd, rootfs: &OwnedFd, target: &Path) -> bulkhead_sys::Result<()> {
+fn copy_up(
+    volume: &OwnedFd,
+    rootfs: &OwnedFd,
+    target: &Path,
+    owner: Option<u32>,
+) -> bulkhead_sys::Result<()> {
     if !entries(volume)?.is_empty() {
         return Ok(());
+    }
+    if let Some(owner) = owner {
+        chown_fd(volume, owner, owner)?;
     }
     match open_in_root(rootfs, target, OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0) {
         Ok(source) => bulkhead_sys::copy::copy_tree(source, volume),
@@ -92,10 +106,17 @@ fn copy_up(volume: &OwnedFd, rootfs: &OwnedFd, target: &Path) -> bulkhead_sys::R
 }
 
 /// Writes a file into the container's state folder and mounts it alone.
-fn inject(file: &InjectedFile, folder: &OwnedFd) -> Result<(MountTarget, OwnedFd), RuntimeError> {
+fn inject(
+    file: &InjectedFile,
+    folder: &OwnedFd,
+    owner: Option<u32>,
+) -> Result<(MountTarget, OwnedFd), RuntimeError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
     let fd = open_beneath(folder, file.name, flags, 0o644)?;
     bulkhead_sys::directory::chmod_fd(&fd, 0o644)?;
+    // Also when another start had another owner.
+    let owner = owner.unwrap_or(0);
+    chown_fd(&fd, owner, owner)?;
     let mounted = clone_mount(fd.as_fd(), false)?;
     let failed = |source| RuntimeError::State {
         path: file.name.into(),

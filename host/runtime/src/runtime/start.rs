@@ -29,6 +29,7 @@ use crate::order::{self, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOr
 use crate::shim_protocol::{Event, read_event};
 use crate::sysctl::{self, Private};
 use crate::undo::Undo;
+use crate::user_namespace::UserNamespace;
 
 /// Everything a start has prepared before the order goes out.
 struct Prepared {
@@ -39,6 +40,7 @@ struct Prepared {
     freezer: Option<OwnedFd>,
     shim_tasks: Vec<OwnedFd>,
     netns: Option<OwnedFd>,
+    user: Option<UserNamespace>,
     /// Sockets that keep published ports from others; the shim holds them.
     reserved: Vec<OwnedFd>,
     sysctls: Vec<(String, String)>,
@@ -51,13 +53,11 @@ impl Runtime {
         network: &NetworkPlan,
         attach: bool,
     ) -> Result<Running, RuntimeError> {
-        if !plan.user_namespace.is_empty() {
-            return Err(RuntimeError::UserNamespace);
-        }
         let sysctls = checked_sysctls(plan, network)?;
+        let user = UserNamespace::of(plan, network)?;
         self.reap();
         let mut undo = Undo::default();
-        match self.start_steps(plan, network, attach, sysctls, &mut undo) {
+        match self.start_steps(plan, network, attach, sysctls, user, &mut undo) {
             Ok(running) => {
                 undo.disarm();
                 Ok(running)
@@ -72,6 +72,7 @@ impl Runtime {
         network: &'a NetworkPlan,
         attach: bool,
         sysctls: Vec<(String, String)>,
+        user: Option<UserNamespace>,
         undo: &mut Undo<'a>,
     ) -> Result<Running, RuntimeError> {
         let id = plan.id.as_str();
@@ -88,15 +89,18 @@ impl Runtime {
             .insert(id.to_owned(), child.pidfd);
         handoff::write_note(&state, network)?;
         undo.push(move || handoff::detach(network, id, &self.network));
+        let netns = user.as_ref().and_then(|user| user.network.as_ref());
+        let netns = netns.map(AsFd::as_fd);
         let (attached, prepared) = std::thread::scope(|scope| {
-            let attached = scope.spawn(|| handoff::attach(network, id, &self.network));
-            let prepared = self.prepare(plan, sysctls);
+            let attached = scope.spawn(|| handoff::attach(network, id, &self.network, netns));
+            let prepared = self.prepare(plan, sysctls, user.as_ref());
             (attached.join(), prepared)
         });
         let attached = attached.unwrap_or_else(|_| Err(handoff::panicked()))?;
         let mut prepared = prepared?;
         let mut warnings = attached.warnings;
         warnings.append(&mut prepared.cgroups.warnings);
+        prepared.user = user;
         prepared.shim_tasks = shim_tasks;
         prepared.netns = attached.netns;
         prepared.reserved = attached
@@ -156,6 +160,7 @@ impl Runtime {
         &self,
         plan: &ContainerPlan,
         sysctls: Vec<(String, String)>,
+        user: Option<&UserNamespace>,
     ) -> Result<Prepared, RuntimeError> {
         let options = Options {
             all_devices: plan.privileged,
@@ -164,8 +169,12 @@ impl Runtime {
         let cgroups = self
             .cgroups
             .create(plan.id.as_str(), &plan.resources, options)?;
-        let rootfs = self.mount(&plan.storage_driver, &plan.rootfs)?;
-        let mounts = self.open_mounts(plan, &rootfs)?;
+        let rootfs = self.mount(
+            &plan.storage_driver,
+            &plan.rootfs,
+            user.map(UserNamespace::shift),
+        )?;
+        let mounts = self.open_mounts(plan, &rootfs, user.map(|user| user.ids.root))?;
         let freezer = match cgroups.unified {
             None if plan.shared.pid => self.cgroups.freezer(plan.id.as_str()),
             _ => None,
@@ -176,6 +185,7 @@ impl Runtime {
             mounts,
             logs: self.layout.container(plan.id.as_str())?,
             cgroups,
+            user: None,
             shim_tasks: Vec::new(),
             netns: None,
             reserved: Vec::new(),
@@ -229,6 +239,7 @@ impl Runtime {
                 uts: plan.shared.uts,
                 cgroup: plan.shared.cgroup,
             },
+            mapped: prepared.user.as_ref().map(|user| user.ids),
             rlimits: plan
                 .rlimits
                 .iter()
@@ -293,6 +304,10 @@ fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Ve
         (Role::Logs, prepared.logs.as_fd()),
     ];
     all.extend(prepared.netns.iter().map(|fd| (Role::Network, fd.as_fd())));
+    if let Some(user) = &prepared.user {
+        all.push((Role::UserNamespace, user.user.as_fd()));
+        all.extend(user.ipc.iter().map(|fd| (Role::IpcNamespace, fd.as_fd())));
+    }
     all.extend(
         cgroups
             .oom_events

@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bulkhead_model::storage::{DirPath, OverlayOption, RootMount};
-use bulkhead_sys::mount::{Attributes, Context, clone_mount, set_attributes};
+use bulkhead_sys::mount::{Attributes, Context, clone_mount, set_attributes, set_idmap};
 use bulkhead_sys::path::{open_host_dir, proc_path};
 use bulkhead_sys::{Error, Result};
 
 use super::open_dir;
+use super::shifted::{self, Shift};
 use crate::error::RuntimeError;
 
 /// How overlay is told its layers.
@@ -40,33 +41,47 @@ pub(crate) fn open_mount(
     root: &OwnedFd,
     host_path: &Path,
     mount: &RootMount,
+    shift: Option<Shift<'_>>,
 ) -> std::result::Result<OwnedFd, RuntimeError> {
     let failed = |source| RuntimeError::RootMount {
         driver: driver.to_owned(),
         source,
     };
     match mount {
-        RootMount::Bind { source, read_only } => bind(root, source, *read_only).map_err(failed),
+        RootMount::Bind { source, read_only } => {
+            bind(root, source, *read_only, shift).map_err(failed)
+        }
         // Overlay wants two layers; one alone is itself.
         RootMount::Overlay {
             lower, upper: None, ..
-        } if lower.len() == 1 => bind(root, &lower[0], true).map_err(failed),
-        RootMount::Overlay { .. } => overlay_any_way(root, host_path, mount).map_err(failed),
+        } if lower.len() == 1 => bind(root, &lower[0], true, shift).map_err(failed),
+        RootMount::Overlay { .. } => match shift {
+            Some(shift) => shifted::overlay(host_path, mount, shift).map_err(failed),
+            None => overlay_any_way(|way| overlay(root, host_path, mount, way)).map_err(failed),
+        },
     }
 }
 
-fn bind(root: &OwnedFd, source: &DirPath, read_only: bool) -> Result<OwnedFd> {
+fn bind(
+    root: &OwnedFd,
+    source: &DirPath,
+    read_only: bool,
+    shift: Option<Shift<'_>>,
+) -> Result<OwnedFd> {
     let mounted = clone_mount(open_dir(root, source)?, false)?;
+    if let Some(shift) = shift {
+        set_idmap(&mounted, shift.namespace)?;
+    }
     if read_only {
         set_attributes(&mounted, Attributes::READ_ONLY, false)?;
     }
     Ok(mounted)
 }
 
-fn overlay_any_way(root: &OwnedFd, host_path: &Path, mount: &RootMount) -> Result<OwnedFd> {
+pub(super) fn overlay_any_way(mut attempt: impl FnMut(Way) -> Result<OwnedFd>) -> Result<OwnedFd> {
     let mut first = KNOWN.load(Ordering::Relaxed);
     loop {
-        match overlay(root, host_path, mount, Way::ALL[first]) {
+        match attempt(Way::ALL[first]) {
             Err(e) if is_unknown_way(&e) && first + 1 < Way::ALL.len() => first += 1,
             Ok(mounted) => {
                 KNOWN.store(first, Ordering::Relaxed);
@@ -104,7 +119,9 @@ pub(super) fn overlay(
 }
 
 /// Runs on a thread of its own: the namespace ends with it, what it returns stays.
-fn in_private_namespace(work: impl FnOnce() -> Result<OwnedFd> + Send) -> Result<OwnedFd> {
+pub(super) fn in_private_namespace(
+    work: impl FnOnce() -> Result<OwnedFd> + Send,
+) -> Result<OwnedFd> {
     let run = || {
         bulkhead_sys::mount::private_namespace()?;
         work()
@@ -120,10 +137,10 @@ fn in_private_namespace(work: impl FnOnce() -> Result<OwnedFd> + Send) -> Result
 }
 
 /// An overlay's parts, opened.
-struct Layers<'a> {
-    lower: Vec<OwnedFd>,
-    upper: Option<(OwnedFd, OwnedFd)>,
-    options: &'a [OverlayOption],
+pub(super) struct Layers<'a> {
+    pub(super) lower: Vec<OwnedFd>,
+    pub(super) upper: Option<(OwnedFd, OwnedFd)>,
+    pub(super) options: &'a [OverlayOption],
 }
 
 impl<'a> Layers<'a> {
@@ -151,7 +168,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-fn configured(layers: &Layers<'_>, way: Way) -> Result<OwnedFd> {
+pub(super) fn configured(layers: &Layers<'_>, way: Way) -> Result<OwnedFd> {
     let context = Context::open(c"overlay")?;
     for layer in &layers.lower {
         match way {
@@ -187,7 +204,7 @@ fn configured(layers: &Layers<'_>, way: Way) -> Result<OwnedFd> {
     })
 }
 
-fn classic(place: &Path, layers: &Layers<'_>) -> Result<OwnedFd> {
+pub(super) fn classic(place: &Path, layers: &Layers<'_>) -> Result<OwnedFd> {
     let lower: Vec<String> = layers.lower.iter().map(proc_path).collect();
     let mut data = format!("lowerdir={}", lower.join(":"));
     if let Some((upper, work)) = &layers.upper {

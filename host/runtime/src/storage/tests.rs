@@ -139,7 +139,7 @@ fn an_overlay_mount_shows_all_layers_and_is_in_no_mount_table() {
         };
         assert_eq!(entries(&mounted).unwrap().len(), 40, "{way:?}");
     }
-    let mounted = open_mount("test", &root, temp.path(), &mount).unwrap();
+    let mounted = open_mount("test", &root, temp.path(), &mount, None).unwrap();
     mkdirat(&mounted, "made", 0o700).unwrap();
     assert!(temp.path().join("up/made").exists());
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();

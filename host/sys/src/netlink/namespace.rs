@@ -36,11 +36,21 @@ impl Namespace {
     pub fn create() -> Result<Self> {
         on_thread(|| {
             named(unshare(CloneFlags::CLONE_NEWNET), "unshare", "CLONE_NEWNET")?;
-            let mut namespace = Self::current()?;
-            disable_ipv6_by_default()?;
-            namespace.route.set_up(LOOPBACK)?;
-            Ok(namespace)
+            Self::prepare()
         })?
+    }
+
+    /// Prepares a namespace that somebody else made as [`Namespace::create`]
+    /// prepares its own.
+    pub fn adopt(namespace: BorrowedFd<'_>) -> Result<Self> {
+        in_namespace(namespace, Self::prepare)?
+    }
+
+    fn prepare() -> Result<Self> {
+        let mut namespace = Self::current()?;
+        disable_ipv6_by_default()?;
+        namespace.route.set_up(LOOPBACK)?;
+        Ok(namespace)
     }
 
     /// The calling thread's namespace.

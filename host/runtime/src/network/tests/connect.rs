@@ -25,6 +25,24 @@ fn two_containers_of_a_network_reach_each_other_and_the_outside() {
 }
 
 #[test]
+fn a_namespace_that_a_user_namespace_owns_is_connected_like_ours() {
+    use bulkhead_sys::namespace::Namespaces;
+    on_host(|context| {
+        let lan = neighbour();
+        serve(lan.fd.as_fd());
+        let wanted = Namespaces::CLONE_NEWUSER | Namespaces::CLONE_NEWNET;
+        let holder = bulkhead_sys::clone::Holder::new(wanted).unwrap();
+        let path = format!("/proc/{}/ns/net", holder.pid());
+        let given = std::fs::File::open(path).unwrap();
+        drop(holder);
+        let plan = plan(2, &[]);
+        let one = attach_in(&plan, "e1", context, Some(given.as_fd())).unwrap();
+        let inside = one.netns().unwrap();
+        assert_eq!(ask(inside, NEIGHBOUR, 80, PATIENCE), Some(HOST_ON_LAN));
+    });
+}
+
+#[test]
 fn datagrams_pass_between_containers() {
     on_host(|context| {
         let one = attach(&plan(2, &[]), "e1", context).unwrap();
