@@ -47,6 +47,11 @@ pub struct Args {
     #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
     pub insecure_registries: Vec<String>,
 
+    /// Run containers in a user namespace with this user's ranges of
+    /// /etc/subuid and /etc/subgid; `default` is the user dockremap.
+    #[arg(long, value_name = "USER")]
+    pub userns_remap: Option<String>,
+
     /// Link MTU of the bridge network.
     #[arg(long, default_value_t = 1500, value_name = "BYTES")]
     pub mtu: u32,

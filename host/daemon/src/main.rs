@@ -16,6 +16,7 @@ mod routes;
 mod server;
 mod source;
 mod status;
+mod subordinate;
 mod wiring;
 
 use std::process::ExitCode;

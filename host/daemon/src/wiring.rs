@@ -20,6 +20,7 @@ use crate::daemon::Daemon;
 use crate::hub::Hubs;
 use crate::names::Names;
 use crate::source::Sources;
+use crate::subordinate;
 
 /// Plugins that a package installed.
 const SYSTEM_PLUGINS: &str = "/usr/lib/bulkhead/plugins";
@@ -54,6 +55,10 @@ pub fn build(args: &Args, handle: tokio::runtime::Handle) -> anyhow::Result<Daem
         storage_driver: args.storage_driver.clone(),
         cpus: cpus(),
         resolv_conf: resolv_conf(),
+        user_namespace: args
+            .userns_remap
+            .as_deref()
+            .map_or_else(|| Ok(Vec::new()), subordinate::mapping)?,
     };
     let sources = sources(&plugins)?;
     let engine = Engine::new(

@@ -11,7 +11,7 @@ use bulkhead_model::storage::{Purpose, SnapshotRequest};
 use crate::container::{Container, PluginRecord};
 use crate::error::EngineError;
 use crate::spec::ContainerSpec;
-use crate::{Engine, capabilities, command, limits, name, now, random_id, stop};
+use crate::{Engine, capabilities, command, limits, name, now, plan, random_id, stop};
 
 /// A new container.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ impl Engine {
         }
         limits::resources(&spec.limits, self.config.cpus)?;
         capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
+        plan::user_namespace(spec, &self.config.user_namespace)?;
         self.network(&spec.network)?;
         Ok(())
     }

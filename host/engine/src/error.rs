@@ -32,6 +32,12 @@ pub enum EngineError {
     #[error("conflicting options: port publishing and the container type network mode")]
     PortsWithSharedNetwork,
     #[error(
+        "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode"
+    )]
+    PrivilegedUserNamespace,
+    #[error("cannot share the {0} when user namespaces are enabled")]
+    SharedWithUserNamespace(&'static str),
+    #[error(
         "invalid security option \"{0}\": this daemon knows no-new-privileges, seccomp=unconfined, seccomp=builtin"
     )]
     SecurityOption(String),
@@ -160,6 +166,8 @@ impl Kind for EngineError {
             | E::NoCommand
             | E::UnknownStorageDriver { .. }
             | E::PortsWithSharedNetwork
+            | E::PrivilegedUserNamespace
+            | E::SharedWithUserNamespace(_)
             | E::SecurityOption(_)
             | E::LogDriver(_)
             | E::LogOption { .. }

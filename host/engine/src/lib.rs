@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex};
 use bulkhead_model::ContainerId;
 use bulkhead_model::driver::{NetworkDriver, StorageDriver};
 use bulkhead_model::network::NetworkConfig;
-use bulkhead_model::process::Runtime;
+use bulkhead_model::process::{IdMap, Runtime};
 use bulkhead_model::registry::{Fetcher, RegistrySource};
 use bulkhead_model::storage::RootMount;
 use bulkhead_store::Store;
@@ -60,6 +60,9 @@ pub struct Config {
     pub cpus: u64,
     /// The host's resolver configuration.
     pub resolv_conf: std::path::PathBuf,
+    /// The user namespace of containers that do not ask for the host's;
+    /// empty: none has one.
+    pub user_namespace: Vec<IdMap>,
 }
 
 /// One network and the driver that wires it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bulkhead_model::network::NetworkNamespace;
 use bulkhead_model::process::{
-    BindMount, ContainerPlan, LogConfig, SeccompProfile, SharedNamespaces,
+    BindMount, ContainerPlan, IdMap, LogConfig, SeccompProfile, SharedNamespaces,
 };
 use bulkhead_model::resources::Rlimit;
 use bulkhead_model::storage::{OverlayOption, RootMount};
@@ -13,6 +13,7 @@ use bulkhead_model::storage::{OverlayOption, RootMount};
 use crate::capabilities;
 use crate::container::{Container, Endpoint};
 use crate::error::EngineError;
+use crate::spec::ContainerSpec;
 use crate::{files, limits};
 
 const DEFAULT_SHM: u64 = 64 << 20;
@@ -26,6 +27,8 @@ pub struct HostFacts<'a> {
     pub cpus: u64,
     /// The host's resolv.conf.
     pub resolv_conf: &'a str,
+    /// The user namespace of containers that do not ask for the host's.
+    pub user_namespace: &'a [IdMap],
 }
 
 /// The plan for one start.
@@ -72,7 +75,7 @@ pub fn container(
             uts: spec.host_uts,
             cgroup: spec.host_cgroup,
         },
-        user_namespace: Vec::new(),
+        user_namespace: user_namespace(spec, host.user_namespace)?,
         resources: limits::resources(&spec.limits, host.cpus)?,
         rlimits: spec
             .ulimits
@@ -127,6 +130,30 @@ fn bind(mount: &crate::container::Mount) -> BindMount {
         target: PathBuf::from(&mount.target),
         read_only: mount.read_only,
         copy_up: mount.volume.is_some(),
+    }
+}
+
+/// The mapping of a container's ids; empty when it keeps the host's.
+///
+/// # Errors
+/// It also asks for what only the host's user namespace can have.
+pub(crate) fn user_namespace(
+    spec: &ContainerSpec,
+    configured: &[IdMap],
+) -> Result<Vec<IdMap>, EngineError> {
+    if configured.is_empty() || spec.host_user {
+        return Ok(Vec::new());
+    }
+    if spec.privileged {
+        return Err(EngineError::PrivilegedUserNamespace);
+    }
+    let shared = [
+        (spec.network == "host", "host's network namespace"),
+        (spec.host_pid, "host PID namespace"),
+    ];
+    match shared.iter().find(|(shared, _)| *shared) {
+        Some((_, what)) => Err(EngineError::SharedWithUserNamespace(what)),
+        None => Ok(configured.to_vec()),
     }
 }
 
@@ -228,6 +255,30 @@ mod tests {
         assert!(
             matches!(security_options(&["seccomp=/x.json".into()]), Err(EngineError::SecurityOption(o)) if o == "seccomp=/x.json")
         );
+    }
+
+    #[test]
+    fn a_user_namespace_is_everyones_who_does_not_ask_for_the_hosts() {
+        let map = [IdMap {
+            inside: 0,
+            host: 100_000,
+            count: 65_536,
+        }];
+        let plain = ContainerSpec::default();
+        assert_eq!(user_namespace(&plain, &map).unwrap(), map);
+        assert!(user_namespace(&plain, &[]).unwrap().is_empty());
+        for asked in [
+            |spec: &mut ContainerSpec| spec.privileged = true,
+            |spec: &mut ContainerSpec| spec.host_pid = true,
+            |spec: &mut ContainerSpec| spec.network = "host".into(),
+        ] {
+            let mut spec = ContainerSpec::default();
+            asked(&mut spec);
+            assert!(user_namespace(&spec, &map).is_err());
+            assert!(user_namespace(&spec, &[]).unwrap().is_empty());
+            spec.host_user = true;
+            assert!(user_namespace(&spec, &map).unwrap().is_empty());
+        }
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub struct ContainerSpec {
     pub host_uts: bool,
     /// `--cgroupns=host`
     pub host_cgroup: bool,
+    /// `--userns=host`
+    #[serde(default)]
+    pub host_user: bool,
     /// `-1000` to `1000`
     pub oom_score_adj: i32,
     /// Bytes of /dev/shm; 64 MiB when 0.

@@ -68,6 +68,7 @@ impl Engine {
         let host = plan::HostFacts {
             cpus: self.config.cpus,
             resolv_conf: &resolv_conf,
+            user_namespace: &self.config.user_namespace,
         };
         let started = plan::container(record, rootfs, endpoint.as_ref(), wiring.namespace, &host)
             .and_then(|plan| Ok(self.runtime.start(&plan, &wiring, attach)?));

@@ -92,6 +92,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         host_ipc: is_host("IPC", &host.ipc_mode, &["", "private", "shareable"])?,
         host_uts: is_host("UTS", &host.uts_mode, &[""])?,
         host_cgroup: is_host("cgroup namespace", &host.cgroupns_mode, &["", "private"])?,
+        host_user: host.userns_mode == "host",
         oom_score_adj: oom_score(host.oom_score_adj)?,
         shm_size: u64::try_from(host.shm_size).unwrap_or(0),
         sysctls: sysctls(host)?,

@@ -131,10 +131,18 @@ pub async fn info(daemon: &Arc<Daemon>) -> Result<Response<Body>, ApiError> {
             ..Swarm::default()
         },
         live_restore_enabled: true,
-        security_options: vec!["name=seccomp,profile=builtin".to_owned()],
+        security_options: security_options(&daemon.engine.config),
         ..Info::default()
     };
     Ok(reply::json(StatusCode::OK, &info))
+}
+
+fn security_options(config: &bulkhead_engine::Config) -> Vec<String> {
+    let mut options = vec!["name=seccomp,profile=builtin".to_owned()];
+    if !config.user_namespace.is_empty() {
+        options.push("name=userns".to_owned());
+    }
+    options
 }
 
 fn swap_accounting(cgroup_v2: bool) -> bool {
