@@ -8,7 +8,7 @@ use std::path::Path;
 use bulkhead_model::storage::{DirPath, RootMount};
 use bulkhead_sys::mount::{clone_mount, move_mount, set_idmap, set_private};
 use bulkhead_sys::path::open_host_dir;
-use bulkhead_sys::{Result, process};
+use bulkhead_sys::{Error, Result, process};
 
 use super::mounts::{Layers, Way, classic, configured, in_private_namespace, overlay_any_way};
 use super::open_dir;
@@ -81,10 +81,23 @@ fn layers<'a>(root: &OwnedFd, mount: &'a RootMount, shift: Shift<'_>) -> Result<
 /// A shifted clone of a directory's mount, over the directory itself.
 fn attach(dir: &OwnedFd, shift: Shift<'_>) -> Result<OwnedFd> {
     let mounted = clone_mount(dir, false)?;
-    set_idmap(&mounted, shift.namespace)?;
+    set_idmap(&mounted, shift.namespace).map_err(explained)?;
     set_private(&mounted, false)?;
     move_mount(&mounted, dir)?;
     Ok(mounted)
+}
+
+/// `mount_setattr(2)`: EINVAL when the filesystem cannot be mapped.
+fn explained(error: Error) -> Error {
+    if error.io_kind() != std::io::ErrorKind::InvalidInput {
+        return error;
+    }
+    let why = "the data root's filesystem cannot be mapped into a user namespace (ext4, xfs and btrfs can, tmpfs since Linux 6.3)";
+    Error::new(
+        "mount_setattr",
+        why,
+        std::io::Error::from_raw_os_error(error.errno()),
+    )
 }
 
 /// The directory that holds both.

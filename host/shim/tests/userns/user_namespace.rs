@@ -1,15 +1,13 @@
 //! Containers in a user namespace of their own.
 
-mod support;
-
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
+use crate::support::{Machine, finish, send};
 use bulkhead_model::ErrorKind;
 use bulkhead_model::network::NetworkPlan;
 use bulkhead_model::process::{BindMount, ContainerPlan, IdMap, InjectedFile, Runtime as _};
 use bulkhead_model::storage::{DirName, DirPath, RootMount};
 use bulkhead_runtime::shim_protocol::Request;
-use support::{Machine, finish, send};
 
 const ROOT: u32 = 300_000;
 const MAP: IdMap = IdMap {
