@@ -13,6 +13,7 @@ pub mod command;
 pub mod container;
 pub mod containers;
 pub mod error;
+pub mod events;
 pub mod files;
 pub mod limits;
 pub mod name;
@@ -113,6 +114,8 @@ pub struct Engine {
     pub pools: address_pool::Pools,
     /// All containers.
     pub containers: containers::Containers,
+    /// What happened.
+    pub events: events::Events,
     /// Mounts decided by `create`, so that the `start` after it need not ask again.
     pub(crate) prepared: Mutex<HashMap<ContainerId, RootMount>>,
     /// Keeps two layings-out of the same chain apart.
@@ -147,6 +150,7 @@ impl Engine {
             fetcher,
             pools,
             containers,
+            events: events::Events::default(),
             prepared: Mutex::default(),
             chains: lay_out::Chains::default(),
         })

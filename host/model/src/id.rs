@@ -23,55 +23,73 @@ fn invalid(what: &'static str, text: &str, rule: &'static str) -> InvalidId {
     }
 }
 
-/// A container's id: 64 lower-case hex digits, as Docker has them.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContainerId(String);
-
-impl ContainerId {
-    /// Makes an id of 32 random bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(crate::Digest::from_sha256(bytes).hex().to_owned())
-    }
-
-    /// All 64 digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The twelve digits people see; also the default hostname.
-    pub fn short(&self) -> &str {
-        &self.0[..12]
-    }
+/// Whether `text` is an id as Docker has them.
+fn is_hex_id(text: &str) -> bool {
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    text.len() == 64 && text.bytes().all(is_hex)
 }
 
-impl FromStr for ContainerId {
-    type Err = InvalidId;
+/// An identifier of 64 lower-case hex digits, 32 random bytes.
+macro_rules! hex_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() == 64 && text.bytes().all(is_hex) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(invalid(
-                "container id",
-                text,
-                "expected 64 lower-case hex digits",
-            ))
+        impl $name {
+            /// Makes an id of 32 random bytes.
+            pub fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(crate::Digest::from_sha256(bytes).hex().to_owned())
+            }
+
+            /// All 64 digits.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The twelve digits people see.
+            pub fn short(&self) -> &str {
+                &self.0[..12]
+            }
         }
-    }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                if is_hex_id(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(invalid($what, text, "expected 64 lower-case hex digits"))
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.short())
+            }
+        }
+    };
 }
 
-impl fmt::Display for ContainerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for ContainerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.short())
-    }
-}
+hex_id!(
+    /// A container's id, as Docker has them; its twelve first digits are also
+    /// the default hostname.
+    ContainerId,
+    "container id"
+);
+hex_id!(
+    /// Names one process that was started in a running container.
+    ExecId,
+    "exec id"
+);
 
 /// Names one snapshot of a storage driver. Also a directory name, so it is a
 /// single path component that cannot be `.` or `..`.

@@ -22,7 +22,7 @@ pub mod storage;
 
 pub use digest::Digest;
 pub use error::ErrorKind;
-pub use id::{ContainerId, SnapshotKey};
+pub use id::{ContainerId, ExecId, SnapshotKey};
 pub use platform::Platform;
 pub use plugin::{PluginError, PluginIdentity};
 pub use reference::Reference;

@@ -1,7 +1,13 @@
 //! What the runtime is told to start: a container plan without any name that
 //! a client chose for a file on the host, but for the bind mounts.
 
+mod attachment;
+mod exec;
+
 use std::path::PathBuf;
+
+pub use attachment::Attachment;
+pub use exec::{ExecPlan, ProcessRef};
 
 use crate::resources::{Resources, Rlimit};
 use crate::storage::RootMount;
