@@ -26,9 +26,10 @@ impl Engine {
     /// Makes a container. Nothing is left of it when this fails.
     pub fn create(
         &self,
-        spec: ContainerSpec,
+        mut spec: ContainerSpec,
         wanted: Option<&str>,
     ) -> Result<Created, EngineError> {
+        self.defaults().complete(&mut spec);
         let image = self.image(&spec.image)?;
         self.check(&spec, wanted)?;
         let driver = self.storage_driver(spec.storage_driver.as_deref())?.clone();

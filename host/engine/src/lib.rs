@@ -12,6 +12,7 @@ pub mod capabilities;
 pub mod command;
 pub mod container;
 pub mod containers;
+pub mod defaults;
 pub mod error;
 pub mod events;
 pub mod files;
@@ -34,7 +35,7 @@ mod sweep;
 mod volumes;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::driver::{NetworkDriver, StorageDriver};
@@ -116,6 +117,8 @@ pub struct Engine {
     pub containers: containers::Containers,
     /// What happened.
     pub events: events::Events,
+    /// For containers that do not say otherwise.
+    defaults: RwLock<Arc<defaults::Defaults>>,
     /// Mounts decided by `create`, so that the `start` after it need not ask again.
     pub(crate) prepared: Mutex<HashMap<ContainerId, RootMount>>,
     /// Keeps two layings-out of the same chain apart.
@@ -151,9 +154,24 @@ impl Engine {
             pools,
             containers,
             events: events::Events::default(),
+            defaults: RwLock::default(),
             prepared: Mutex::default(),
             chains: lay_out::Chains::default(),
         })
+    }
+
+    /// Changes the defaults for containers made from now on.
+    pub fn set_defaults(&self, defaults: defaults::Defaults) {
+        *self
+            .defaults
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(defaults);
+    }
+
+    /// The defaults for new containers.
+    pub fn defaults(&self) -> Arc<defaults::Defaults> {
+        let now = self.defaults.read();
+        now.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The driver a container asked for, or the daemon's.
