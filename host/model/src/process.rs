@@ -3,11 +3,15 @@
 
 mod attachment;
 mod exec;
+mod stats;
 
 use std::path::PathBuf;
 
 pub use attachment::Attachment;
 pub use exec::{ExecPlan, ProcessRef};
+pub use stats::{
+    BlockIoCount, BlockIoStats, CpuStats, InterfaceStats, MemoryStats, Stats, Traffic,
+};
 
 use crate::resources::{Resources, Rlimit};
 use crate::storage::RootMount;
@@ -219,6 +223,24 @@ pub trait Runtime: Send + Sync {
     fn recorded_exit(&self, id: &ContainerId) -> Option<ExitStatus>;
     /// Sends a signal to the first process, by pidfd through the shim.
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), crate::error::Failure>;
+    /// Freezes all processes of a container; returns when they stand still.
+    /// A container whose processes do not stop in time goes on.
+    fn pause(&self, id: &ContainerId) -> Result<(), crate::error::Failure>;
+    /// Lets a frozen container go on; one that is not frozen is fine. A
+    /// frozen process may need it to die of a signal (cgroup version 1).
+    fn unpause(&self, id: &ContainerId) -> Result<(), crate::error::Failure>;
+    /// Changes the limits of a running container that are set, all or none.
+    /// What this machine cannot limit is told, one sentence each.
+    fn update(
+        &self,
+        id: &ContainerId,
+        limits: &Resources,
+    ) -> Result<Vec<String>, crate::error::Failure>;
+    /// What a running container uses.
+    fn stats(&self, id: &ContainerId) -> Result<Stats, crate::error::Failure>;
+    /// The pids of a container's processes in the host's pid namespace; none
+    /// when it does not run.
+    fn processes(&self, id: &ContainerId) -> Vec<u32>;
     /// Takes away what a stopped container held: cgroups, links, packet-filter
     /// entries, its runtime folder. Missing things are fine; processes that
     /// are left, a shim among them, are killed.

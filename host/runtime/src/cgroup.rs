@@ -13,15 +13,19 @@
 //! killed with somebody else's unit.
 
 mod devices;
+mod freeze;
 mod hierarchy;
 mod kill;
 mod limits;
+mod stats;
+mod update;
 
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use bulkhead_model::process::Stats;
 use bulkhead_model::resources::Resources;
 use bulkhead_sys::directory::{entries, rmdirat};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
@@ -29,6 +33,7 @@ use bulkhead_sys::{Error, mount};
 
 pub use hierarchy::{Hierarchy, Version};
 pub use kill::kill;
+pub(crate) use stats::fill;
 
 use crate::error::RuntimeError;
 
@@ -195,14 +200,75 @@ impl Parent {
         Ok(())
     }
 
-    /// The pids in a container's cgroup.
+    /// The pids in a container's cgroup and in those it made below.
     pub fn processes(&self, id: &str) -> Vec<u32> {
-        let read = |hierarchy: &Hierarchy| {
-            let text =
-                std::fs::read_to_string(self.path(hierarchy, id).join("cgroup.procs")).ok()?;
-            Some(text.lines().filter_map(|l| l.parse().ok()).collect())
-        };
-        self.hierarchies.iter().find_map(read).unwrap_or_default()
+        let dir = self.freezable(id);
+        dir.and_then(|dir| kill::all_processes(&dir).ok())
+            .unwrap_or_default()
+    }
+
+    /// Freezes a container's processes, and waits until they stand still.
+    ///
+    /// # Errors
+    /// It has no cgroup or no process, or one of them does not stop.
+    pub fn freeze(&self, id: &str) -> Result<(), RuntimeError> {
+        let (dir, path) = self.freezer_of(id)?;
+        freeze::freeze(&dir, freeze::PATIENCE).map_err(|source| failed(&path, source))?;
+        // It may have ended meanwhile, and nobody is left to be thawed.
+        if kill::all_processes(&dir).is_ok_and(|pids| pids.is_empty()) {
+            freeze::thaw(&dir).map_err(|source| failed(&path, source))?;
+            return Err(RuntimeError::NotRunning(id.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Lets a container's processes go on.
+    ///
+    /// # Errors
+    /// It has no cgroup.
+    pub fn thaw(&self, id: &str) -> Result<(), RuntimeError> {
+        let (dir, path) = self.freezer_of(id)?;
+        freeze::thaw(&dir).map_err(|source| failed(&path, source))
+    }
+
+    fn freezer_of(&self, id: &str) -> Result<(OwnedFd, PathBuf), RuntimeError> {
+        let hierarchy = self.freezing().map(|at| &self.hierarchies[at]);
+        let hierarchy = hierarchy.ok_or(RuntimeError::NoFreezer)?;
+        let dir = self.freezable(id);
+        let dir = dir.ok_or_else(|| RuntimeError::NotRunning(id.to_owned()))?;
+        Ok((dir, self.path(hierarchy, id)))
+    }
+
+    fn freezable(&self, id: &str) -> Option<OwnedFd> {
+        let at = self.freezing().unwrap_or(0);
+        open_beneath(
+            self.dirs.get(at)?,
+            id,
+            OFlag::O_PATH | OFlag::O_DIRECTORY,
+            0,
+        )
+        .ok()
+    }
+
+    /// The hierarchy to freeze in: version 2 wherever it is, even beside
+    /// version 1, as what it froze can be killed.
+    fn freezing(&self) -> Option<usize> {
+        let position = |found: &dyn Fn(&Hierarchy) -> bool| self.hierarchies.iter().position(found);
+        position(&|h| h.version == Version::Two).or_else(|| position(&|h| h.has("freezer")))
+    }
+
+    /// Changes the limits of a container that are set, all or none. What this
+    /// machine cannot limit is told.
+    ///
+    /// # Errors
+    /// The kernel refuses a value; what was changed before is taken back.
+    pub fn update(&self, id: &str, limits: &Resources) -> Result<Vec<String>, RuntimeError> {
+        update::apply(self, id, limits)
+    }
+
+    /// What the kernel counted for a container.
+    pub fn stats(&self, id: &str) -> Stats {
+        stats::read(self, id)
     }
 
     /// The names of the cgroups below our parent, but for the shims'.

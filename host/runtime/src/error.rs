@@ -58,6 +58,9 @@ pub enum RuntimeError {
     /// No cgroup filesystem below /sys/fs/cgroup.
     #[error("no cgroup filesystem is mounted at /sys/fs/cgroup")]
     NoCgroups,
+    /// Neither version 2 nor a freezer.
+    #[error("this machine's cgroups cannot freeze processes")]
+    NoFreezer,
     /// A cgroup.
     #[error("cgroup {}", path.display())]
     Cgroup {
@@ -137,7 +140,7 @@ impl Kind for RuntimeError {
             | RuntimeError::NoMappedRoot
             | RuntimeError::PrivilegedUserNamespace => ErrorKind::InvalidArgument,
             RuntimeError::NotRunning(_) => ErrorKind::Conflict,
-            RuntimeError::NoCgroups => ErrorKind::Unsupported,
+            RuntimeError::NoCgroups | RuntimeError::NoFreezer => ErrorKind::Unsupported,
             RuntimeError::Storage { source, .. }
             | RuntimeError::RootMount { source, .. }
             | RuntimeError::Cgroup { source, .. } => call_kind(source),
@@ -151,6 +154,7 @@ fn call_kind(error: &bulkhead_sys::Error) -> ErrorKind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
+        io::ErrorKind::TimedOut => ErrorKind::Timeout,
         _ => ErrorKind::Internal,
     }
 }

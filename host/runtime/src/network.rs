@@ -31,6 +31,7 @@
 
 mod bridge;
 mod context;
+pub(crate) mod counters;
 mod endpoint;
 mod error;
 mod firewall;

@@ -5,6 +5,7 @@ mod operations;
 mod recovery;
 mod retire;
 mod start;
+mod statistics;
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -15,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::error::Failure;
 use bulkhead_model::network::NetworkPlan;
-use bulkhead_model::process::{ContainerPlan, ExitStatus, Running};
+use bulkhead_model::process::{ContainerPlan, ExitStatus, Running, Stats};
+use bulkhead_model::resources::Resources;
 use bulkhead_model::storage::{RootMount, StoragePlan};
 use bulkhead_model::{ContainerId, process};
 
@@ -163,6 +165,28 @@ impl process::Runtime for Runtime {
 
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), Failure> {
         self.send_signal(id, signal).map_err(Failure::new)
+    }
+
+    fn pause(&self, id: &ContainerId) -> Result<(), Failure> {
+        self.cgroups.freeze(id.as_str()).map_err(Failure::new)
+    }
+
+    fn unpause(&self, id: &ContainerId) -> Result<(), Failure> {
+        self.cgroups.thaw(id.as_str()).map_err(Failure::new)
+    }
+
+    fn update(&self, id: &ContainerId, limits: &Resources) -> Result<Vec<String>, Failure> {
+        self.cgroups
+            .update(id.as_str(), limits)
+            .map_err(Failure::new)
+    }
+
+    fn stats(&self, id: &ContainerId) -> Result<Stats, Failure> {
+        self.read_stats(id).map_err(Failure::new)
+    }
+
+    fn processes(&self, id: &ContainerId) -> Vec<u32> {
+        self.cgroups.processes(id.as_str())
     }
 
     fn cleanup(&self, id: &ContainerId) -> Result<(), Failure> {

@@ -68,6 +68,17 @@ pub(super) fn processes(cgroup: &impl AsFd) -> Result<Vec<u32>, Error> {
     Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
 }
 
+/// The pids in a cgroup and in those below it.
+pub(super) fn all_processes(cgroup: &impl AsFd) -> Result<Vec<u32>, Error> {
+    let mut pids = processes(cgroup)?;
+    for name in entries(cgroup)? {
+        if file_type(&stat(cgroup, &name)?) == S_IFDIR {
+            pids.extend(all_processes(&open_dir(cgroup, &name)?)?);
+        }
+    }
+    Ok(pids)
+}
+
 /// Removes a cgroup with those below it. Processes in them are killed: a
 /// container's other processes in a shared pid namespace outlive its first,
 /// and one whose start was cut off may be on its way in.

@@ -194,7 +194,7 @@ impl Pass<'_> {
 
 /// Docker's memory-swap is memory plus swap; absent, it is twice the memory.
 /// Version 1 takes the sum, version 2 the swap alone; -1 is no limit.
-fn swap_value(limits: &Resources, version: Version) -> Option<i64> {
+pub(super) fn swap_value(limits: &Resources, version: Version) -> Option<i64> {
     let memory = limits.memory? as i64;
     let total = match limits.memory_swap {
         None | Some(0) => memory.saturating_mul(2),
@@ -209,7 +209,7 @@ fn swap_value(limits: &Resources, version: Version) -> Option<i64> {
 }
 
 /// Period and quota in microseconds; `--cpus` is a quota of 100 ms periods.
-fn cpu_bandwidth(limits: &Resources) -> (Option<u64>, Option<i64>) {
+pub(super) fn cpu_bandwidth(limits: &Resources) -> (Option<u64>, Option<i64>) {
     match limits.nano_cpus.filter(|n| *n != 0) {
         Some(billionths) => (Some(100_000), Some((billionths / 10_000) as i64)),
         None => (
@@ -220,7 +220,7 @@ fn cpu_bandwidth(limits: &Resources) -> (Option<u64>, Option<i64>) {
 }
 
 /// The OCI runtime specification's mapping of 2..=262144 onto 1..=10000.
-fn weight_of_shares(shares: u64) -> u64 {
+pub(super) fn weight_of_shares(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
 }
 
