@@ -1,4 +1,4 @@
-//! Registry credentials as the `X-Registry-Auth` header carries them.
+//! Registry credentials, as the `X-Registry-Auth` header and `POST /auth` carry them.
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -28,6 +28,16 @@ pub struct AuthConfig {
     pub registry_token: String,
 }
 
+/// The answer of `POST /auth`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AuthResponse {
+    /// `Login Succeeded`
+    pub status: String,
+    /// A refresh token to keep in place of the password; or empty.
+    pub identity_token: String,
+}
+
 /// The header is not base64url of a JSON object.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid X-Registry-Auth header")]
@@ -46,6 +56,14 @@ impl AuthConfig {
             .decode(value.trim_end_matches('='))
             .map_err(|_| InvalidAuth)?;
         crate::json::decode(&bytes).map_err(|_| InvalidAuth)
+    }
+}
+
+impl std::fmt::Debug for AuthResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthResponse")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use crate::query::Query;
+
 /// Filter names, each with its set of accepted values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters(BTreeMap<String, BTreeSet<String>>);
@@ -22,6 +24,18 @@ pub enum InvalidFilter {
 }
 
 impl Filters {
+    /// Reads the parameter out of a query.
+    pub fn read(query: &Query) -> Result<Self, InvalidFilter> {
+        Self::parse(query.get("filters").unwrap_or_default())
+    }
+
+    /// Writes the parameter, if there is a filter.
+    pub fn write(&self, query: &mut Query) {
+        if !self.is_empty() {
+            query.push("filters", self.to_json());
+        }
+    }
+
     /// Adds a value to a filter.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.entry(name.into()).or_default().insert(value.into());

@@ -2,9 +2,9 @@
 //! and a missing key are the same, unknown keys are ignored. A value of the
 //! wrong kind or out of range is refused by the field's path.
 
-use serde::Serializer;
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeSeq;
+use serde::{Deserializer, Serializer};
 use serde_json::Value;
 
 /// A body that is not what the call takes.
@@ -101,6 +101,29 @@ where
         .iter()
         .try_for_each(|item| list.serialize_element(item))?;
     list.end()
+}
+
+/// Docker takes a lone string where a command line is asked for.
+pub(crate) fn string_or_list<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    struct Words;
+    impl<'de> serde::de::Visitor<'de> for Words {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string or a list of strings")
+        }
+
+        fn visit_str<E>(self, word: &str) -> Result<Vec<String>, E> {
+            Ok(vec![word.to_owned()])
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<String>, A::Error> {
+            serde::Deserialize::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))
+        }
+    }
+    deserializer.deserialize_any(Words).map(Some)
 }
 
 #[cfg(test)]

@@ -14,17 +14,27 @@
 //! | [`json`] | decoding that treats `null` as absent and names a bad field |
 //! | [`status`] | `Up 2 hours` and the like |
 //! | [`stream`] | the framing of attach and logs without a terminal |
-//! | [`container`] | create, list, inspect, wait |
+//! | [`time`] | moments as users write them: `10m`, `2026-11-22`, seconds |
+//! | [`container`] | create, list, inspect, wait, top, changes, update |
+//! | [`exec`] | processes in a running container |
+//! | [`stats`] | what a container uses |
+//! | [`archive`] | the header that describes a path in a container |
 //! | [`image`] | list, inspect, delete |
-//! | [`network`] | endpoints and ports |
+//! | [`network`] | networks, endpoints and ports |
+//! | [`volume`] | volumes |
 //! | [`progress`] | the JSON lines of a pull |
-//! | [`auth`] | registry credentials in a header |
+//! | [`auth`] | registry credentials in a header, and the login |
+//! | [`event`] | the JSON lines of events |
+//! | [`usage`] | what is stored, and what a prune removed |
 //! | [`system`] | ping, version, info |
 //! | [`error`] | the error body |
 
+pub mod archive;
 pub mod auth;
 pub mod container;
 pub mod error;
+pub mod event;
+pub mod exec;
 pub mod filters;
 pub mod image;
 pub mod json;
@@ -32,10 +42,14 @@ pub mod network;
 pub mod progress;
 pub mod query;
 pub mod route;
+pub mod stats;
 pub mod status;
 pub mod stream;
 pub mod system;
+pub mod time;
+pub mod usage;
 pub mod version;
+pub mod volume;
 
 pub use error::ErrorBody;
 pub use filters::Filters;

@@ -88,6 +88,42 @@ async fn dispatch(
         Route::ContainerWait(id) => routes::wait::wait(daemon, &id, query),
         Route::ContainerAttach(id) => routes::attach::attach(daemon, &id, query, request).await,
         Route::ContainerLogs(id) => routes::logs::logs(daemon, id, query).await,
+        Route::ContainerTop(_)
+        | Route::ContainerChanges(_)
+        | Route::ContainerExport(_)
+        | Route::ContainerStats(_)
+        | Route::ContainerUpdate(_)
+        | Route::ContainerRename(_)
+        | Route::ContainerPause(_)
+        | Route::ContainerUnpause(_)
+        | Route::ContainerAttachWebsocket(_)
+        | Route::ContainerPrune
+        | Route::ArchiveStat(_)
+        | Route::ArchiveGet(_)
+        | Route::ArchivePut(_) => Err(ApiError::Unsupported("this call")),
+        Route::ExecCreate(_)
+        | Route::ExecStart(_)
+        | Route::ExecResize(_)
+        | Route::ExecInspect(_) => Err(ApiError::Unsupported("exec")),
+        Route::NetworkList
+        | Route::NetworkCreate
+        | Route::NetworkPrune
+        | Route::NetworkInspect(_)
+        | Route::NetworkConnect(_)
+        | Route::NetworkDisconnect(_)
+        | Route::NetworkRemove(_) => Err(ApiError::Unsupported("this call on networks")),
+        Route::VolumeList
+        | Route::VolumeCreate
+        | Route::VolumePrune
+        | Route::VolumeInspect(_)
+        | Route::VolumeRemove(_) => Err(ApiError::Unsupported("this call on volumes")),
+        Route::Events | Route::DiskUsage | Route::Auth | Route::ImagePrune => {
+            Err(ApiError::Unsupported("this call"))
+        }
+        Route::BuildPrune => Ok(routes::system::build_prune()),
+        Route::PluginList => Ok(reply::json(StatusCode::OK, &[(); 0])),
+        Route::PluginInspect(name) => Err(ApiError::NoSuchPlugin(name)),
+        Route::Swarm => Err(ApiError::NoSwarm),
         Route::ImageList => routes::images::list(daemon, query).await,
         Route::ImagePull => routes::images::pull(daemon, query, &request).await,
         Route::ImageInspect(name) => routes::images::inspect(daemon, name).await,

@@ -17,6 +17,12 @@ use crate::convert::create::BadRequest;
 pub enum ApiError {
     #[error("page not found")]
     NoSuchPage,
+    #[error("plugin \"{0}\" not found")]
+    NoSuchPlugin(String),
+    #[error(
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
+    )]
+    NoSwarm,
     #[error("request body is larger than {0} bytes")]
     BodyTooLarge(usize),
     #[error("reading the request body: {0}")]
@@ -56,7 +62,8 @@ impl ApiError {
     /// The status the answer carries.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::NoSuchPage | Self::NoSuchPlugin(_) => StatusCode::NOT_FOUND,
+            Self::NoSwarm => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotModified(_) => StatusCode::NOT_MODIFIED,
             Self::Unsupported(_) | Self::BadRequest(BadRequest::Unsupported(_)) => {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// `{}`: what Docker's sets have for values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct ContainerConfig {
     #[serde(serialize_with = "crate::json::null_when_empty")]
     pub env: Vec<String>,
     /// Absent: the image's. Empty: the image's, too.
-    #[serde(deserialize_with = "string_or_list")]
+    #[serde(deserialize_with = "crate::json::string_or_list")]
     pub cmd: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<HealthConfig>,
@@ -37,7 +37,7 @@ pub struct ContainerConfig {
     pub volumes: BTreeMap<String, EmptyObject>,
     pub working_dir: String,
     /// Absent or empty: the image's. One empty string: none.
-    #[serde(deserialize_with = "string_or_list")]
+    #[serde(deserialize_with = "crate::json::string_or_list")]
     pub entrypoint: Option<Vec<String>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub network_disabled: bool,
@@ -75,27 +75,4 @@ pub struct HealthConfig {
 
 fn is_zero(n: &i64) -> bool {
     *n == 0
-}
-
-/// Docker takes a lone string where a command line is asked for.
-fn string_or_list<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Vec<String>>, D::Error> {
-    struct Words;
-    impl<'de> serde::de::Visitor<'de> for Words {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a string or a list of strings")
-        }
-
-        fn visit_str<E>(self, word: &str) -> Result<Vec<String>, E> {
-            Ok(vec![word.to_owned()])
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<String>, A::Error> {
-            Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))
-        }
-    }
-    deserializer.deserialize_any(Words).map(Some)
 }

@@ -4,13 +4,17 @@
     reason = "the fields are Docker's, described in its API reference"
 )]
 
+mod change;
 mod config;
 mod create;
 mod host_config;
 mod inspect;
 mod list;
+mod top;
+mod update;
 mod wait;
 
+pub use change::{Change, ChangeKind, UnknownChange};
 pub use config::{ContainerConfig, EmptyObject, HealthConfig};
 pub use create::{CreateRequest, CreateResponse, NetworkingConfig};
 pub use host_config::{
@@ -21,4 +25,6 @@ pub use inspect::{
     ContainerInspect, ContainerState, GraphDriver, Health, HealthLog, MountPoint, NetworkSettings,
 };
 pub use list::{ContainerSummary, SummaryHostConfig, SummaryNetworks, SummaryPort};
+pub use top::TopResponse;
+pub use update::{UpdateRequest, UpdateResponse};
 pub use wait::{WaitError, WaitResponse};

@@ -46,7 +46,7 @@ impl Params for ListQuery {
             all: query.flag("all"),
             limit: query.parsed("limit", "a number")?.filter(|n| *n > 0),
             size: query.flag("size"),
-            filters: Filters::parse(query.get("filters").unwrap_or_default())?,
+            filters: Filters::read(query)?,
         })
     }
 
@@ -57,9 +57,7 @@ impl Params for ListQuery {
             self.limit.map(|n| n.to_string()).unwrap_or_default(),
         );
         query.push_flag("size", self.size);
-        if !self.filters.is_empty() {
-            query.push("filters", self.filters.to_json());
-        }
+        self.filters.write(query);
     }
 }
 

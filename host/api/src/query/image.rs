@@ -12,18 +12,15 @@ pub struct ImageListQuery {
 
 impl Params for ImageListQuery {
     fn read(query: &Query) -> Result<Self, QueryError> {
-        let filters = Filters::parse(query.get("filters").unwrap_or_default())?;
         Ok(Self {
             all: query.flag("all"),
-            filters,
+            filters: Filters::read(query)?,
         })
     }
 
     fn write(&self, query: &mut Query) {
         query.push_flag("all", self.all);
-        if !self.filters.is_empty() {
-            query.push("filters", self.filters.to_json());
-        }
+        self.filters.write(query);
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod container;
 mod image;
+mod process;
+mod system;
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
@@ -12,6 +14,10 @@ pub use container::{
     RemoveQuery, ResizeQuery, StartQuery, StopQuery, Tail, Timestamp, WaitQuery,
 };
 pub use image::{ImageInspectQuery, ImageListQuery, ImageRemoveQuery, PullQuery};
+pub use process::{ArchivePutQuery, ArchiveQuery, RenameQuery, StatsQuery, TopQuery};
+pub use system::{
+    DiskUsageQuery, EventsQuery, FiltersQuery, NetworkInspectQuery, VolumeRemoveQuery,
+};
 
 use crate::filters::InvalidFilter;
 
@@ -88,6 +94,23 @@ impl Query {
                 "" | "0" | "no" | "false" | "none"
             )
         })
+    }
+
+    /// The same for a parameter that has another default: Docker takes it only
+    /// when the name is absent.
+    pub fn flag_or(&self, name: &str, default: bool) -> bool {
+        match self.0.iter().any(|(n, _)| n == name) {
+            true => self.flag(name),
+            false => default,
+        }
+    }
+
+    /// Every value of `name` that is not empty.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(n, v)| n == name && !v.is_empty())
+            .map(|(_, v)| v.as_str())
     }
 
     /// The value parsed, if there is one.

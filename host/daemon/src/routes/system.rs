@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bulkhead_api::system::{
     Info, Plugins, Runtime, Swarm, Version, VersionComponent, VersionPlatform,
 };
+use bulkhead_api::usage::BuildPruned;
 use bulkhead_api::version::{MAX, MIN};
 use hyper::{Response, StatusCode};
 use nix::sys::utsname::UtsName;
@@ -61,6 +62,11 @@ pub fn version() -> Result<Response<Body>, ApiError> {
         ..Version::default()
     };
     Ok(reply::json(StatusCode::OK, &version))
+}
+
+/// `POST /build/prune`: there is no build cache yet.
+pub fn build_prune() -> Response<Body> {
+    reply::json(StatusCode::OK, &BuildPruned::default())
 }
 
 /// `GET /info`

@@ -1,12 +1,19 @@
-//! Endpoints and published ports.
+//! Networks, endpoints and published ports.
 #![expect(
     missing_docs,
     reason = "the fields are Docker's, described in its API reference"
 )]
 
+mod object;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use object::{
+    ConfigReference, EndpointResource, Ipam, IpamConfig, Network, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkCreated, NetworkDisconnectRequest,
+};
 
 /// `80/tcp` to where it is published; `None` (`null`) for a port that is only exposed.
 pub type PortMap = BTreeMap<String, Option<Vec<PortBinding>>>;

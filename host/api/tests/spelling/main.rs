@@ -4,6 +4,9 @@
 
 #![recursion_limit = "512"]
 
+mod objects;
+mod processes;
+
 use std::collections::BTreeSet;
 
 use bollard_stubs::models;
