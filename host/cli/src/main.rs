@@ -7,8 +7,11 @@ mod container_flags;
 mod credentials;
 mod detach;
 mod error;
+mod filter;
 mod flags;
+mod help;
 mod output;
+mod prompt;
 mod session;
 mod terminal;
 mod usage;
@@ -48,8 +51,11 @@ fn main() -> ExitCode {
     {
         return finish(Err(daemon::execute(&words[2..], daemon::Session::Own)));
     }
+    if words.get(1).is_some_and(|word| word == "help") {
+        return finish(output::print(usage::help(&words[2..])).map(|()| 0));
+    }
     match usage::matches(&words)
-        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(usage::Refused::from))
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(Box::<usage::Refused>::from))
     {
         Ok(cli) => run(&cli),
         Err(refused) => refused.tell(),

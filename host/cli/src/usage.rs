@@ -2,10 +2,13 @@
 //! exit codes.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, ArgMatches, CommandFactory};
+
+use crate::help::{self, Located};
 
 /// A command line that is not carried out: refused, or help that was asked for.
 pub(crate) struct Refused {
@@ -14,38 +17,47 @@ pub(crate) struct Refused {
     path: String,
     /// `bulkhead run [OPTIONS] IMAGE …`
     usage: String,
+    /// The whole help of the command.
+    help: String,
+    /// What a word that is no command was probably meant to be.
+    suggestion: Option<String>,
     /// Its flags, `--memory` to `-m, --memory`.
     flags: Vec<(String, String)>,
     /// Whether the verb takes arguments.
     takes_arguments: bool,
 }
 
-impl From<clap::Error> for Refused {
+impl From<clap::Error> for Box<Refused> {
     fn from(error: clap::Error) -> Self {
-        Self {
-            error,
-            path: "bulkhead".into(),
-            usage: String::new(),
-            flags: Vec::new(),
-            takes_arguments: false,
-        }
+        Refused::new(error, &[])
     }
 }
 
 /// Reads the command line.
-pub(crate) fn matches(words: &[OsString]) -> Result<ArgMatches, Refused> {
+pub(crate) fn matches(words: &[OsString]) -> Result<ArgMatches, Box<Refused>> {
     let mut command = crate::Cli::command();
     if words.iter().any(has_explicit_boolean) {
         command = accept_explicit_booleans(command);
     }
-    command.try_get_matches_from_mut(words).map_err(|error| {
-        let verb = words
-            .iter()
-            .skip(1)
-            .find_map(|word| command.find_subcommand(word))
-            .cloned();
-        Refused::new(error, verb, &mut command)
-    })
+    command
+        .try_get_matches_from_mut(words)
+        .map_err(|error| Refused::new(error, words.get(1..).unwrap_or_default()))
+}
+
+/// The help of the command that the words name.
+pub(crate) fn help(words: &[OsString]) -> String {
+    let root = crate::Cli::command();
+    Located::find(&root, &texts(words)).render(width())
+}
+
+fn texts(words: &[OsString]) -> Vec<String> {
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    words.iter().map(text).collect()
+}
+
+/// Columns of the terminal, 80 off one.
+fn width() -> usize {
+    crate::terminal::size().map_or(80, |(_, columns)| columns.into())
 }
 
 /// Docker takes `--rm=true` for `--rm`. Few write it, and accepting it costs
@@ -71,7 +83,7 @@ fn accept_explicit_booleans(command: clap::Command) -> clap::Command {
         _ => Err(format!("{text:?} is neither true nor false")),
     };
     command.mut_subcommands(|verb| {
-        verb.mut_args(|arg| match arg.get_action() {
+        accept_explicit_booleans(verb).mut_args(|arg| match arg.get_action() {
             ArgAction::SetTrue => arg
                 .action(ArgAction::Set)
                 .num_args(0..=1)
@@ -85,29 +97,26 @@ fn accept_explicit_booleans(command: clap::Command) -> clap::Command {
 }
 
 impl Refused {
-    fn new(error: clap::Error, verb: Option<clap::Command>, root: &mut clap::Command) -> Self {
-        let Some(mut verb) = verb else {
-            let usage = root.render_usage().to_string();
-            return Self {
-                usage: usage.trim_start_matches("Usage: ").to_owned(),
-                ..error.into()
-            };
-        };
+    fn new(error: clap::Error, words: &[OsString]) -> Box<Self> {
+        let root = crate::Cli::command();
+        let located = Located::find(&root, &texts(words));
         let both = |arg: &clap::Arg| {
             let (long, short) = (arg.get_long()?, arg.get_short()?);
             Some((format!("--{long}"), format!("-{short}, --{long}")))
         };
-        Self {
+        let suggestion = match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(word)) => help::suggestion(located.command, word),
+            _ => None,
+        };
+        Box::new(Self {
+            suggestion: suggestion.map(str::to_owned),
+            usage: located.usage(),
+            help: located.render(width()),
+            flags: located.command.get_arguments().filter_map(both).collect(),
+            takes_arguments: located.command.get_positionals().next().is_some(),
+            path: located.path,
             error,
-            path: format!("bulkhead {}", verb.get_name()),
-            usage: verb
-                .render_usage()
-                .to_string()
-                .trim_start_matches("Usage: ")
-                .to_owned(),
-            flags: verb.get_arguments().filter_map(both).collect(),
-            takes_arguments: verb.get_positionals().next().is_some(),
-        }
+        })
     }
 
     /// The flag in both its forms, without its value's name.
@@ -133,20 +142,32 @@ impl Refused {
 
     /// Tells the user and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
-        if !self.error.use_stderr() {
-            // Help and version; a reader that went away is no failure.
-            let _ = self.error.print();
-            return ExitCode::SUCCESS;
-        }
-        if self.error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-            let _ = self.error.print();
-            return ExitCode::FAILURE;
+        // Help and version; a reader that went away is no failure.
+        let mut out = std::io::stdout();
+        match self.error.kind() {
+            ErrorKind::DisplayHelp => {
+                let _ = out.write_all(self.help.as_bytes());
+                return ExitCode::SUCCESS;
+            }
+            // As docker: on the other stream, but no failure.
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+                eprint!("{}", self.help);
+                return ExitCode::SUCCESS;
+            }
+            ErrorKind::DisplayVersion => {
+                let _ = writeln!(out, "bulkhead version {}", env!("CARGO_PKG_VERSION"));
+                return ExitCode::SUCCESS;
+            }
+            _ => {}
         }
         let (message, code) = self.message();
         let see = format!("Run '{} --help' for more information", self.path);
-        match self.usage.is_empty() || self.error.kind() == ErrorKind::InvalidSubcommand {
-            true => eprintln!("{message}\n\n{see}"),
-            false => eprintln!("{message}\n\nUsage:  {}\n\n{see}", self.usage),
+        match (self.error.kind(), &self.suggestion) {
+            (ErrorKind::InvalidSubcommand, Some(name)) => {
+                eprintln!("{message}\n\nDid you mean '{} {name}'?\n\n{see}", self.path);
+            }
+            (ErrorKind::InvalidSubcommand, None) => eprintln!("{message}\n\n{see}"),
+            _ => eprintln!("{message}\n\nUsage:  {}\n\n{see}", self.usage),
         }
         ExitCode::from(code)
     }
@@ -164,7 +185,10 @@ impl Refused {
         match self.error.kind() {
             ErrorKind::InvalidSubcommand => {
                 let word = context(ContextKind::InvalidSubcommand);
-                (format!("bulkhead: unknown command: bulkhead {word}"), 1)
+                (
+                    format!("bulkhead: unknown command: {} {word}", self.path),
+                    1,
+                )
             }
             ErrorKind::UnknownArgument if !flag.starts_with('-') => (self.arity(), 1),
             ErrorKind::UnknownArgument if flag.starts_with("--") => {

@@ -1,17 +1,16 @@
-//! `bulkhead inspect`
+//! `bulkhead inspect`, and that of containers, images and other objects.
 
 use bulkhead_api::query::{ImageInspectQuery, InspectQuery};
-use bulkhead_api::route::Route;
+use bulkhead_api::route::{Method, Route};
 use clap::Args;
 use serde_json::Value;
 
-use super::print;
 use crate::client::{Call, Client};
 use crate::error::{Error, Result};
-use crate::output::Template;
+use crate::output::{Template, print};
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead inspect [OPTIONS] NAME|ID [NAME|ID...]")]
+#[command(override_usage = "[OPTIONS] NAME|ID [NAME|ID...]")]
 pub(crate) struct InspectArgs {
     /// json, or text with {{.State.Status}} and the like
     #[arg(short, long)]
@@ -19,63 +18,163 @@ pub(crate) struct InspectArgs {
     /// Display total file sizes of containers
     #[arg(short, long)]
     size: bool,
-    /// Only look for this: container or image
-    #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image"])]
-    kind: Option<String>,
+    /// Only look for this: container, image, network or volume
+    #[arg(long = "type", value_name = "TYPE", value_parser = kind)]
+    kind: Option<Kind>,
     #[arg(value_name = "NAME|ID", required = true, hide = true)]
     names: Vec<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &InspectArgs) -> Result<u8> {
-    let format = args.format.as_deref().filter(|text| !text.is_empty());
-    let template = format
-        .filter(|text| *text != "json")
-        .map(Template::parse)
-        .transpose()?;
-    let (mut found, mut errors) = (Vec::new(), Vec::new());
-    for name in &args.names {
-        match find(client, args, name).await {
-            Ok(value) => found.push(value),
-            Err(error) if error.is_not_found() => {
-                errors.push(format!("Error: No such {}: {name}", args.what()))
-            }
-            Err(error) => errors.push(error.to_string()),
+#[derive(Args, Debug)]
+#[command(override_usage = "[OPTIONS] CONTAINER [CONTAINER...]")]
+pub(crate) struct ContainerInspectArgs {
+    /// json, or text with {{.State.Status}} and the like
+    #[arg(short, long)]
+    format: Option<String>,
+    /// Display total file sizes
+    #[arg(short, long)]
+    size: bool,
+    #[arg(value_name = "CONTAINER", required = true, hide = true)]
+    names: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(override_usage = "[OPTIONS] IMAGE [IMAGE...]")]
+pub(crate) struct ImageInspectArgs {
+    /// json, or text with {{.Os}} and the like
+    #[arg(short, long)]
+    format: Option<String>,
+    #[arg(value_name = "IMAGE", required = true, hide = true)]
+    names: Vec<String>,
+}
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Container,
+    Image,
+    Network,
+    Volume,
+}
+
+impl Kind {
+    /// In the order in which a name of no stated kind is looked for.
+    const ALL: [Kind; 4] = [Kind::Container, Kind::Image, Kind::Network, Kind::Volume];
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Container => "container",
+            Kind::Image => "image",
+            Kind::Network => "network",
+            Kind::Volume => "volume",
         }
     }
-    match (&template, format) {
-        (Some(template), _) => found
-            .iter()
-            .try_for_each(|value| print(template.render(value)? + "\n"))?,
-        (None, Some(_)) => print(format_args!("{}\n", Value::Array(found)))?,
-        (None, None) => print(format_args!("{}\n", indented(&Value::Array(found))))?,
-    }
-    errors.iter().for_each(|error| eprintln!("{error}"));
-    Ok(u8::from(!errors.is_empty()))
-}
 
-impl InspectArgs {
-    fn what(&self) -> &str {
-        self.kind.as_deref().unwrap_or("object")
+    fn call(self, name: &str, size: bool) -> Call {
+        match self {
+            Kind::Container => {
+                Call::new(Route::ContainerInspect(name.to_owned())).params(&InspectQuery { size })
+            }
+            Kind::Image => Call::new(Route::ImageInspect(name.to_owned()))
+                .params(&ImageInspectQuery::default()),
+            Kind::Network => Call::at(Method::Get, &["networks", name]),
+            Kind::Volume => Call::at(Method::Get, &["volumes", name]),
+        }
     }
 }
 
-/// A container of that name, else an image. The answer is shown as it is, so
-/// it is not decoded into types.
-async fn find(client: &Client, args: &InspectArgs, name: &str) -> Result<Value> {
-    let container = Call::new(Route::ContainerInspect(name.to_owned()))
-        .params(&InspectQuery { size: args.size });
-    let image =
-        Call::new(Route::ImageInspect(name.to_owned())).params(&ImageInspectQuery::default());
-    let answer = match args.kind.as_deref() {
-        Some("container") => client.bytes(container).await,
-        Some(_) => client.bytes(image).await,
-        None => match client.bytes(container).await {
-            Err(error) if error.is_not_found() => client.bytes(image).await,
-            other => other,
-        },
+fn kind(text: &str) -> Result<Kind, String> {
+    let found = Kind::ALL.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| format!("{text:?} is not a valid value for --type"))
+}
+
+/// What is looked for, and how it is shown.
+struct Search<'a> {
+    kinds: &'a [Kind],
+    size: bool,
+    format: Option<&'a str>,
+}
+
+pub(crate) async fn execute(client: &Client, args: &InspectArgs) -> Result<u8> {
+    let search = Search {
+        kinds: args.kind.as_ref().map_or(&Kind::ALL, std::slice::from_ref),
+        size: args.size,
+        format: args.format.as_deref(),
     };
-    let syntax = |error| Error::Answer(bulkhead_api::json::DecodeError::Syntax(error));
-    serde_json::from_slice(&answer?).map_err(syntax)
+    search.show(client, &args.names).await
+}
+
+/// `bulkhead container inspect`
+pub(crate) async fn containers(client: &Client, args: &ContainerInspectArgs) -> Result<u8> {
+    let search = Search {
+        kinds: &[Kind::Container],
+        size: args.size,
+        format: args.format.as_deref(),
+    };
+    search.show(client, &args.names).await
+}
+
+/// `bulkhead image inspect`
+pub(crate) async fn images(client: &Client, args: &ImageInspectArgs) -> Result<u8> {
+    of_kind(client, Kind::Image, args.format.as_deref(), &args.names).await
+}
+
+/// Shows objects of one kind.
+pub(crate) async fn of_kind(
+    client: &Client,
+    kind: Kind,
+    format: Option<&str>,
+    names: &[String],
+) -> Result<u8> {
+    let search = Search {
+        kinds: &[kind],
+        size: false,
+        format,
+    };
+    search.show(client, names).await
+}
+
+impl Search<'_> {
+    async fn show(&self, client: &Client, names: &[String]) -> Result<u8> {
+        let format = self.format.filter(|text| !text.is_empty());
+        let template = format
+            .filter(|text| *text != "json")
+            .map(Template::parse)
+            .transpose()?;
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for name in names {
+            match self.find(client, name).await {
+                Ok(value) => found.push(value),
+                Err(error) => errors.push(error),
+            }
+        }
+        match (&template, format) {
+            (Some(template), _) => found
+                .iter()
+                .try_for_each(|value| print(template.render(value)? + "\n"))?,
+            (None, Some(_)) => print(format_args!("{}\n", Value::Array(found)))?,
+            (None, None) => print(format_args!("{}\n", indented(&Value::Array(found))))?,
+        }
+        errors.iter().for_each(|error| eprintln!("{error}"));
+        Ok(u8::from(!errors.is_empty()))
+    }
+
+    /// The first object of that name. The answer is shown as it is, so it is
+    /// not decoded into types.
+    async fn find(&self, client: &Client, name: &str) -> Result<Value> {
+        for kind in self.kinds {
+            match client.bytes(kind.call(name, self.size)).await {
+                Ok(answer) => {
+                    let syntax =
+                        |error| Error::Answer(bulkhead_api::json::DecodeError::Syntax(error));
+                    return serde_json::from_slice(&answer).map_err(syntax);
+                }
+                Err(error) if error.is_not_found() && self.kinds.len() > 1 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Option(format!("Error: No such object: {name}")))
+    }
 }
 
 /// Four spaces a level, as docker has it.

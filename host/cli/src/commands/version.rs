@@ -5,21 +5,20 @@ use bulkhead_api::system::{Version, VersionComponent};
 use clap::Args;
 use serde_json::json;
 
-use super::info::print_value;
-use super::print;
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::output::Format;
+use crate::output::{print, print_value};
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead version [OPTIONS]")]
+#[command(override_usage = "[OPTIONS]")]
 pub(crate) struct VersionArgs {
     /// json, or text with {{.Server.Version}} and the like
     #[arg(short, long)]
     format: Option<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &VersionArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &VersionArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
     let server: Result<Version> = client.json(Call::new(Route::Version)).await;
     if format == Format::Table {

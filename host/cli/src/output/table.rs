@@ -6,13 +6,23 @@ const PADDING: usize = 3;
 /// A table with its heading.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
+    min_width: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     pub(crate) fn new(heading: &[&str]) -> Self {
         Self {
+            min_width: MIN_WIDTH,
             rows: vec![heading.iter().map(|cell| cell.to_string()).collect()],
+        }
+    }
+
+    /// A list of processes, whose columns are at least twenty wide.
+    pub(crate) fn processes(heading: &[&str]) -> Self {
+        Self {
+            min_width: 20,
+            ..Self::new(heading)
         }
     }
 
@@ -32,7 +42,7 @@ impl std::fmt::Display for Table {
                 .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns)
-            .map(|column| (widest(column) + PADDING).max(MIN_WIDTH))
+            .map(|column| (widest(column) + PADDING).max(self.min_width))
             .collect();
         for row in &self.rows {
             for (cell, width) in row.iter().zip(&widths).take(columns - 1) {

@@ -70,15 +70,6 @@ impl Template {
     pub(crate) fn render(&self, value: &Value) -> Result<String, TemplateError> {
         self.0.iter().map(|part| part.render(value)).collect()
     }
-
-    /// The heading of a table: each field's name in capitals.
-    pub(crate) fn heading(&self) -> String {
-        let word = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Field { path, .. } => heading(path.last().map_or("", String::as_str)),
-        };
-        self.0.iter().map(word).collect()
-    }
 }
 
 impl Part {
@@ -115,15 +106,6 @@ fn field(action: &str) -> Result<Part, TemplateError> {
     match path.iter().all(|key| is_name(key)) {
         true => Ok(Part::Field { path, json }),
         false => Err(unsupported()),
-    }
-}
-
-fn heading(field: &str) -> String {
-    match field {
-        "ID" => "CONTAINER ID".into(),
-        "CreatedAt" => "CREATED AT".into(),
-        "RunningFor" | "CreatedSince" => "CREATED".into(),
-        name => name.to_uppercase(),
     }
 }
 

@@ -79,6 +79,15 @@ pub(crate) fn date_time(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} +0000 UTC")
 }
 
+/// `sha256:` and all but twelve digits taken away.
+pub(crate) fn short_id(id: &str) -> String {
+    id.strip_prefix("sha256:")
+        .unwrap_or(id)
+        .chars()
+        .take(12)
+        .collect()
+}
+
 /// Cuts text to `width` characters, the last of them `…`.
 pub(crate) fn shorten(text: &str, width: usize) -> String {
     if text.chars().count() <= width {

@@ -5,18 +5,18 @@ use bulkhead_api::query::WaitQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 
-use super::print;
 use crate::client::{Call, Client};
 use crate::error::Result;
+use crate::output::print;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead wait CONTAINER [CONTAINER...]")]
+#[command(override_usage = "CONTAINER [CONTAINER...]")]
 pub(crate) struct WaitArgs {
     #[arg(value_name = "CONTAINER", required = true, hide = true)]
     containers: Vec<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &WaitArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &WaitArgs) -> Result<u8> {
     let mut code = 0;
     for name in &args.containers {
         let call = Call::new(Route::ContainerWait(name.clone())).params(&WaitQuery::default());

@@ -5,13 +5,13 @@ use bulkhead_api::query::{InspectQuery, StartQuery};
 use bulkhead_api::route::Route;
 use clap::Args;
 
-use super::{already_done, each};
 use crate::client::{Call, Client};
+use crate::commands::{already_done, each};
 use crate::error::{Error, Result};
 use crate::session::{self, Attachment};
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead start [OPTIONS] CONTAINER [CONTAINER...]")]
+#[command(override_usage = "[OPTIONS] CONTAINER [CONTAINER...]")]
 pub(crate) struct StartArgs {
     /// Attach STDOUT and STDERR and pass signals on
     #[arg(short, long)]
@@ -31,7 +31,7 @@ pub(crate) struct StartArgs {
     containers: Vec<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &StartArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &StartArgs) -> Result<u8> {
     match args.containers.as_slice() {
         [container] if args.attach || args.interactive => attached(client, args, container).await,
         _ if args.attach || args.interactive => Err(Error::Conflict(

@@ -8,15 +8,16 @@ use bulkhead_api::route::Route;
 use bulkhead_model::Reference;
 use clap::Args;
 
-use super::{print, pull};
 use crate::client::{Call, Client};
+use crate::commands::image::pull;
 use crate::container_flags::ContainerFlags;
 use crate::error::{Error, Result};
+use crate::output::print;
 
 #[derive(Args, Debug)]
 #[command(
     disable_help_flag = true,
-    override_usage = "bulkhead create [OPTIONS] IMAGE [COMMAND] [ARG...]"
+    override_usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
 )]
 pub(crate) struct CreateArgs {
     /// Print usage
@@ -26,7 +27,7 @@ pub(crate) struct CreateArgs {
     container: ContainerFlags,
 }
 
-pub(super) async fn execute(client: &Client, args: &CreateArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &CreateArgs) -> Result<u8> {
     let mut request = args.container.request()?;
     let config = &mut request.config;
     (config.attach_stdin, config.stdin_once) = (config.open_stdin, config.open_stdin);
@@ -47,7 +48,7 @@ enum PullPolicy {
 /// Creates a container and gives its id; pulls its image first if the daemon
 /// says that it lacks it. Creating is tried before asking for the image, so
 /// that the usual case costs one call.
-pub(super) async fn create(
+pub(crate) async fn create(
     client: &Client,
     flags: &ContainerFlags,
     request: &CreateRequest,

@@ -1,16 +1,16 @@
-//! `bulkhead stop`
+//! `bulkhead restart`
 
 use bulkhead_api::query::StopQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 
-use super::{already_done, each};
 use crate::client::{Call, Client};
+use crate::commands::each;
 use crate::error::Result;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead stop [OPTIONS] CONTAINER [CONTAINER...]")]
-pub(crate) struct StopArgs {
+#[command(override_usage = "[OPTIONS] CONTAINER [CONTAINER...]")]
+pub(crate) struct RestartArgs {
     /// Signal to send to the container
     #[arg(short, long, default_value = "", hide_default_value = true)]
     signal: String,
@@ -27,17 +27,15 @@ pub(crate) struct StopArgs {
     containers: Vec<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &StopArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &RestartArgs) -> Result<u8> {
     let query = StopQuery {
         signal: args.signal.clone(),
         timeout: args.timeout,
     };
     each(&args.containers, async |name| {
-        already_done(
-            client
-                .run(Call::new(Route::ContainerStop(name.to_owned())).params(&query))
-                .await,
-        )
+        client
+            .run(Call::new(Route::ContainerRestart(name.to_owned())).params(&query))
+            .await
     })
     .await
 }

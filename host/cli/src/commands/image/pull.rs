@@ -10,11 +10,11 @@ use clap::Args;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::print;
 use crate::client::{Call, Client};
 use crate::container_flags::ContainerFlags;
 use crate::error::{Error, Result};
 use crate::output::PullProgress;
+use crate::output::print;
 use crate::{credentials, terminal};
 
 /// Names a directory in OCI layout instead of an image of a registry.
@@ -24,9 +24,7 @@ const LAYOUT: &str = "oci-layout:";
 const MAX_LINE: usize = 1 << 20;
 
 #[derive(Args, Debug)]
-#[command(
-    override_usage = "bulkhead pull [OPTIONS] NAME[:TAG|@DIGEST] | oci-layout:/DIRECTORY[:TAG]"
-)]
+#[command(override_usage = "[OPTIONS] NAME[:TAG|@DIGEST] | oci-layout:/DIRECTORY[:TAG]")]
 pub(crate) struct PullArgs {
     /// Download every tag of the repository (not supported yet)
     #[arg(short, long)]
@@ -41,7 +39,7 @@ pub(crate) struct PullArgs {
     name: String,
 }
 
-pub(super) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
     if args.all_tags {
         return Err(Error::Conflict(
             "--all-tags is not supported yet: name the tag to pull",
@@ -86,7 +84,7 @@ async fn show_on_stdout(body: Incoming, quiet: bool) -> Result<()> {
 }
 
 /// Pulls with the progress on standard error, as standard output is the container's.
-pub(super) async fn for_container(
+pub(crate) async fn for_container(
     client: &Client,
     reference: &Reference,
     flags: &ContainerFlags,
@@ -105,7 +103,7 @@ pub(super) async fn for_container(
 }
 
 /// Reads an image's name as docker does.
-pub(super) fn reference(text: &str) -> Result<Reference> {
+pub(crate) fn reference(text: &str) -> Result<Reference> {
     text.parse()
         .map_err(|error: bulkhead_model::reference::InvalidReference| {
             Error::Option(error.to_string())

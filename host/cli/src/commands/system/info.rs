@@ -5,20 +5,19 @@ use bulkhead_api::system::Info;
 use clap::Args;
 use serde_json::Value;
 
-use super::print;
 use crate::client::{Call, Client};
 use crate::error::Result;
-use crate::output::{Format, Template, binary_size};
+use crate::output::{Format, binary_size, print, print_value};
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead info [OPTIONS]")]
+#[command(override_usage = "[OPTIONS]")]
 pub(crate) struct InfoArgs {
     /// json, or text with {{.Driver}} and the like
     #[arg(short, long)]
     format: Option<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &InfoArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &InfoArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
     if format == Format::Table {
         let info: Info = client.json(Call::new(Route::Info)).await?;
@@ -35,15 +34,6 @@ pub(super) async fn execute(client: &Client, args: &InfoArgs) -> Result<u8> {
     let value: Value = client.json(Call::new(Route::Info)).await?;
     print_value(&value, &format)?;
     Ok(0)
-}
-
-/// Shows one object as JSON or through a template.
-pub(super) fn print_value(value: &Value, format: &Format) -> Result<()> {
-    let render = |template: &Template| template.render(value).map(|text| text + "\n");
-    match format {
-        Format::Lines(template) | Format::Columns(template) => print(render(template)?),
-        Format::Json | Format::Table => print(format_args!("{value}\n")),
-    }
 }
 
 fn client_part(client: &Client) -> String {

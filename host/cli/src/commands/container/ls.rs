@@ -1,27 +1,26 @@
 //! `bulkhead ps`
 
-use bulkhead_api::Filters;
 use bulkhead_api::container::{ContainerSummary, SummaryPort};
 use bulkhead_api::query::ListQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::images::short_id;
-use super::print;
 use crate::client::{Call, Client};
 use crate::error::Result;
-use crate::flags::{InvalidValue, invalid};
-use crate::output::{Format, Table, ago, date_time, decimal_size, quote, shorten};
+use crate::filter::{FilterFlag, filters};
+use crate::output::{
+    Format, Heading, ago, date_time, decimal_size, print, quote, short_id, shorten, show,
+};
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead ps [OPTIONS]")]
+#[command(override_usage = "[OPTIONS]")]
 pub(crate) struct PsArgs {
     /// Show all containers (default shows just running)
     #[arg(short, long)]
     all: bool,
     /// Filter the output (status=exited, name=web, ...)
-    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_filter)]
+    #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<FilterFlag>,
     /// table, json, or text with {{.Names}} and the like
     #[arg(long)]
@@ -43,23 +42,36 @@ pub(crate) struct PsArgs {
     size: bool,
 }
 
-/// A filter's name and value.
-pub(crate) type FilterFlag = (String, String);
+const HEADINGS: &[Heading] = &[
+    ("ID", "CONTAINER ID"),
+    ("Names", "NAMES"),
+    ("Image", "IMAGE"),
+    ("Command", "COMMAND"),
+    ("CreatedAt", "CREATED AT"),
+    ("RunningFor", "CREATED"),
+    ("Ports", "PORTS"),
+    ("State", "STATE"),
+    ("Status", "STATUS"),
+    ("Size", "SIZE"),
+    ("Labels", "LABELS"),
+    ("Mounts", "MOUNTS"),
+    ("LocalVolumes", "LOCAL VOLUMES"),
+    ("Networks", "NETWORKS"),
+    ("Platform", "PLATFORM"),
+];
 
-/// `name=value`
-pub(crate) fn parse_filter(text: &str) -> Result<FilterFlag, InvalidValue> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or_else(|| invalid("bad format of filter (expected name=value)"))?;
-    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
-}
+const COLUMNS: &[&str] = &[
+    "ID",
+    "Image",
+    "Command",
+    "RunningFor",
+    "Status",
+    "Ports",
+    "Names",
+];
 
-pub(super) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
-    let mut filters = Filters::default();
-    args.filter
-        .iter()
-        .for_each(|(name, value)| filters.add(name, value));
     let limit = if args.latest {
         Some(1)
     } else {
@@ -69,7 +81,7 @@ pub(super) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
         all: args.all,
         limit,
         size: args.size && !args.quiet,
-        filters,
+        filters: filters(&args.filter),
     };
     let containers: Vec<ContainerSummary> = client
         .json(Call::new(Route::ContainerList).params(&query))
@@ -84,32 +96,12 @@ pub(super) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
         .iter()
         .map(|container| args.fields(container))
         .collect();
-    show(&rows, &format, || args.table(&rows))?;
-    Ok(0)
-}
-
-/// Shows rows in the chosen form.
-pub(super) fn show(rows: &[Value], format: &Format, table: impl FnOnce() -> Table) -> Result<()> {
-    match format {
-        Format::Table => print(table()),
-        Format::Json => rows
-            .iter()
-            .try_for_each(|row| print(format_args!("{row}\n"))),
-        Format::Lines(template) => rows
-            .iter()
-            .try_for_each(|row| print(template.render(row)? + "\n")),
-        Format::Columns(template) => {
-            let cells = |line: String| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
-            let heading = cells(template.heading());
-            let mut table = Table::new(&heading.iter().map(String::as_str).collect::<Vec<_>>());
-            for row in rows {
-                let mut row = cells(template.render(row)?);
-                row.resize(heading.len(), String::new());
-                table.row(row);
-            }
-            print(table)
-        }
+    let mut columns = COLUMNS.to_vec();
+    if args.size {
+        columns.push("Size");
     }
+    show(&rows, &format, HEADINGS, &columns)?;
+    Ok(0)
 }
 
 impl PsArgs {
@@ -179,30 +171,6 @@ impl PsArgs {
             "Mounts": mounts.cloned().collect::<Vec<_>>().join(","),
             "Size": size(container),
         })
-    }
-
-    fn table(&self, rows: &[Value]) -> Table {
-        let columns: &[(&str, &str)] = &[
-            ("CONTAINER ID", "ID"),
-            ("IMAGE", "Image"),
-            ("COMMAND", "Command"),
-            ("CREATED", "RunningFor"),
-            ("STATUS", "Status"),
-            ("PORTS", "Ports"),
-            ("NAMES", "Names"),
-            ("SIZE", "Size"),
-        ];
-        let columns = &columns[..if self.size { 8 } else { 7 }];
-        let mut table = Table::new(&columns.iter().map(|(title, _)| *title).collect::<Vec<_>>());
-        for row in rows {
-            table.row(
-                columns
-                    .iter()
-                    .map(|(_, key)| row[*key].as_str().unwrap_or_default().to_owned())
-                    .collect(),
-            );
-        }
-        table
     }
 }
 
@@ -299,17 +267,5 @@ mod tests {
             port("0.0.0.0", 82, 9),
         ];
         assert_eq!(ports(&same), "0.0.0.0:80-81->80-81/tcp, 0.0.0.0:9->82/tcp");
-    }
-
-    #[test]
-    fn a_filter_is_a_name_and_a_value() {
-        assert_eq!(
-            parse_filter("Status=running"),
-            Ok(("status".into(), "running".into()))
-        );
-        assert_eq!(
-            parse_filter("x").unwrap_err().to_string(),
-            "bad format of filter (expected name=value)"
-        );
     }
 }

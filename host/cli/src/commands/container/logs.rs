@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::flags::parse_since;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead logs [OPTIONS] CONTAINER")]
+#[command(override_usage = "[OPTIONS] CONTAINER")]
 pub(crate) struct LogsArgs {
     /// Follow log output
     #[arg(short, long)]
@@ -40,7 +40,7 @@ pub(crate) struct LogsArgs {
     container: String,
 }
 
-pub(super) async fn execute(client: &Client, args: &LogsArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &LogsArgs) -> Result<u8> {
     let inspect =
         Call::new(Route::ContainerInspect(args.container.clone())).params(&InspectQuery::default());
     let container: ContainerInspect = client.json(inspect).await?;

@@ -4,12 +4,12 @@ use bulkhead_api::query::RemoveQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 
-use super::print;
 use crate::client::{Call, Client};
 use crate::error::Result;
+use crate::output::print;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead rm [OPTIONS] CONTAINER [CONTAINER...]")]
+#[command(override_usage = "[OPTIONS] CONTAINER [CONTAINER...]")]
 pub(crate) struct RmArgs {
     /// Kill a running container first, and don't mind a missing one
     #[arg(short, long)]
@@ -21,7 +21,7 @@ pub(crate) struct RmArgs {
     containers: Vec<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &RmArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &RmArgs) -> Result<u8> {
     let query = RemoveQuery {
         volumes: args.volumes,
         force: args.force,

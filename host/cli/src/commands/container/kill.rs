@@ -4,12 +4,12 @@ use bulkhead_api::query::KillQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 
-use super::each;
 use crate::client::{Call, Client};
+use crate::commands::each;
 use crate::error::Result;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead kill [OPTIONS] CONTAINER [CONTAINER...]")]
+#[command(override_usage = "[OPTIONS] CONTAINER [CONTAINER...]")]
 pub(crate) struct KillArgs {
     /// Signal to send to the container
     #[arg(short, long, default_value = "KILL", hide_default_value = true)]
@@ -18,7 +18,7 @@ pub(crate) struct KillArgs {
     containers: Vec<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &KillArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &KillArgs) -> Result<u8> {
     let query = KillQuery {
         signal: args.signal.clone(),
     };

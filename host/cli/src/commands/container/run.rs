@@ -5,17 +5,18 @@ use bulkhead_api::query::StartQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 
-use super::{create, print};
+use super::create;
 use crate::client::{Call, Client};
 use crate::container_flags::ContainerFlags;
 use crate::error::{Error, Result};
+use crate::output::print;
 use crate::session::{self, Attachment};
 use crate::terminal;
 
 #[derive(Args, Debug)]
 #[command(
     disable_help_flag = true,
-    override_usage = "bulkhead run [OPTIONS] IMAGE [COMMAND] [ARG...]"
+    override_usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
 )]
 pub(crate) struct RunArgs {
     /// Run the container in the background and print its id
@@ -43,7 +44,7 @@ pub(crate) struct RunArgs {
     container: ContainerFlags,
 }
 
-pub(super) async fn execute(client: &Client, args: &RunArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &RunArgs) -> Result<u8> {
     if args.detach && !args.attach.is_empty() {
         return Err(Error::Conflict(
             "conflicting options: cannot specify both --attach and --detach",

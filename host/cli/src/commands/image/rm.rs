@@ -5,12 +5,12 @@ use bulkhead_api::query::ImageRemoveQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 
-use super::print;
 use crate::client::{Call, Client};
 use crate::error::Result;
+use crate::output::print;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead rmi [OPTIONS] IMAGE [IMAGE...]")]
+#[command(override_usage = "[OPTIONS] IMAGE [IMAGE...]")]
 pub(crate) struct RmiArgs {
     /// Remove the image even if it has several names or stopped containers use it
     #[arg(short, long)]
@@ -22,7 +22,7 @@ pub(crate) struct RmiArgs {
     images: Vec<String>,
 }
 
-pub(super) async fn execute(client: &Client, args: &RmiArgs) -> Result<u8> {
+pub(crate) async fn execute(client: &Client, args: &RmiArgs) -> Result<u8> {
     let query = ImageRemoveQuery {
         force: args.force,
         no_prune: args.no_prune,

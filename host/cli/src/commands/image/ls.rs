@@ -1,20 +1,18 @@
 //! `bulkhead images`
 
-use bulkhead_api::Filters;
 use bulkhead_api::image::ImageSummary;
 use bulkhead_api::query::ImageListQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::print;
-use super::ps::{FilterFlag, parse_filter, show};
 use crate::client::{Call, Client};
 use crate::error::Result;
-use crate::output::{Format, Table, ago, date_time, decimal_size};
+use crate::filter::{FilterFlag, filters};
+use crate::output::{Format, Heading, ago, date_time, decimal_size, print, short_id, show};
 
 #[derive(Args, Debug)]
-#[command(override_usage = "bulkhead images [OPTIONS] [REPOSITORY[:TAG]]")]
+#[command(override_usage = "[OPTIONS] [REPOSITORY[:TAG]]")]
 pub(crate) struct ImagesArgs {
     /// Show all images (default hides intermediate images)
     #[arg(short, long)]
@@ -23,7 +21,7 @@ pub(crate) struct ImagesArgs {
     #[arg(long)]
     digests: bool,
     /// Filter the output (dangling=true, reference=PATTERN, ...)
-    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_filter)]
+    #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<FilterFlag>,
     /// table, json, or text with {{.Repository}} and the like
     #[arg(long)]
@@ -46,12 +44,25 @@ struct Named<'a> {
     digest: String,
 }
 
-pub(super) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
+const HEADINGS: &[Heading] = &[
+    ("ID", "IMAGE ID"),
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("Digest", "DIGEST"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("Size", "SIZE"),
+    ("Containers", "CONTAINERS"),
+    ("SharedSize", "SHARED SIZE"),
+    ("UniqueSize", "UNIQUE SIZE"),
+    ("VirtualSize", "VIRTUAL SIZE"),
+];
+
+const COLUMNS: &[&str] = &["Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"];
+
+pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
-    let mut filters = Filters::default();
-    args.filter
-        .iter()
-        .for_each(|(name, value)| filters.add(name, value));
+    let mut filters = filters(&args.filter);
     if let Some(reference) = &args.reference {
         filters.add("reference", reference);
     }
@@ -73,7 +84,12 @@ pub(super) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
         return Ok(0);
     }
     let rows: Vec<Value> = named.iter().map(|entry| args.fields(entry)).collect();
-    show(&rows, &format, || args.table(&rows))?;
+    let columns: Vec<&str> = COLUMNS
+        .iter()
+        .copied()
+        .filter(|column| args.digests || *column != "Digest")
+        .collect();
+    show(&rows, &format, HEADINGS, &columns)?;
     Ok(0)
 }
 
@@ -97,40 +113,6 @@ impl ImagesArgs {
             "Size": decimal_size(entry.image.size, 3),
         })
     }
-
-    fn table(&self, rows: &[Value]) -> Table {
-        let columns: &[(&str, &str)] = &[
-            ("REPOSITORY", "Repository"),
-            ("TAG", "Tag"),
-            ("DIGEST", "Digest"),
-            ("IMAGE ID", "ID"),
-            ("CREATED", "CreatedSince"),
-            ("SIZE", "Size"),
-        ];
-        let columns: Vec<_> = columns
-            .iter()
-            .filter(|(title, _)| self.digests || *title != "DIGEST")
-            .collect();
-        let mut table = Table::new(&columns.iter().map(|(title, _)| *title).collect::<Vec<_>>());
-        for row in rows {
-            table.row(
-                columns
-                    .iter()
-                    .map(|(_, key)| row[*key].as_str().unwrap_or_default().to_owned())
-                    .collect(),
-            );
-        }
-        table
-    }
-}
-
-/// `sha256:` and all but twelve digits taken away.
-pub(super) fn short_id(id: &str) -> String {
-    id.strip_prefix("sha256:")
-        .unwrap_or(id)
-        .chars()
-        .take(12)
-        .collect()
 }
 
 /// An image's names: each tag with the digest of its repository, or

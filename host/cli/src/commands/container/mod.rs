@@ -1,0 +1,105 @@
+//! `bulkhead container`: a file per verb.
+
+pub(crate) mod create;
+mod kill;
+mod logs;
+pub(crate) mod ls;
+mod pause;
+mod port;
+mod prune;
+mod rename;
+mod restart;
+mod rm;
+pub(crate) mod run;
+mod start;
+mod stop;
+mod top;
+mod unpause;
+mod wait;
+
+use clap::Subcommand;
+
+use super::inspect;
+use crate::client::Client;
+use crate::error::Result;
+
+/// Verbs that stand alone as well as after `container`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// Create a new container
+    Create(Box<create::CreateArgs>),
+    /// Kill one or more running containers
+    Kill(kill::KillArgs),
+    /// Fetch the logs of a container
+    Logs(logs::LogsArgs),
+    /// Pause all processes within one or more containers
+    Pause(pause::PauseArgs),
+    /// List port mappings or a specific mapping for the container
+    Port(port::PortArgs),
+    /// Rename a container
+    Rename(rename::RenameArgs),
+    /// Restart one or more containers
+    Restart(restart::RestartArgs),
+    /// Remove one or more containers
+    Rm(rm::RmArgs),
+    /// Create and run a new container from an image
+    Run(Box<run::RunArgs>),
+    /// Start one or more stopped containers
+    Start(start::StartArgs),
+    /// Stop one or more running containers
+    Stop(stop::StopArgs),
+    /// Display the running processes of a container
+    Top(top::TopArgs),
+    /// Unpause all processes within one or more containers
+    Unpause(unpause::UnpauseArgs),
+    /// Block until one or more containers stop, then print their exit codes
+    Wait(wait::WaitArgs),
+}
+
+/// What stands after `container`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Management {
+    #[command(flatten)]
+    Verb(Verb),
+    /// Display detailed information on one or more containers
+    Inspect(inspect::ContainerInspectArgs),
+    /// List containers
+    #[command(visible_aliases = ["list", "ps"])]
+    Ls(ls::PsArgs),
+    /// Remove all stopped containers
+    Prune(prune::PruneArgs),
+}
+
+impl Verb {
+    /// Carries the verb out and gives the exit code.
+    pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
+        match self {
+            Verb::Create(args) => create::execute(client, args).await,
+            Verb::Kill(args) => kill::execute(client, args).await,
+            Verb::Logs(args) => logs::execute(client, args).await,
+            Verb::Pause(args) => pause::execute(client, args).await,
+            Verb::Port(args) => port::execute(client, args).await,
+            Verb::Rename(args) => rename::execute(client, args).await,
+            Verb::Restart(args) => restart::execute(client, args).await,
+            Verb::Rm(args) => rm::execute(client, args).await,
+            Verb::Run(args) => run::execute(client, args).await,
+            Verb::Start(args) => start::execute(client, args).await,
+            Verb::Stop(args) => stop::execute(client, args).await,
+            Verb::Top(args) => top::execute(client, args).await,
+            Verb::Unpause(args) => unpause::execute(client, args).await,
+            Verb::Wait(args) => wait::execute(client, args).await,
+        }
+    }
+}
+
+impl Management {
+    /// Carries the verb out and gives the exit code.
+    pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
+        match self {
+            Management::Verb(verb) => verb.execute(client).await,
+            Management::Inspect(args) => inspect::containers(client, args).await,
+            Management::Ls(args) => ls::execute(client, args).await,
+            Management::Prune(args) => prune::execute(client, args).await,
+        }
+    }
+}
