@@ -1,11 +1,12 @@
 //! What the routes share.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bulkhead_engine::{Engine, EngineError, Started};
 use bulkhead_model::ContainerId;
 
+use crate::config::Settings;
 use crate::hub::Hubs;
 use crate::status::ApiError;
 
@@ -25,9 +26,19 @@ pub struct Daemon {
     pub plugins: Vec<(String, String)>,
     /// The data root, as it was given.
     pub data_root: std::path::PathBuf,
+    /// The configuration in force.
+    pub settings: RwLock<Arc<Settings>>,
+    /// Speaks to registries; what it may do can be configured anew.
+    pub registries: Arc<bulkhead_fetch::Fetcher>,
 }
 
 impl Daemon {
+    /// The configuration in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        let settings = self.settings.read();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Runs an operation of the engine on a thread that may block.
     pub async fn blocking<T, F>(&self, operation: F) -> Result<T, ApiError>
     where
@@ -37,6 +48,31 @@ impl Daemon {
         let engine = self.engine.clone();
         let done = tokio::task::spawn_blocking(move || operation(&engine)).await;
         Ok(done.map_err(|_| ApiError::Panicked)??)
+    }
+
+    /// Stops every running container, all at once; those that take longer
+    /// than `limit` are killed.
+    pub async fn stop_all(&self, limit: std::time::Duration) {
+        let seconds = i64::try_from(limit.as_secs()).unwrap_or(-1);
+        let all = self.engine.containers.all();
+        let running = all
+            .iter()
+            .map(|c| c.record())
+            .filter(|r| r.state.is_running());
+        let stops = running.map(|record| async move {
+            let timeout = record
+                .spec
+                .stop_timeout
+                .map_or(seconds, |own| own.min(seconds));
+            if let Err(error) = self
+                .engine
+                .stop(record.id.as_str(), None, Some(timeout))
+                .await
+            {
+                tracing::warn!(container = %record.id, %error, "stopping a container");
+            }
+        });
+        futures_util::future::join_all(stops).await;
     }
 
     /// Takes the daemon's own cgroups, bridges and packet-filter table away

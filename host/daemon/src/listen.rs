@@ -1,67 +1,102 @@
-//! The daemon's sockets and its pid file.
+//! Where clients come in: unix sockets, TCP with and without TLS, and the
+//! sockets that systemd passed.
 
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+mod activation;
+mod tls;
+mod unix;
 
-use anyhow::{Context, bail};
-use tokio::net::UnixListener;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Binds one socket, mode 0660. What is left of a dead daemon is replaced; a
-/// living one's is not.
-pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("creating {}", parent.display()))?;
-    }
-    match std::fs::symlink_metadata(path) {
-        Ok(meta) if !meta.file_type().is_socket() => {
-            bail!("{} exists and is not a socket", path.display())
-        }
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-            bail!(
-                "{} is in use: another daemon listens there; stop it or choose another -H",
-                path.display()
-            )
-        }
-        Ok(_) => std::fs::remove_file(path)
-            .with_context(|| format!("removing the stale {}", path.display()))?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("looking at {}", path.display())),
-    }
-    let listener =
-        UnixListener::bind(path).with_context(|| format!("binding {}", path.display()))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))
-        .with_context(|| format!("chmod {}", path.display()))?;
-    Ok(listener)
+use anyhow::Context;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::config::{Address, Settings};
+
+/// A client that has not finished the TLS handshake by then is let go.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// One place where clients come in.
+pub enum Listener {
+    /// A unix socket.
+    Unix(UnixListener),
+    /// A TCP port, with TLS when an acceptor is there.
+    Tcp(TcpListener, Option<TlsAcceptor>),
 }
 
-/// A pid file that goes with the daemon.
-#[derive(Debug)]
-pub struct PidFile(PathBuf);
+/// A client that came in; its handshake, if there is one, is still to come.
+pub enum Incoming {
+    /// Over a unix socket.
+    Unix(UnixStream),
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over TCP, to be secured.
+    Tls(TcpStream, TlsAcceptor),
+}
 
-impl PidFile {
-    /// Writes our pid, unless the file names a process that lives.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
-        if let Ok(text) = std::fs::read_to_string(path)
-            && let Ok(pid) = text.trim().parse::<u32>()
-            && pid != std::process::id()
-            && Path::new("/proc").join(pid.to_string()).exists()
-        {
-            bail!(
-                "pid file {} names process {pid}, which is running: stop it, or remove the file",
-                path.display()
-            );
+impl Listener {
+    /// The next client.
+    ///
+    /// # Errors
+    /// `accept(2)`: most likely no descriptor is left.
+    pub async fn accept(&self) -> io::Result<Incoming> {
+        match self {
+            Self::Unix(listener) => Ok(Incoming::Unix(listener.accept().await?.0)),
+            Self::Tcp(listener, tls) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(match tls {
+                    Some(acceptor) => Incoming::Tls(stream, acceptor.clone()),
+                    None => Incoming::Tcp(stream),
+                })
+            }
         }
-        let mut file =
-            std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?;
-        write!(file, "{}", std::process::id())?;
-        Ok(Self(path.to_owned()))
     }
 }
 
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+/// Shakes hands; a client without the right certificate gets no further.
+///
+/// # Errors
+/// It did not, or not in time.
+pub async fn secure(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<TlsStream<TcpStream>> {
+    tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
+
+/// Everything the settings name, bound; and the files to remove at the end.
+///
+/// # Errors
+/// An address is in use, a certificate cannot be read, systemd passed nothing.
+pub async fn bind(settings: &Settings) -> anyhow::Result<(Vec<Listener>, Vec<PathBuf>)> {
+    let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+    let (mut listeners, mut files) = (Vec::new(), Vec::new());
+    for address in &settings.addresses {
+        match address {
+            Address::Unix(path) => {
+                listeners.push(Listener::Unix(unix::bind(path, settings.group.as_deref())?));
+                files.push(path.clone());
+                tracing::info!(socket = %path.display(), "listening");
+            }
+            Address::Tcp(socket) => {
+                let listener = TcpListener::bind(socket)
+                    .await
+                    .with_context(|| format!("listening on tcp://{socket}"))?;
+                tracing::info!(address = %listener.local_addr()?, tls = tls.is_some(), "listening");
+                if tls.is_none() {
+                    tracing::warn!(address = %socket, "whoever reaches this port is root on this machine");
+                }
+                listeners.push(Listener::Tcp(listener, tls.clone()));
+            }
+            Address::Activated => listeners.extend(activation::listeners(tls.as_ref())?),
+        }
+    }
+    Ok((listeners, files))
+}
+
+/// Shared by what makes and what uses acceptors.
+type TlsConfig = Arc<tokio_rustls::rustls::ServerConfig>;

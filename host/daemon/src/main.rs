@@ -5,12 +5,15 @@
 
 #![allow(unreachable_pub)] // A program: nothing is reachable from outside.
 
-mod args;
+mod config;
 mod convert;
 mod daemon;
 mod hub;
 mod listen;
+mod logging;
 mod names;
+mod pid_file;
+mod reload;
 mod reply;
 mod routes;
 mod server;
@@ -21,30 +24,40 @@ mod wiring;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
-use args::Args;
+use config::{Flags, Settings};
+use daemon::Daemon;
+use logging::Level;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(&args.log_level))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
-    match run(&args) {
+    let flags = Flags::parse();
+    let settings = match flags.settings() {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error.into()),
+    };
+    if flags.validate {
+        eprintln!("configuration OK");
+        return ExitCode::SUCCESS;
+    }
+    let level = logging::start(settings.log_level, settings.log_json);
+    match run(&flags, &settings, &level) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bulkheadd: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => refuse(&error),
     }
 }
 
-fn run(args: &Args) -> anyhow::Result<()> {
+fn refuse(error: &anyhow::Error) -> ExitCode {
+    eprintln!("bulkheadd: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn run(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Result<()> {
     anyhow::ensure!(
         nix::unistd::geteuid().is_root(),
         "the daemon needs root: run it with sudo"
@@ -54,20 +67,20 @@ fn run(args: &Args) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let served = runtime.block_on(serve(args));
+    let served = runtime.block_on(serve(flags, settings, level));
     // Blocking workers may be in the middle of a download: they are not waited for.
     runtime.shutdown_background();
     served
 }
 
-async fn serve(args: &Args) -> anyhow::Result<()> {
-    let _pid_file = args
+async fn serve(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Result<()> {
+    let _pid_file = settings
         .pidfile
         .as_deref()
-        .map(listen::PidFile::create)
+        .map(pid_file::PidFile::create)
         .transpose()?;
     let handle = tokio::runtime::Handle::current();
-    let daemon = tokio::task::block_in_place(|| wiring::build(args, handle))?;
+    let daemon = tokio::task::block_in_place(|| wiring::build(settings, handle))?;
     let daemon = Arc::new(daemon);
     for recovered in
         tokio::task::block_in_place(|| daemon.engine.recover()).context("recovering containers")?
@@ -75,27 +88,51 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
         daemon.follow(recovered.id, recovered.running, false);
     }
     tokio::task::block_in_place(|| daemon.engine.sweep()).context("removing left-overs")?;
-    let sockets = args.sockets()?;
-    for socket in &sockets {
-        let listener = listen::bind(socket)?;
-        tracing::info!(socket = %socket.display(), "listening");
+    let (listeners, sockets) = listen::bind(settings).await?;
+    for listener in listeners {
         tokio::spawn(server::serve(listener, daemon.clone()));
     }
-    wait_for_end().await?;
+    tell_systemd(&[NotifyState::Ready]);
+    until_the_end(flags, &daemon, level).await?;
+    tell_systemd(&[NotifyState::Stopping]);
     for socket in &sockets {
         let _ = std::fs::remove_file(socket);
     }
-    tokio::task::block_in_place(|| daemon.retire());
-    tracing::info!("stopped; containers go on");
+    end(&daemon).await;
     Ok(())
 }
 
-async fn wait_for_end() -> anyhow::Result<()> {
+/// Serves signals until one ends the daemon.
+async fn until_the_end(flags: &Flags, daemon: &Arc<Daemon>, level: &Level) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => tokio::task::block_in_place(|| reload::reload(flags, daemon, level)),
+        }
     }
-    Ok(())
+}
+
+/// Containers go on, unless the administrator wants them to end with the daemon.
+async fn end(daemon: &Arc<Daemon>) {
+    let settings = daemon.settings();
+    if settings.live_restore {
+        tracing::info!("stopped; containers go on");
+    } else {
+        let limit =
+            u64::try_from(settings.shutdown_timeout).map_or(Duration::MAX, Duration::from_secs);
+        daemon.stop_all(limit).await;
+        tracing::info!("stopped, and with it all containers");
+    }
+    tokio::task::block_in_place(|| daemon.retire());
+}
+
+/// Nobody listens when the daemon was not started by systemd.
+fn tell_systemd(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "telling systemd");
+    }
 }

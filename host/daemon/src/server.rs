@@ -9,9 +9,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::daemon::Daemon;
+use crate::listen::{self, Listener};
 use crate::reply::{self, Body};
 use crate::routes;
 use crate::status::ApiError;
@@ -22,10 +23,10 @@ const HEAD_WITHIN: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 64 * 1024;
 
 /// Serves until the listener fails for good.
-pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>) {
+pub async fn serve(listener: Listener, daemon: Arc<Daemon>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(connection(stream, daemon.clone()))),
+            Ok(incoming) => drop(tokio::spawn(client(incoming, daemon.clone()))),
             Err(error) => {
                 // Out of descriptors, most likely: others will close some.
                 tracing::warn!(%error, "accepting a connection");
@@ -35,7 +36,21 @@ pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>) {
     }
 }
 
-async fn connection(stream: UnixStream, daemon: Arc<Daemon>) {
+async fn client(incoming: listen::Incoming, daemon: Arc<Daemon>) {
+    match incoming {
+        listen::Incoming::Unix(stream) => connection(stream, daemon).await,
+        listen::Incoming::Tcp(stream) => connection(stream, daemon).await,
+        listen::Incoming::Tls(stream, acceptor) => match listen::secure(stream, &acceptor).await {
+            Ok(stream) => connection(stream, daemon).await,
+            Err(error) => tracing::info!(%error, "a client was turned away in the TLS handshake"),
+        },
+    }
+}
+
+async fn connection<S>(stream: S, daemon: Arc<Daemon>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
         let daemon = daemon.clone();
         async move { Ok::<_, std::convert::Infallible>(answer(&daemon, request).await) }

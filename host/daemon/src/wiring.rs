@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use anyhow::{Context, bail};
 use bulkhead_engine::{Config, Embedded, Engine, Network, Sources as EngineSources};
@@ -15,7 +15,7 @@ use bulkhead_runtime::Runtime;
 use bulkhead_runtime::network::{NetworkContext, pick_subnet};
 use bulkhead_store::{Durability, Store, manifest};
 
-use crate::args::Args;
+use crate::config::Settings;
 use crate::daemon::Daemon;
 use crate::hub::Hubs;
 use crate::names::Names;
@@ -26,36 +26,37 @@ use crate::subordinate;
 const SYSTEM_PLUGINS: &str = "/usr/lib/bulkhead/plugins";
 
 /// Builds everything up to, but without, the sockets.
-pub fn build(args: &Args, handle: tokio::runtime::Handle) -> anyhow::Result<Daemon> {
-    let names = Names::of(&args.exec_root);
-    let store = Arc::new(Store::open(&args.data_root)?);
+pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Result<Daemon> {
+    let names = Names::of(&settings.exec_root);
+    let store = Arc::new(Store::open(&settings.data_root)?);
     let bin = beside()?;
     let network =
         NetworkContext::open(&names.nft_table).context("opening the network's sockets")?;
-    let runtime = runtime(args, &names, &bin, network.clone())?;
-    let plugins = plugins(args, &bin)?;
+    let runtime = runtime(settings, &names, &bin, network.clone())?;
+    let plugins = plugins(settings, &bin)?;
     let storage: BTreeMap<_, _> = plugins
         .storage_drivers()
         .into_iter()
         .map(|d| (d.driver_name().to_owned(), d))
         .collect();
-    check_default_driver(&storage, &args.storage_driver, &runtime)?;
-    let gateway = gateway(args, &store, &network)?;
-    let networks = networks(&plugins, &names, gateway, args.mtu);
+    check_default_driver(&storage, &settings.storage_driver, &runtime)?;
+    let gateway = gateway(settings, &store, &network)?;
+    let networks = networks(&plugins, &names, gateway, settings.mtu);
     let fetch = FetchConfig {
-        insecure_registries: args.insecure_registries.clone(),
+        insecure_registries: settings.insecure_registries.clone(),
         certs_dir: Some(PathBuf::from("/etc/docker/certs.d")),
         ..FetchConfig::default()
     };
+    let registries = Fetcher::new(fetch, handle);
     let fetcher = Arc::new(Sources {
-        fetcher: Fetcher::new(fetch, handle),
+        fetcher: registries.clone(),
         store: store.clone(),
     });
     let config = Config {
-        storage_driver: args.storage_driver.clone(),
+        storage_driver: settings.storage_driver.clone(),
         cpus: cpus(),
         resolv_conf: resolv_conf(),
-        user_namespace: args
+        user_namespace: settings
             .userns_remap
             .as_deref()
             .map_or_else(|| Ok(Vec::new()), subordinate::mapping)?,
@@ -70,15 +71,19 @@ pub fn build(args: &Args, handle: tokio::runtime::Handle) -> anyhow::Result<Daem
         sources,
         fetcher,
     )?;
-    Ok(Daemon {
+    let daemon = Daemon {
         engine: Arc::new(engine),
         hubs: Hubs::default(),
         told: std::sync::Mutex::default(),
         runtime,
-        id: daemon_id(&args.data_root)?,
+        id: daemon_id(&settings.data_root)?,
         plugins: describe(&plugins),
-        data_root: args.data_root.clone(),
-    })
+        data_root: settings.data_root.clone(),
+        settings: RwLock::new(Arc::new(settings.clone())),
+        registries,
+    };
+    daemon.engine.set_defaults(settings.defaults.clone());
+    Ok(daemon)
 }
 
 /// The folder of this program, where its companions are.
@@ -88,14 +93,14 @@ fn beside() -> anyhow::Result<PathBuf> {
 }
 
 fn runtime(
-    args: &Args,
+    settings: &Settings,
     names: &Names,
     bin: &Path,
     network: NetworkContext,
 ) -> anyhow::Result<Arc<Runtime>> {
     let config = bulkhead_runtime::Config {
-        data_root: args.data_root.clone(),
-        exec_root: args.exec_root.clone(),
+        data_root: settings.data_root.clone(),
+        exec_root: settings.exec_root.clone(),
         cgroup_parent: names.cgroup_parent.clone(),
         network,
         shim: bin.join("bulkhead-shim"),
@@ -105,16 +110,12 @@ fn runtime(
     ))
 }
 
-fn plugins(args: &Args, bin: &Path) -> anyhow::Result<PluginHost> {
-    let cache = args
-        .component_cache
-        .clone()
-        .unwrap_or_else(|| args.data_root.join("components"));
-    let mut options = Options::beside(bin, cache);
-    if args.plugin_dirs.is_empty() {
+fn plugins(settings: &Settings, bin: &Path) -> anyhow::Result<PluginHost> {
+    let mut options = Options::beside(bin, settings.component_cache.clone());
+    if settings.plugin_dirs.is_empty() {
         options.plugin_dirs.push(SYSTEM_PLUGINS.into());
     } else {
-        options.plugin_dirs = args.plugin_dirs.clone();
+        options.plugin_dirs = settings.plugin_dirs.clone();
     }
     PluginHost::open(options).context("starting the plugin host")
 }
@@ -170,15 +171,10 @@ fn networks(
 }
 
 /// The bridge's address: the one asked for, the one of last time, or a free one.
-fn gateway(args: &Args, store: &Store, network: &NetworkContext) -> anyhow::Result<Cidr> {
+fn gateway(settings: &Settings, store: &Store, network: &NetworkContext) -> anyhow::Result<Cidr> {
     const OWNER: &str = "network bridge";
     const KEY: &str = "gateway";
-    if let Some(bip) = args.bip {
-        if !bip.addr.is_ipv4() || bip.prefix > 29 || bip.addr == bip.network() {
-            bail!(
-                "--bip {bip} is not an address of a subnet with room for containers: use something like 10.10.0.1/24"
-            );
-        }
+    if let Some(bip) = settings.bip {
         return Ok(bip);
     }
     let kept = store

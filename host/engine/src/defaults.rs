@@ -17,6 +17,12 @@ pub struct Defaults {
     pub shm_size: u64,
     /// Set PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
+    /// Name servers.
+    pub dns: Vec<String>,
+    /// Resolver options.
+    pub dns_options: Vec<String>,
+    /// Search domains.
+    pub dns_search: Vec<String>,
 }
 
 impl Defaults {
@@ -37,6 +43,16 @@ impl Defaults {
         if spec.shm_size == 0 {
             spec.shm_size = self.shm_size;
         }
+        let resolver = [
+            (&mut spec.dns, &self.dns),
+            (&mut spec.dns_options, &self.dns_options),
+            (&mut spec.dns_search, &self.dns_search),
+        ];
+        for (own, default) in resolver {
+            if own.is_empty() {
+                own.clone_from(default);
+            }
+        }
         let decided = |option: &String| option.starts_with("no-new-privileges");
         if self.no_new_privileges && !spec.security_opt.iter().any(decided) {
             spec.security_opt.push("no-new-privileges".into());
@@ -56,6 +72,8 @@ mod tests {
             ulimits: vec![("nofile".into(), 10, 20), ("core".into(), 0, 0)],
             shm_size: 4096,
             no_new_privileges: true,
+            dns: vec!["192.0.2.1".into()],
+            ..Defaults::default()
         };
         let mut plain = ContainerSpec::default();
         defaults.complete(&mut plain);
@@ -63,6 +81,7 @@ mod tests {
         assert_eq!(plain.log_opts["max-size"], "1m");
         assert_eq!(plain.ulimits.len(), 2);
         assert_eq!(plain.security_opt, ["no-new-privileges"]);
+        assert_eq!(plain.dns, ["192.0.2.1"]);
 
         let mut own = ContainerSpec {
             log_driver: "json-file".into(),

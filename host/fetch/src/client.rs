@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use reqwest::{Certificate, Client, redirect};
 use tokio::runtime::Handle;
@@ -17,6 +17,7 @@ use crate::session::{Session, SessionRequest};
 #[derive(Debug)]
 pub struct Fetcher {
     pub(crate) config: FetchConfig,
+    insecure: RwLock<Arc<[String]>>,
     pub(crate) handle: Handle,
     pub(crate) tokens: TokenCache,
     clients: Mutex<HashMap<ClientKey, Client>>,
@@ -44,12 +45,27 @@ impl Fetcher {
         // Fails when a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Arc::new(Self {
+            insecure: RwLock::new(config.insecure_registries.as_slice().into()),
             config,
             handle,
             tokens: TokenCache::default(),
             clients: Mutex::default(),
             roots: OnceLock::new(),
         })
+    }
+
+    /// Replaces the list of insecure registries, for sessions from now on.
+    pub fn set_insecure_registries(&self, registries: &[String]) {
+        let mut insecure = self
+            .insecure
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *insecure = registries.into();
+    }
+
+    pub(crate) fn insecure_registries(&self) -> Arc<[String]> {
+        let insecure = self.insecure.read();
+        insecure.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A session with one registry for one plugin call or one pull.

@@ -325,15 +325,13 @@ impl Inner {
     }
 
     fn is_insecure(&self, authority: &str, literal: Option<IpAddr>) -> bool {
-        self.fetcher
-            .config
-            .insecure_registries
-            .iter()
-            .any(|insecure| match (insecure.parse::<Cidr>(), literal) {
+        self.fetcher.insecure_registries().iter().any(|insecure| {
+            match (insecure.parse::<Cidr>(), literal) {
                 (Ok(network), Some(address)) => network.contains(address),
                 (Ok(_), None) => false,
                 (Err(_), _) => insecure.eq_ignore_ascii_case(authority),
-            })
+            }
+        })
     }
 
     /// Whether a target other than the registry must have a public address:
