@@ -8,14 +8,14 @@ use std::str::FromStr;
 pub struct ApiVersion {
     /// Always 1 so far.
     pub major: u16,
-    /// 24 to 50.
+    /// 24 to 53.
     pub minor: u16,
 }
 
 /// The newest version spoken.
 pub const MAX: ApiVersion = ApiVersion {
     major: 1,
-    minor: 50,
+    minor: 53,
 };
 /// The oldest version spoken.
 pub const MIN: ApiVersion = ApiVersion {
@@ -115,7 +115,7 @@ mod tests {
         );
         assert_eq!(
             split_path("/v1.99/info").unwrap_err().to_string(),
-            "client version 1.99 is too new. Maximum supported API version is 1.50"
+            "client version 1.99 is too new. Maximum supported API version is 1.53"
         );
         for bad in ["/v1", "/v1.", "/v1.+4/", "/v99999999.1/"] {
             assert!(

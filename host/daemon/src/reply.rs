@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 
+use bulkhead_api::route::Method;
 use bulkhead_api::{ErrorBody, system, version};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{CONTENT_TYPE, HeaderValue, SERVER};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA, SERVER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -30,6 +31,22 @@ pub fn text(status: StatusCode, text: &'static str) -> Response<Body> {
         "text/plain; charset=utf-8",
         text.as_bytes().to_vec(),
     )
+}
+
+/// The answer to `/_ping`: clients learn from its headers what they speak to.
+pub fn ping(method: Method) -> Response<Body> {
+    let mut response = match method {
+        Method::Head => with_body(StatusCode::OK, "text/plain; charset=utf-8", Vec::new()),
+        _ => text(StatusCode::OK, "OK"),
+    };
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(CACHE_CONTROL, "no-cache, no-store, must-revalidate");
+    set(PRAGMA, "no-cache");
+    // There is no BuildKit: clients use the classic builder.
+    set(HeaderName::from_static("builder-version"), "1");
+    set(HeaderName::from_static("swarm"), "inactive");
+    response
 }
 
 /// No body.
@@ -67,7 +84,7 @@ pub fn brand(response: &mut Response<Body>) {
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(hyper::header::HeaderName::from_static(name), value);
+            headers.insert(HeaderName::from_static(name), value);
         }
     };
     set("api-version", &version::MAX.to_string());

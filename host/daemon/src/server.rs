@@ -82,13 +82,13 @@ async fn dispatch(
     daemon: &Arc<Daemon>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let (_version, path) = version::split_path(request.uri().path())?;
+    let (version, path) = version::split_path(request.uri().path())?;
     let method = Method::from_name(request.method().as_str()).ok_or(ApiError::NoSuchPage)?;
     let route = Route::find(method, path).ok_or(ApiError::NoSuchPage)?;
     let query = request.uri().query().unwrap_or_default().to_owned();
     let query = query.as_str();
     match route {
-        Route::Ping => Ok(reply::text(StatusCode::OK, "OK")),
+        Route::Ping => Ok(reply::ping(method)),
         Route::Version => routes::system::version(),
         Route::Info => routes::system::info(daemon).await,
         Route::ContainerCreate => routes::containers::create(daemon, query, request).await,
@@ -132,7 +132,8 @@ async fn dispatch(
         | Route::VolumePrune
         | Route::VolumeInspect(_)
         | Route::VolumeRemove(_) => Err(ApiError::Unsupported("this call on volumes")),
-        Route::Events | Route::DiskUsage | Route::Auth | Route::ImagePrune => {
+        Route::Events => routes::events::events(daemon, version, query, request.headers()),
+        Route::DiskUsage | Route::Auth | Route::ImagePrune => {
             Err(ApiError::Unsupported("this call"))
         }
         Route::BuildPrune => Ok(routes::system::build_prune()),

@@ -17,6 +17,10 @@ use crate::convert::create::BadRequest;
 pub enum ApiError {
     #[error("page not found")]
     NoSuchPage,
+    #[error("`since` time ({since}) cannot be after `until` time ({until})")]
+    SinceAfterUntil { since: String, until: String },
+    #[error(transparent)]
+    Moment(#[from] bulkhead_api::time::InvalidMoment),
     #[error("plugin \"{0}\" not found")]
     NoSuchPlugin(String),
     #[error(
@@ -72,6 +76,8 @@ impl ApiError {
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Engine(error) => of_kind(error.kind()),
             Self::Body(_)
+            | Self::SinceAfterUntil { .. }
+            | Self::Moment(_)
             | Self::Auth(_)
             | Self::Version(_)
             | Self::Query(_)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use bulkhead_model::image::Image;
 use tokio::sync::broadcast;
 
 use crate::container::Container;
@@ -113,6 +114,14 @@ impl Events {
         );
     }
 
+    /// Says that something happened to an image, which `id` means; its labels
+    /// come along, as in Docker.
+    pub fn image(&self, image: &Image, action: &str, id: &str, name: &str) {
+        let mut attributes = image.config.labels.clone();
+        attributes.insert("name".into(), name.to_owned());
+        self.record(Subject::Image, action.to_owned(), id, attributes);
+    }
+
     fn record(
         &self,
         subject: Subject,
@@ -135,6 +144,11 @@ impl Events {
         kept.push_back(event.clone());
         // Nobody listens: that is fine.
         let _ = self.live.send(event);
+    }
+
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.live.receiver_count()
     }
 
     /// What happened so far, oldest first, and all that happens from now on:

@@ -79,6 +79,7 @@ impl Engine {
             && record.tags.len() > 1
         {
             self.store.untag_image(name)?;
+            self.image_event(&record, "untag");
             return Ok(vec![ImageDeleted::Untagged(name.familiar())]);
         }
         if named.is_none() && record.tags.len() > 1 && !force {
@@ -96,9 +97,18 @@ impl Engine {
             .map(|r| ImageDeleted::Untagged(r.familiar()))
             .collect();
         self.store.delete_image(&record.image.id)?;
+        for _ in &record.tags {
+            self.image_event(&record, "untag");
+        }
+        self.image_event(&record, "delete");
         deleted.push(ImageDeleted::Deleted(record.image.id.clone()));
         deleted.extend(self.collect()?.into_iter().map(ImageDeleted::Deleted));
         Ok(deleted)
+    }
+
+    fn image_event(&self, record: &ImageRecord, action: &str) {
+        let id = record.image.id.as_str();
+        self.events.image(&record.image, action, id, id);
     }
 
     fn refuse_used(

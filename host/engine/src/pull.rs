@@ -99,9 +99,16 @@ impl Engine {
             request,
             held: Mutex::default(),
         };
-        fetch
+        let image = fetch
             .whole(&driver, tell)
-            .inspect_err(|error| fetch.gave_up(error, &driver))
+            .inspect_err(|error| fetch.gave_up(error, &driver))?;
+        self.events.image(
+            &image,
+            "pull",
+            &request.reference.familiar(),
+            &request.reference.familiar_name(),
+        );
+        Ok(image)
     }
 
     /// Which plugin and directory serve a request: a directory the user

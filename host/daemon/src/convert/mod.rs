@@ -1,6 +1,7 @@
 //! Between the wire's types and the engine's.
 
 pub mod create;
+pub mod events;
 pub mod images;
 pub mod inspect;
 pub mod list;
