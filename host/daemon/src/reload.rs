@@ -49,6 +49,7 @@ pub fn reload(flags: &Flags, daemon: &Daemon, level: &Level) {
         tracing::error!(%error, "changing what is logged");
     }
     daemon.engine.set_defaults(new.defaults.clone());
+    daemon.engine.set_mirrors(&new.registry_mirrors);
     daemon
         .registries
         .set_insecure_registries(&new.insecure_registries);

@@ -83,6 +83,7 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         registries,
     };
     daemon.engine.set_defaults(settings.defaults.clone());
+    daemon.engine.set_mirrors(&settings.registry_mirrors);
     Ok(daemon)
 }
 

@@ -119,6 +119,8 @@ pub struct Engine {
     pub events: events::Events,
     /// For containers that do not say otherwise.
     defaults: RwLock<Arc<defaults::Defaults>>,
+    /// Registries that are asked before Docker Hub, `host[:port]`.
+    mirrors: RwLock<Arc<[String]>>,
     /// Mounts decided by `create`, so that the `start` after it need not ask again.
     pub(crate) prepared: Mutex<HashMap<ContainerId, RootMount>>,
     /// Keeps two layings-out of the same chain apart.
@@ -155,6 +157,7 @@ impl Engine {
             containers,
             events: events::Events::default(),
             defaults: RwLock::default(),
+            mirrors: RwLock::default(),
             prepared: Mutex::default(),
             chains: lay_out::Chains::default(),
         })
@@ -171,6 +174,16 @@ impl Engine {
     /// The defaults for new containers.
     pub fn defaults(&self) -> Arc<defaults::Defaults> {
         let now = self.defaults.read();
+        now.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes which registries (`host[:port]`) are asked before Docker Hub.
+    pub fn set_mirrors(&self, mirrors: &[String]) {
+        *self.mirrors.write().unwrap_or_else(PoisonError::into_inner) = mirrors.into();
+    }
+
+    pub(crate) fn mirrors(&self) -> Arc<[String]> {
+        let now = self.mirrors.read();
         now.unwrap_or_else(PoisonError::into_inner).clone()
     }
 

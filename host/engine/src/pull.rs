@@ -19,6 +19,9 @@ use crate::error::EngineError;
 
 use queue::Queue;
 
+/// Docker Hub's name in references.
+const HUB: &str = "docker.io";
+
 /// Layers brought at the same time, as Docker.
 const AT_ONCE: usize = 3;
 
@@ -92,16 +95,30 @@ impl Engine {
             .storage_driver(request.storage_driver.as_deref())?
             .clone();
         let (source, directory) = self.source_of(request)?;
-        let fetch = Fetch {
-            engine: self,
-            source: &*source,
-            directory,
-            request,
-            held: Mutex::default(),
+        let fetch = |at: Reference| {
+            let fetch = Fetch {
+                engine: self,
+                source: &*source,
+                directory: directory.clone(),
+                request,
+                at,
+                held: Mutex::default(),
+            };
+            fetch
+                .whole(&driver, tell)
+                .inspect_err(|error| fetch.gave_up(error, &driver))
         };
-        let image = fetch
-            .whole(&driver, tell)
-            .inspect_err(|error| fetch.gave_up(error, &driver))?;
+        let mirrored = mirrored(&request.reference, &self.mirrors())
+            .into_iter()
+            .find_map(|at| match fetch(at.clone()) {
+                Ok(image) => Some(image),
+                Err(error) => {
+                    let error = bulkhead_model::error::message(&error);
+                    tracing::warn!(mirror = at.domain, error, "going on without this mirror");
+                    None
+                }
+            });
+        let image = mirrored.map_or_else(|| fetch(request.reference.clone()), Ok)?;
         self.events.image(
             &image,
             "pull",
@@ -196,6 +213,16 @@ impl Engine {
     }
 }
 
+/// The same image at each mirror: mirrors are Docker Hub's only, as with Docker.
+fn mirrored(reference: &Reference, mirrors: &[String]) -> Vec<Reference> {
+    let at = |mirror: &String| Reference {
+        domain: mirror.clone(),
+        ..reference.clone()
+    };
+    let of_hub = mirrors.iter().filter(|_| reference.domain == HUB);
+    of_hub.map(at).collect()
+}
+
 /// Variants of one architecture run each other's code more often than not.
 fn same_machine(wanted: &Platform, actual: &Platform) -> bool {
     (&wanted.os, &wanted.architecture) == (&actual.os, &actual.architecture)
@@ -207,6 +234,8 @@ struct Fetch<'a> {
     source: &'a dyn RegistrySource,
     directory: SourceDirectory,
     request: &'a PullRequest,
+    /// Where it is fetched from: what was asked for, or the same at a mirror.
+    at: Reference,
     /// The blobs it brought or found.
     held: Mutex<Vec<Held<'a>>>,
 }
@@ -266,19 +295,20 @@ impl Fetch<'_> {
     }
 
     fn session(&self) -> Result<Box<dyn FetchSession>, EngineError> {
-        let request = self.request;
-        Ok(self.engine.fetcher.session(
-            self.source,
-            &request.reference,
-            &self.directory,
-            request.credentials.as_ref(),
-        )?)
+        // Credentials are for the registry that was asked for, not for a mirror.
+        let itself = self.at.domain == self.request.reference.domain;
+        let credentials = self.request.credentials.as_ref().filter(|_| itself);
+        let session =
+            self.engine
+                .fetcher
+                .session(self.source, &self.at, &self.directory, credentials)?;
+        Ok(session)
     }
 
     /// The digest the reference names, and the image with its configuration;
     /// manifest and configuration are in the content store then.
     fn resolve(&self, session: &mut dyn FetchSession) -> Result<(Digest, Image), EngineError> {
-        let reference = &self.request.reference;
+        let reference = &self.at;
         let platform = self.request.platform.clone().unwrap_or_else(Platform::host);
         let found = self.source.resolve(session, reference, &platform)?;
         manifest::check_digest("manifest", &found.digest, &found.bytes)?;
@@ -319,7 +349,7 @@ impl Fetch<'_> {
         if self.engine.store.blobs().has(&blob.digest)? {
             return Ok(());
         }
-        let location = self.source.locate(session, &self.request.reference, blob)?;
+        let location = self.source.locate(session, &self.at, blob)?;
         Ok(session.download(&location, blob, progress)?)
     }
 

@@ -172,3 +172,29 @@ fn a_real_debian_runs_bash() {
     terminal.keys("exit 3\r");
     assert_eq!(terminal.wait(limit), Some(3));
 }
+
+#[test]
+fn a_mirror_serves_docker_hub_under_its_own_name() {
+    let (empty, mirror) = (Registry::start(), Registry::start());
+    let daemon = Daemon::builder()
+        .argument(&format!("--registry-mirror=http://{}", empty.address()))
+        .argument(&format!("--registry-mirror=http://{}", mirror.address()))
+        .start();
+    mirror.push("library/mirrored:1", &layered());
+    let pulled = daemon.bulkhead(&["pull", "mirrored:1"]).success();
+    assert!(
+        pulled.ends_with("docker.io/library/mirrored:1\n"),
+        "{pulled}"
+    );
+    let run = [
+        "run",
+        "--rm",
+        "--pull",
+        "never",
+        "mirrored:1",
+        "cat",
+        "/kept",
+    ];
+    assert_eq!(daemon.bulkhead(&run).success(), "2");
+    assert!(daemon.log().contains("going on without this mirror"));
+}
