@@ -21,6 +21,9 @@ pub enum InvalidFilter {
     /// The call has no such filter.
     #[error("invalid filter '{0}'")]
     Unknown(String),
+    /// A value that the filter cannot have.
+    #[error("invalid filter '{0}={1}'")]
+    Value(&'static str, String),
 }
 
 impl Filters {

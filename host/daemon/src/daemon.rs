@@ -82,10 +82,7 @@ impl Daemon {
         if all.iter().any(|c| c.record().state.is_running()) {
             return;
         }
-        let networks = self.engine.networks.values();
-        let bridges: Vec<_> = networks
-            .filter_map(|n| n.config.interface.clone())
-            .collect();
+        let bridges = self.engine.networks.interfaces();
         if let Err(error) = self.runtime.retire(&bridges) {
             tracing::warn!(
                 error = bulkhead_model::error::message(&error),

@@ -120,13 +120,13 @@ async fn dispatch(
         | Route::ExecStart(_)
         | Route::ExecResize(_)
         | Route::ExecInspect(_) => Err(ApiError::Unsupported("exec")),
-        Route::NetworkList
-        | Route::NetworkCreate
-        | Route::NetworkPrune
-        | Route::NetworkInspect(_)
-        | Route::NetworkConnect(_)
-        | Route::NetworkDisconnect(_)
-        | Route::NetworkRemove(_) => Err(ApiError::Unsupported("this call on networks")),
+        Route::NetworkList => routes::networks::list(daemon, query).await,
+        Route::NetworkCreate => routes::networks::create(daemon, request).await,
+        Route::NetworkPrune => routes::networks::prune(daemon, query).await,
+        Route::NetworkInspect(id) => routes::networks::inspect(daemon, id, query).await,
+        Route::NetworkConnect(id) => routes::networks::connect(daemon, id, request).await,
+        Route::NetworkDisconnect(id) => routes::networks::disconnect(daemon, id, request).await,
+        Route::NetworkRemove(id) => routes::networks::remove(daemon, id).await,
         Route::VolumeList
         | Route::VolumeCreate
         | Route::VolumePrune

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use anyhow::{Context, bail};
-use bulkhead_engine::{Config, Embedded, Engine, Network, Sources as EngineSources};
+use bulkhead_engine::{Config, Embedded, Engine, Networks, Sources as EngineSources};
 use bulkhead_fetch::{FetchConfig, Fetcher};
 use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::network::{Cidr, NetworkConfig};
@@ -41,7 +41,13 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         .collect();
     check_default_driver(&storage, &settings.storage_driver, &runtime)?;
     let gateway = gateway(settings, &store, &network)?;
-    let networks = networks(&plugins, &names, gateway, settings.mtu);
+    let drivers = plugins
+        .network_drivers()
+        .into_iter()
+        .map(|d| (d.driver_name().to_owned(), d))
+        .collect();
+    let own = own_networks(&names, gateway, settings.mtu);
+    let networks = Networks::load(store.clone(), drivers, own.into(), settings.mtu)?;
     let fetch = FetchConfig {
         insecure_registries: settings.insecure_registries.clone(),
         certs_dir: Some(PathBuf::from("/etc/docker/certs.d")),
@@ -139,13 +145,9 @@ fn check_default_driver(
         .with_context(|| format!("the storage driver \"{name}\" cannot be used here"))
 }
 
-fn networks(
-    plugins: &PluginHost,
-    names: &Names,
-    gateway: Cidr,
-    mtu: u32,
-) -> BTreeMap<String, Network> {
-    let config = |name: &str| {
+/// The networks that every daemon has.
+fn own_networks(names: &Names, gateway: Cidr, mtu: u32) -> [NetworkConfig; 3] {
+    ["bridge", "host", "none"].map(|name| {
         let bridged = name == "bridge";
         NetworkConfig {
             name: name.to_owned(),
@@ -153,22 +155,7 @@ fn networks(
             gateway: bridged.then_some(gateway),
             mtu,
         }
-    };
-    let known = plugins
-        .network_drivers()
-        .into_iter()
-        .filter(|d| matches!(d.driver_name(), "bridge" | "host" | "none"));
-    known
-        .map(|driver| {
-            (
-                driver.driver_name().to_owned(),
-                Network {
-                    config: config(driver.driver_name()),
-                    driver,
-                },
-            )
-        })
-        .collect()
+    })
 }
 
 /// The bridge's address: the one asked for, the one of last time, or a free one.

@@ -13,6 +13,8 @@ pub struct Pools(Mutex<BTreeMap<String, Pool>>);
 #[derive(Debug)]
 struct Pool {
     gateway: Cidr,
+    /// What is leased to those who want no particular address.
+    range: Option<Cidr>,
     leased: BTreeSet<Ipv4Addr>,
 }
 
@@ -20,14 +22,38 @@ impl Pools {
     /// Makes a network's pool out of its gateway's subnet. The gateway, the
     /// network and the broadcast address are never leased.
     pub fn add(&self, network: &str, gateway: Cidr) {
+        self.add_with_range(network, gateway, None);
+    }
+
+    /// Like [`Pools::add`]; who wants no particular address gets one of
+    /// `range`, which lies in the subnet.
+    pub fn add_with_range(&self, network: &str, gateway: Cidr, range: Option<Cidr>) {
         let pool = Pool {
             gateway,
+            range,
             leased: BTreeSet::new(),
         };
         self.0
             .lock()
             .expect("pool lock")
             .insert(network.to_owned(), pool);
+    }
+
+    /// Forgets a network's pool; not while any endpoint has an address of it.
+    pub fn remove_unused(&self, network: &str) -> bool {
+        let mut pools = self.0.lock().expect("pool lock");
+        let unused = pools.get(network).is_none_or(|pool| pool.leased.is_empty());
+        if unused {
+            pools.remove(network);
+        }
+        unused
+    }
+
+    /// Whether an endpoint has `addr`.
+    pub fn is_leased(&self, network: &str, addr: IpAddr) -> bool {
+        let pools = self.0.lock().expect("pool lock");
+        let leased = pools.get(network).map(|pool| &pool.leased);
+        leased.is_some_and(|l| matches!(addr, IpAddr::V4(addr) if l.contains(&addr)))
     }
 }
 
@@ -52,7 +78,12 @@ impl Pool {
             Some(IpAddr::V4(addr)) => Some(u32::from(addr))
                 .filter(|n| (first..=last).contains(n) && free(*n, &self.leased)),
             Some(IpAddr::V6(_)) => None,
-            None => (first..=last).find(|n| free(*n, &self.leased)),
+            None => (first..=last)
+                .filter(|n| {
+                    let addr = IpAddr::V4(Ipv4Addr::from(*n));
+                    self.range.is_none_or(|range| range.contains(addr))
+                })
+                .find(|n| free(*n, &self.leased)),
         }?;
         self.leased.insert(chosen.into());
         Some(IpAddr::V4(chosen.into()))

@@ -1,6 +1,6 @@
 //! A container as the engine keeps it: the record, and who waits for it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use bulkhead_model::container::State;
 use bulkhead_model::process::ExitStatus;
@@ -46,8 +46,12 @@ pub struct Container {
     /// Where it is in its life.
     #[serde(with = "StateRecord")]
     pub state: State,
-    /// Its address and ports while it runs.
-    pub endpoint: Option<Endpoint>,
+    /// The networks it belongs to; the first is its network mode's.
+    #[serde(default)]
+    pub networks: Vec<Membership>,
+    /// Its addresses and ports while it runs, one entry a network.
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
     /// What the plugins were that made its root filesystem and its network.
     pub rootfs_plugin: Option<PluginRecord>,
     /// See `rootfs_plugin`.
@@ -69,11 +73,30 @@ pub struct Mount {
     pub read_only: bool,
 }
 
-/// A container's connection to its network.
+/// That a container belongs to a network, whether it runs or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The network's id.
+    pub network: String,
+    /// Its name.
+    pub name: String,
+    /// Names the container answers to on it, beside its own.
+    pub aliases: Vec<String>,
+    /// The address the user chose.
+    pub address: Option<Ipv4Addr>,
+}
+
+/// A running container's connection to one network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
+    /// 64 hex digits, new with every start.
+    pub id: String,
     /// The network's name.
     pub network: String,
+    /// The network's id.
+    pub network_id: String,
+    /// The interface inside.
+    pub interface: Option<String>,
     /// Leased addresses.
     pub addresses: Vec<IpAddr>,
     /// The gateway.
@@ -115,6 +138,11 @@ impl Container {
     /// Its writable snapshot.
     pub fn snapshot(&self) -> SnapshotKey {
         SnapshotKey::of_container(&self.id)
+    }
+
+    /// The ports that are published while it runs.
+    pub fn published_ports(&self) -> impl Iterator<Item = &PortSpec> {
+        self.endpoints.iter().flat_map(|e| &e.ports)
     }
 
     /// The snapshots of its image's layers, nearest first.

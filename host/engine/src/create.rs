@@ -36,6 +36,7 @@ impl Engine {
         let _held = self.lay_out(&image, &driver)?;
         let id = random_id();
         let mut record = new_record(&id, spec, &image, driver.driver_name())?;
+        record.networks = self.memberships(&record.spec)?;
         record.rootfs_plugin = Some(driver.identity().into());
         self.describe_plugins(&mut record);
         self.make_volumes(&mut record, &image)?;
@@ -87,7 +88,7 @@ impl Engine {
         limits::resources(&spec.limits, self.config.cpus)?;
         capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
         plan::user_namespace(spec, &self.config.user_namespace)?;
-        self.network(&spec.network)?;
+        self.memberships(spec)?;
         Ok(())
     }
 
@@ -98,7 +99,8 @@ impl Engine {
             return;
         }
         let network = self
-            .network(&record.spec.network)
+            .networks
+            .find(&record.spec.network)
             .ok()
             .map(|n| PluginRecord::from(n.driver.identity()));
         let plugins = [
@@ -186,7 +188,8 @@ fn new_record(
             .map(|l| l.chain_id.hex().to_owned())
             .collect(),
         state: State::Created,
-        endpoint: None,
+        networks: Vec::new(),
+        endpoints: Vec::new(),
         rootfs_plugin: None,
         network_plugin: None,
         exits: 0,

@@ -27,6 +27,64 @@ pub enum EngineError {
     UnknownStorageDriver { name: String, known: String },
     #[error("network {0} not found")]
     NoSuchNetwork(String),
+    #[error("network {name} is ambiguous ({matches} matches found based on ID prefix)")]
+    AmbiguousNetwork { name: String, matches: usize },
+    #[error("network with name {0} already exists")]
+    NetworkNameInUse(String),
+    #[error("invalid network name: {0:?}")]
+    InvalidNetworkName(String),
+    #[error("operation is not permitted on predefined {0} network")]
+    PredefinedNetwork(String),
+    #[error("{0} is a pre-defined network and cannot be removed")]
+    RemovePredefined(String),
+    #[error("only one instance of \"{0}\" network is allowed")]
+    SingleNetwork(String),
+    #[error("plugin \"{0}\" not found")]
+    NoSuchPlugin(String),
+    #[error("error while removing network: network {name} id {id} has active endpoints")]
+    NetworkInUse { name: String, id: String },
+    #[error("Pool overlaps with other one on this address space")]
+    PoolOverlaps,
+    #[error("invalid subnet")]
+    Subnet(#[source] bulkhead_model::network::InvalidCidr),
+    #[error("subnet {0} has no room for containers: use a prefix of 30 or less")]
+    SmallSubnet(bulkhead_model::network::Cidr),
+    #[error("failed to allocate gateway ({0}): Requested address is out of range")]
+    Gateway(String),
+    #[error("address range {range} is not part of subnet {subnet}")]
+    RangeOutsideSubnet {
+        range: bulkhead_model::network::Cidr,
+        subnet: bulkhead_model::network::Cidr,
+    },
+    #[error("{0} is not supported by the bridge driver")]
+    NetworkOption(String),
+    #[error("invalid MTU \"{0}\": expected 68 to 65535")]
+    NetworkMtu(String),
+    #[error(
+        "container cannot be connected to multiple networks with one of the networks in private ({0}) mode"
+    )]
+    ExclusiveNetwork(String),
+    #[error("network-scoped alias is supported only for containers in user defined networks")]
+    AliasesOnPredefined,
+    #[error("user specified IP address is supported on user defined networks only")]
+    AddressOnPredefined,
+    #[error(
+        "user specified IP address is supported only when connecting to networks with user configured subnets"
+    )]
+    AddressWithoutSubnet,
+    #[error("address {address} is not in the subnet of network {network}")]
+    AddressOutsideSubnet {
+        address: std::net::Ipv4Addr,
+        network: String,
+    },
+    #[error("Address already in use")]
+    AddressInUse,
+    #[error("endpoint with name {container} already exists in network {network}")]
+    AlreadyConnected { container: String, network: String },
+    #[error("container {container} is not connected to network {network}")]
+    NotConnected { container: String, network: String },
+    #[error("container cannot be disconnected from host network or connected to host network")]
+    LeaveHostNetwork,
     #[error("network driver \"{0}\" is not installed")]
     NoNetworkDriver(String),
     #[error("conflicting options: port publishing and the container type network mode")]
@@ -140,8 +198,21 @@ impl Kind for EngineError {
     fn kind(&self) -> ErrorKind {
         use EngineError as E;
         match self {
-            E::NoSuchContainer(_) | E::NoSuchImage(_) | E::NoSuchNetwork(_) => ErrorKind::NotFound,
+            E::NoSuchContainer(_)
+            | E::NoSuchImage(_)
+            | E::NoSuchNetwork(_)
+            | E::NoSuchPlugin(_) => ErrorKind::NotFound,
+            E::PredefinedNetwork(_)
+            | E::RemovePredefined(_)
+            | E::SingleNetwork(_)
+            | E::NetworkInUse { .. }
+            | E::PoolOverlaps
+            | E::ExclusiveNetwork(_)
+            | E::AddressInUse
+            | E::AlreadyConnected { .. }
+            | E::LeaveHostNetwork => ErrorKind::Forbidden,
             E::NameInUse { .. }
+            | E::NetworkNameInUse(_)
             | E::NotRunning { .. }
             | E::StillRunning { .. }
             | E::ImageNamedByContainer { .. }
@@ -162,6 +233,19 @@ impl Kind for EngineError {
             E::Runtime(e) => e.kind(),
             E::Store(e) => e.kind(),
             E::AmbiguousPrefix(_)
+            | E::AmbiguousNetwork { .. }
+            | E::InvalidNetworkName(_)
+            | E::Subnet(_)
+            | E::SmallSubnet(_)
+            | E::Gateway(_)
+            | E::RangeOutsideSubnet { .. }
+            | E::NetworkOption(_)
+            | E::NetworkMtu(_)
+            | E::AliasesOnPredefined
+            | E::AddressOnPredefined
+            | E::AddressWithoutSubnet
+            | E::AddressOutsideSubnet { .. }
+            | E::NotConnected { .. }
             | E::InvalidName(_)
             | E::NoCommand
             | E::UnknownStorageDriver { .. }

@@ -30,7 +30,7 @@ impl Engine {
                 status,
                 error: String::new(),
             };
-            record.endpoint = None;
+            record.endpoints.clear();
             record.exits += 1;
         })?;
         // After the record: the shim's, which is the only other one, goes with it.
@@ -44,9 +44,8 @@ impl Engine {
         if let Err(error) = self.runtime.cleanup(&record.id) {
             tracing::warn!(container = %record.id, %error, "cleaning up after a container");
         }
-        if let Some(endpoint) = &record.endpoint {
-            self.release(&endpoint.network, &endpoint.addresses);
-        }
+        self.unwire(&record.endpoints);
+        self.say_endpoints(record, "disconnect");
     }
 }
 

@@ -26,6 +26,7 @@ mod exited;
 mod images;
 mod lay_out;
 mod logs;
+pub mod networks;
 mod pull;
 mod recover;
 mod remove;
@@ -38,8 +39,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bulkhead_model::ContainerId;
-use bulkhead_model::driver::{NetworkDriver, StorageDriver};
-use bulkhead_model::network::NetworkConfig;
+use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::process::{IdMap, Runtime};
 use bulkhead_model::registry::{Fetcher, RegistrySource};
 use bulkhead_model::storage::RootMount;
@@ -49,6 +49,7 @@ pub use create::Created;
 pub use error::EngineError;
 pub use images::{ImageDeleted, ImageListed};
 pub use logs::{LogLine, LogQuery};
+pub use networks::{Network, Networks};
 pub use pull::{Progress, PullEvent, PullRequest};
 pub use recover::Recovered;
 pub use start::Started;
@@ -65,14 +66,6 @@ pub struct Config {
     /// The user namespace of containers that do not ask for the host's;
     /// empty: none has one.
     pub user_namespace: Vec<IdMap>,
-}
-
-/// One network and the driver that wires it.
-pub struct Network {
-    /// Its settings.
-    pub config: NetworkConfig,
-    /// Its driver.
-    pub driver: Arc<dyn NetworkDriver>,
 }
 
 /// The plugins that bring images.
@@ -105,8 +98,8 @@ pub struct Engine {
     pub runtime: Arc<dyn Runtime>,
     /// Storage drivers by short name.
     pub storage: BTreeMap<String, Arc<dyn StorageDriver>>,
-    /// Networks by name.
-    pub networks: BTreeMap<String, Network>,
+    /// All networks.
+    pub networks: Networks,
     /// Where images come from.
     pub sources: Sources,
     /// Opens registry sessions and brings blobs.
@@ -134,14 +127,19 @@ impl Engine {
         store: Arc<Store>,
         runtime: Arc<dyn Runtime>,
         storage: BTreeMap<String, Arc<dyn StorageDriver>>,
-        networks: BTreeMap<String, Network>,
+        networks: Networks,
         sources: Sources,
         fetcher: Arc<dyn Fetcher>,
     ) -> Result<Self, EngineError> {
         let pools = address_pool::Pools::default();
-        for network in networks.values() {
+        for network in networks.all() {
             if let Some(gateway) = network.config.gateway {
-                pools.add(&network.config.name, gateway);
+                let range = network
+                    .record
+                    .ip_range
+                    .as_ref()
+                    .and_then(|r| r.parse().ok());
+                pools.add_with_range(&network.config.name, gateway, range);
             }
         }
         let containers = containers::Containers::load(store.clone())?;

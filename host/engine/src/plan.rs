@@ -11,8 +11,9 @@ use bulkhead_model::resources::Rlimit;
 use bulkhead_model::storage::{OverlayOption, RootMount};
 
 use crate::capabilities;
-use crate::container::{Container, Endpoint};
+use crate::container::Container;
 use crate::error::EngineError;
+use crate::networks::Wiring;
 use crate::spec::ContainerSpec;
 use crate::{files, limits};
 
@@ -22,7 +23,7 @@ const DEFAULT_LOG_FILES: u32 = 3;
 
 /// What of the host a plan depends on.
 #[derive(Debug)]
-pub struct HostFacts<'a> {
+pub(crate) struct HostFacts<'a> {
     /// Processors.
     pub cpus: u64,
     /// The host's resolv.conf.
@@ -32,17 +33,16 @@ pub struct HostFacts<'a> {
 }
 
 /// The plan for one start.
-pub fn container(
+pub(crate) fn container(
     container: &Container,
     rootfs: RootMount,
-    endpoint: Option<&Endpoint>,
-    namespace: NetworkNamespace,
+    wiring: &Wiring,
     host: &HostFacts<'_>,
 ) -> Result<ContainerPlan, EngineError> {
     let spec = &container.spec;
     let security = security_options(&spec.security_opt)?;
-    let addr = endpoint.and_then(|e| e.addresses.first().copied());
-    let in_host_network = namespace == NetworkNamespace::Host;
+    let addr = (wiring.endpoints.first()).and_then(|e| e.addresses.first().copied());
+    let in_host_network = wiring.plan.namespace == NetworkNamespace::Host;
     Ok(ContainerPlan {
         id: container.id.clone(),
         storage_driver: container.storage_driver.clone(),

@@ -10,19 +10,20 @@
 //! ```
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::container::State;
 use bulkhead_model::error::{Failure, message};
-use bulkhead_model::network::{AddressPool, NetworkNamespace, NetworkPlan, NetworkStep};
+use bulkhead_model::network::{AddressPool, NetworkNamespace};
 use bulkhead_model::process::{ExitStatus, Running};
 
-use crate::container::{Container, Endpoint};
+use crate::container::{Container, Endpoint, Membership};
 use crate::containers::Entry;
 use crate::error::EngineError;
-use crate::start::port_spec;
-use crate::{Engine, now};
+use crate::networks::published;
+use crate::{Engine, now, random_id};
 
 /// A container that still runs; the daemon follows its shim again.
 #[derive(Debug)]
@@ -81,14 +82,14 @@ impl Engine {
     /// Takes over a container that runs. When the last engine ended before it
     /// wrote that down, the record is completed from what the runtime knows.
     fn adopt(&self, entry: &Arc<Entry>, record: &Container, pid: u32) -> Result<(), EngineError> {
-        let endpoint = if record.state.is_running() {
-            record.endpoint.clone()
+        let endpoints = if record.state.is_running() {
+            record.endpoints.clone()
         } else {
-            let endpoint = self.endpoint_again(record);
-            self.set_running(entry, pid, endpoint.clone())?;
-            endpoint
+            let endpoints = self.endpoints_again(record);
+            self.set_running(entry, pid, endpoints.clone())?;
+            endpoints
         };
-        for endpoint in endpoint.iter() {
+        for endpoint in &endpoints {
             for addr in &endpoint.addresses {
                 self.pools.allocate(&endpoint.network, Some(*addr));
             }
@@ -96,34 +97,46 @@ impl Engine {
         Ok(())
     }
 
-    fn endpoint_again(&self, record: &Container) -> Option<Endpoint> {
-        let network = self.network(&record.spec.network).ok()?;
-        let plan = self.runtime.noted_network(&record.id)?;
+    /// What an engine that ended too early did not write down. An address
+    /// tells its network: no two networks share a subnet.
+    fn endpoints_again(&self, record: &Container) -> Vec<Endpoint> {
+        let Some(plan) = self.runtime.noted_network(&record.id) else {
+            return Vec::new();
+        };
         if plan.namespace == NetworkNamespace::Host {
-            return None;
+            return Vec::new();
         }
-        let gateway = network.config.gateway;
-        Some(Endpoint {
-            network: network.config.name.clone(),
-            ports: published(&plan),
-            addresses: plan.leases,
-            gateway: gateway.map(|g| g.addr),
-            prefix: gateway.map_or(0, |g| g.prefix),
-        })
+        let again = |(nth, member): (usize, &Membership)| {
+            let network = self.networks.find(&member.network).ok()?;
+            let gateway = network.config.gateway;
+            let own = |addr: &&IpAddr| gateway.is_some_and(|g| g.contains(**addr));
+            Some(Endpoint {
+                id: random_id().to_string(),
+                network: network.record.name.clone(),
+                network_id: network.record.id.clone(),
+                interface: gateway.map(|_| format!("eth{nth}")),
+                ports: published(&plan, gateway),
+                addresses: plan.leases.iter().filter(own).copied().collect(),
+                gateway: gateway.map(|g| g.addr),
+                prefix: gateway.map_or(0, |g| g.prefix),
+            })
+        };
+        let members = record.networks.iter().enumerate();
+        members.filter_map(again).collect()
     }
 
     fn set_running(
         &self,
         entry: &Arc<Entry>,
         pid: u32,
-        endpoint: Option<Endpoint>,
+        endpoints: Vec<Endpoint>,
     ) -> Result<(), EngineError> {
         self.containers.update(entry, |record| {
             record.state = State::Running {
                 started_at: now(),
                 pid,
             };
-            record.endpoint = endpoint;
+            record.endpoints = endpoints;
         })?;
         entry.set_phase(|p| p.running = true);
         Ok(())
@@ -146,7 +159,7 @@ impl Engine {
             }
             (_, Some(recorded)) => {
                 tracing::info!(container = %record.id, "started and ended while no engine ran");
-                self.set_running(entry, 0, None)?;
+                self.set_running(entry, 0, Vec::new())?;
                 self.exited(&record.id, recorded)
             }
             (_, None) => self.ended_before(record),
@@ -170,12 +183,4 @@ fn lost() -> ExitStatus {
         oom_killed: false,
         finished_at: now(),
     }
-}
-
-fn published(plan: &NetworkPlan) -> Vec<crate::spec::PortSpec> {
-    let port = |step: &NetworkStep| match step {
-        NetworkStep::Publish { mapping, .. } => Some(port_spec(mapping)),
-        _ => None,
-    };
-    plan.steps.iter().filter_map(port).collect()
 }

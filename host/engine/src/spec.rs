@@ -38,8 +38,12 @@ pub struct ContainerSpec {
     pub stop_timeout: Option<i64>,
     /// The storage driver; the daemon's default when absent.
     pub storage_driver: Option<String>,
-    /// `bridge` (or `default`), `host`, `none`.
+    /// The network mode: `bridge` (or `default`), `host`, `none`, or a
+    /// network's name or id.
     pub network: String,
+    /// What was asked of the container's places in networks, the mode's among them.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointSpec>,
     /// Published ports.
     pub ports: Vec<PortSpec>,
     /// Publish every port the image exposes.
@@ -95,6 +99,17 @@ pub struct ContainerSpec {
     pub config_json: String,
     /// The request's `HostConfig` as it came, for `inspect`.
     pub host_config_json: String,
+}
+
+/// What is asked of a container's place in a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointSpec {
+    /// The network's name or id.
+    pub network: String,
+    /// Names the container answers to on it, beside its own.
+    pub aliases: Vec<String>,
+    /// An address of the network's subnet.
+    pub address: Option<Ipv4Addr>,
 }
 
 /// One published port.

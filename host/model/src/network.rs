@@ -180,6 +180,12 @@ pub enum NetworkStep {
         /// The gateway address.
         addr: Cidr,
     },
+    /// Nothing is forwarded between the bridge and any other interface. The
+    /// host orders it for internal networks, whatever their driver decided.
+    Isolate {
+        /// The network's interface.
+        bridge: IfName,
+    },
     /// A veth pair with one end in the container's namespace.
     Veth {
         /// The name inside, such as `eth0`.

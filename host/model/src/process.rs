@@ -216,6 +216,25 @@ pub trait Runtime: Send + Sync {
     /// The network plan a container was started with, as far as it outlives
     /// the start: leases, links, published ports. `None` when it was not.
     fn noted_network(&self, id: &ContainerId) -> Option<crate::network::NetworkPlan>;
+    /// A subnet that no address, route or name server of the host is in and
+    /// that overlaps none of `used`, as its gateway's address with the prefix.
+    fn free_subnet(
+        &self,
+        used: &[crate::network::Cidr],
+    ) -> Result<crate::network::Cidr, crate::error::Failure>;
+    /// Takes a network's bridge and its packet-filter entries away; missing
+    /// ones are fine.
+    fn remove_network(&self, bridge: &crate::network::IfName) -> Result<(), crate::error::Failure>;
+    /// Carries out one more network's plan, without published ports, for a
+    /// container that runs.
+    fn connect(
+        &self,
+        id: &ContainerId,
+        network: &crate::network::NetworkPlan,
+    ) -> Result<(), crate::error::Failure>;
+    /// Takes the interface `inner` away from a container that runs, and the
+    /// ports that are forwarded to its addresses.
+    fn disconnect(&self, id: &ContainerId, inner: &str) -> Result<(), crate::error::Failure>;
     /// Connects to the shim of a container that runs, after a restart of the
     /// engine, and writes again what the packet filter lost of it.
     fn reconnect(&self, id: &ContainerId) -> Result<Running, crate::error::Failure>;

@@ -9,7 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bulkhead_model::ErrorKind;
 use bulkhead_model::error::Kind;
-use bulkhead_model::network::NetworkPlan;
+use bulkhead_model::network::{IfName, NetworkPlan};
 use bulkhead_sys::path::{OFlag, open_beneath};
 
 use crate::error::RuntimeError;
@@ -86,6 +86,16 @@ pub(crate) fn restore_noted(
 pub(crate) fn detach_unknown(endpoint: &str, context: &NetworkContext) -> Result<(), RuntimeError> {
     let everything = "veth eth0\npublish eth0 tcp 0.0.0.0 0 0 0.0.0.0\n";
     detach(&note::read(everything), endpoint, context)
+}
+
+/// Takes one link and its published ports away from an endpoint that goes on.
+pub(crate) fn detach_link(
+    plan: &NetworkPlan,
+    endpoint: &str,
+    link: &IfName,
+    context: &NetworkContext,
+) -> Result<(), RuntimeError> {
+    network::detach_link(plan, endpoint, link, context).map_err(failed)
 }
 
 fn unreadable(source: std::io::Error) -> RuntimeError {

@@ -44,7 +44,7 @@ mod tests;
 
 pub use bridge::remove_network;
 pub use context::NetworkContext;
-pub use endpoint::{Attached, Connection, attach, attach_in, detach, restore};
+pub use endpoint::{Attached, Connection, attach, attach_in, detach, detach_link, restore};
 pub use error::NetworkError;
 pub use firewall::Published;
 pub use ports::{PortReservation, endpoints, free_port, published};

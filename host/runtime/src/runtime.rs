@@ -1,6 +1,7 @@
 //! The runtime: one structure over descriptors, one file per operation.
 
 mod mounts;
+mod networks;
 mod operations;
 mod recovery;
 mod retire;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::error::Failure;
-use bulkhead_model::network::NetworkPlan;
+use bulkhead_model::network::{Cidr, IfName, NetworkPlan};
 use bulkhead_model::process::{ContainerPlan, ExitStatus, Running, Stats};
 use bulkhead_model::resources::Resources;
 use bulkhead_model::storage::{RootMount, StoragePlan};
@@ -145,6 +146,22 @@ impl process::Runtime for Runtime {
     ) -> Result<Running, Failure> {
         self.start_container(plan, network, attach)
             .map_err(Failure::new)
+    }
+
+    fn free_subnet(&self, used: &[Cidr]) -> Result<Cidr, Failure> {
+        crate::network::pick_subnet(used, &self.network).map_err(Failure::new)
+    }
+
+    fn remove_network(&self, bridge: &IfName) -> Result<(), Failure> {
+        crate::network::remove_network(bridge, &self.network).map_err(Failure::new)
+    }
+
+    fn connect(&self, id: &ContainerId, network: &NetworkPlan) -> Result<(), Failure> {
+        self.connect_running(id, network).map_err(Failure::new)
+    }
+
+    fn disconnect(&self, id: &ContainerId, inner: &str) -> Result<(), Failure> {
+        self.disconnect_running(id, inner).map_err(Failure::new)
     }
 
     fn reconnect(&self, id: &ContainerId) -> Result<Running, Failure> {

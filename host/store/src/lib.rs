@@ -1,5 +1,5 @@
 //! What bulkhead keeps on disk: blobs, unpacked layers and the records about
-//! images, containers, volumes and plugins.
+//! images, containers, volumes, networks and plugins.
 //!
 //! ```text
 //! <data root>            0711
@@ -27,6 +27,7 @@ mod images;
 mod layers;
 mod leases;
 pub mod manifest;
+mod networks;
 mod plugin_state;
 mod store;
 pub mod stream;
@@ -40,5 +41,6 @@ pub use error::StoreError;
 pub use images::{ImageRecord, NewImage, Untagged};
 pub use layers::LaidOut;
 pub use leases::Lease;
+pub use networks::NetworkRow;
 pub use store::Store;
 pub use volumes::VolumeRow;

@@ -31,6 +31,9 @@ pub enum BadRequest {
     /// A host address that is not IPv4.
     #[error("invalid host address \"{0}\": expected an IPv4 address")]
     HostAddress(String),
+    /// A container's address.
+    #[error("invalid IPv4 address: {0}")]
+    Address(String),
     /// A mode with a word nobody knows.
     #[error("invalid {what} mode: {mode}")]
     Mode {
@@ -78,6 +81,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         stop_timeout: config.stop_timeout,
         storage_driver: Some(host.storage_driver.clone()).filter(|s| !s.is_empty()),
         network: network.to_owned(),
+        endpoints: super::networks::endpoints(&request.networking_config)?,
         ports: ports(&host.port_bindings)?,
         publish_all: host.publish_all_ports,
         mounts: mounts(config, host)?,

@@ -6,8 +6,9 @@ use bulkhead_api::container::{
     ContainerConfig, ContainerInspect, ContainerState, EmptyObject, GraphDriver, HostConfig,
     MountPoint, NetworkSettings,
 };
-use bulkhead_api::network::{EndpointSettings, PortBinding, PortMap};
-use bulkhead_engine::container::{Container, Endpoint, Mount};
+use bulkhead_api::network::{EndpointIpam, EndpointSettings, PortBinding, PortMap};
+use bulkhead_engine::container::{Container, Endpoint, Membership, Mount};
+use bulkhead_engine::networks::names;
 use bulkhead_engine::spec::ContainerSpec;
 use bulkhead_model::container::State;
 use bulkhead_model::image::ImageConfig;
@@ -164,52 +165,68 @@ pub fn mount_point(mount: &Mount) -> MountPoint {
 }
 
 fn network_settings(record: &Container) -> NetworkSettings {
-    let Some(endpoint) = &record.endpoint else {
-        let name = if record.spec.network.is_empty() {
-            "bridge"
-        } else {
-            &record.spec.network
-        };
-        let networks = [(name.to_owned(), EndpointSettings::default())].into();
-        return NetworkSettings {
-            networks,
-            ..NetworkSettings::default()
-        };
-    };
-    let settings = endpoint_settings(endpoint, record.id.as_str());
+    let networks = endpoints(record);
+    let default = networks.get("bridge").cloned().unwrap_or_default();
     NetworkSettings {
-        sandbox_id: record.id.to_string(),
-        ports: port_map(endpoint),
-        endpoint_id: settings.endpoint_id.clone(),
-        gateway: settings.gateway.clone(),
-        ip_address: settings.ip_address.clone(),
-        ip_prefix_len: settings.ip_prefix_len,
-        mac_address: settings.mac_address.clone(),
-        networks: [(endpoint.network.clone(), settings)].into(),
+        sandbox_id: if record.endpoints.is_empty() {
+            String::new()
+        } else {
+            record.id.to_string()
+        },
+        ports: port_map(record),
+        endpoint_id: default.endpoint_id,
+        gateway: default.gateway,
+        ip_address: default.ip_address,
+        ip_prefix_len: default.ip_prefix_len,
+        mac_address: default.mac_address,
+        networks,
         ..NetworkSettings::default()
     }
 }
 
-/// A container's place in its network.
-pub fn endpoint_settings(endpoint: &Endpoint, id: &str) -> EndpointSettings {
+/// A container's places in its networks, by the networks' names.
+pub fn endpoints(record: &Container) -> BTreeMap<String, EndpointSettings> {
+    let settings = |member: &Membership| {
+        let mut endpoints = record.endpoints.iter();
+        let endpoint = endpoints.find(|e| e.network_id == member.network);
+        let settings = endpoint_settings(record, member, endpoint);
+        (member.name.clone(), settings)
+    };
+    record.networks.iter().map(settings).collect()
+}
+
+fn endpoint_settings(
+    record: &Container,
+    member: &Membership,
+    endpoint: Option<&Endpoint>,
+) -> EndpointSettings {
+    let chosen = member.address.map(|address| EndpointIpam {
+        ipv4_address: address.to_string(),
+        ..EndpointIpam::default()
+    });
+    let settings = EndpointSettings {
+        ipam_config: chosen,
+        network_id: member.network.clone(),
+        aliases: member.aliases.clone(),
+        dns_names: names::of(record, member),
+        ..EndpointSettings::default()
+    };
+    let Some(endpoint) = endpoint else {
+        return settings;
+    };
     let address = endpoint.addresses.first();
     EndpointSettings {
-        endpoint_id: id.to_owned(),
-        network_id: endpoint.network.clone(),
+        endpoint_id: endpoint.id.clone(),
         gateway: endpoint.gateway.map(|g| g.to_string()).unwrap_or_default(),
         ip_address: address.map(ToString::to_string).unwrap_or_default(),
-        ip_prefix_len: i64::from(if address.is_some() {
-            endpoint.prefix
-        } else {
-            0
-        }),
+        ip_prefix_len: address.map_or(0, |_| i64::from(endpoint.prefix)),
         mac_address: address.map(mac).unwrap_or_default(),
-        ..EndpointSettings::default()
+        ..settings
     }
 }
 
 /// The link address that follows from the IPv4 address, as Docker makes it.
-fn mac(address: &std::net::IpAddr) -> String {
+pub fn mac(address: &std::net::IpAddr) -> String {
     match address {
         std::net::IpAddr::V4(a) => {
             let [a, b, c, d] = a.octets();
@@ -219,9 +236,9 @@ fn mac(address: &std::net::IpAddr) -> String {
     }
 }
 
-fn port_map(endpoint: &Endpoint) -> PortMap {
+fn port_map(record: &Container) -> PortMap {
     let mut map = PortMap::new();
-    for port in &endpoint.ports {
+    for port in record.published_ports() {
         let binding = PortBinding {
             host_ip: port.host_addr.to_string(),
             host_port: port.host_port.to_string(),

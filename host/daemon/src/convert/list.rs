@@ -7,7 +7,7 @@ use bulkhead_api::status as words;
 use bulkhead_engine::container::Container;
 use bulkhead_model::container::State;
 
-use super::inspect::{endpoint_settings, mount_point};
+use super::inspect::{endpoints, mount_point};
 
 /// One row.
 pub fn summary(record: &Container, now: u64) -> ContainerSummary {
@@ -16,10 +16,6 @@ pub fn summary(record: &Container, now: u64) -> ContainerSummary {
     } else {
         record.spec.network.clone()
     };
-    let endpoint = record.endpoint.as_ref();
-    let settings = endpoint
-        .map(|e| endpoint_settings(e, record.id.as_str()))
-        .unwrap_or_default();
     ContainerSummary {
         id: record.id.to_string(),
         names: vec![format!("/{}", record.name)],
@@ -27,17 +23,15 @@ pub fn summary(record: &Container, now: u64) -> ContainerSummary {
         image_id: record.image_id.clone(),
         command: command(&record.args),
         created: seconds(record.created_at),
-        ports: endpoint
-            .map(|e| e.ports.iter().map(port).collect())
-            .unwrap_or_default(),
+        ports: record.published_ports().map(port).collect(),
         labels: record.spec.labels.clone(),
         state: state_word(&record.state).to_owned(),
         status: status(&record.state, now),
         host_config: SummaryHostConfig {
-            network_mode: network.clone(),
+            network_mode: network,
         },
         network_settings: SummaryNetworks {
-            networks: [(network, settings)].into(),
+            networks: endpoints(record),
         },
         mounts: record.mounts.iter().map(mount_point).collect(),
         ..ContainerSummary::default()

@@ -2,9 +2,11 @@
 
 pub mod create;
 pub mod events;
+pub mod filters;
 pub mod images;
 pub mod inspect;
 pub mod list;
+pub mod networks;
 pub mod pull;
 
 /// Nanoseconds since the epoch as RFC 3339; 0 is Go's zero time.

@@ -82,7 +82,8 @@ fn matches(record: &Container, filters: &Filters) -> bool {
             record.spec.image == v || record.image_id.trim_start_matches("sha256:").starts_with(v)
         })
         && filters.matches("network", |v| {
-            record.endpoint.as_ref().is_some_and(|e| e.network == v)
+            let mut networks = record.networks.iter();
+            networks.any(|m| m.name == v || m.network.starts_with(v))
         })
         && filters.matches("volume", |v| {
             record

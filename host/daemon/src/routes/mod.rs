@@ -5,6 +5,7 @@ pub mod containers;
 pub mod events;
 pub mod images;
 pub mod logs;
+pub mod networks;
 pub mod system;
 pub mod wait;
 

@@ -92,7 +92,7 @@ pub async fn info(daemon: &Arc<Daemon>) -> Result<Response<Body>, ApiError> {
         driver_status: daemon.plugins.clone(),
         plugins: Plugins {
             volume: vec!["local".to_owned()],
-            network: daemon.engine.networks.keys().cloned().collect(),
+            network: daemon.engine.networks.driver_names(),
             authorization: Vec::new(),
             log: vec!["json-file".to_owned(), "none".to_owned()],
         },

@@ -4,7 +4,8 @@
 //! ```text
 //! lease 172.17.0.2
 //! bridge bulkhead0 172.17.0.1/16
-//! veth eth0
+//! isolate bulkhead0
+//! veth eth0 bulkhead0
 //! masquerade bulkhead0 172.17.0.0/16
 //! publish bulkhead0 tcp 0.0.0.0 8080 80 172.17.0.2
 //! ```
@@ -34,7 +35,11 @@ pub(super) fn write(plan: &NetworkPlan) -> String {
     for step in &plan.steps {
         let _ = match step {
             NetworkStep::Bridge { name, addr } => writeln!(out, "bridge {name} {addr}"),
-            NetworkStep::Veth { inner, .. } => writeln!(out, "veth {inner}"),
+            NetworkStep::Isolate { bridge } => writeln!(out, "isolate {bridge}"),
+            NetworkStep::Veth { inner, bridge, .. } => match bridge {
+                Some(bridge) => writeln!(out, "veth {inner} {bridge}"),
+                None => writeln!(out, "veth {inner}"),
+            },
             NetworkStep::Masquerade { source, bridge } => {
                 writeln!(out, "masquerade {bridge} {source}")
             }
@@ -78,9 +83,10 @@ fn step<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Option<Net
             name,
             addr: parse(words.next())?,
         },
+        "isolate" => NetworkStep::Isolate { bridge: name },
         "veth" => NetworkStep::Veth {
             inner: name,
-            bridge: None,
+            bridge: words.next().and_then(IfName::new),
             mtu: 1500,
         },
         "masquerade" => NetworkStep::Masquerade {
@@ -124,9 +130,12 @@ mod tests {
                     name: bridge.clone(),
                     addr: "10.1.0.1/16".parse().unwrap(),
                 },
+                NetworkStep::Isolate {
+                    bridge: bridge.clone(),
+                },
                 NetworkStep::Veth {
                     inner: IfName::new("eth0").unwrap(),
-                    bridge: None,
+                    bridge: Some(bridge.clone()),
                     mtu: 1500,
                 },
                 NetworkStep::Masquerade {
@@ -167,6 +176,6 @@ mod tests {
     #[test]
     fn a_broken_line_costs_only_itself() {
         let text = write(&plan()).replace("masquerade", "quarrel") + "publish x tcp\n\n";
-        assert_eq!(read(&text).steps.len(), 3);
+        assert_eq!(read(&text).steps.len(), 4);
     }
 }

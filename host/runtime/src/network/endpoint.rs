@@ -94,12 +94,12 @@ pub fn detach(
         true => context.firewall().withdraw(endpoint),
         false => Ok(()),
     };
-    let veths = plan
-        .steps
-        .iter()
-        .filter(|s| matches!(s, NetworkStep::Veth { .. }));
-    for (nth, _) in veths.enumerate() {
-        let name = outer_name(endpoint, nth);
+    let inner = plan.steps.iter().filter_map(|step| match step {
+        NetworkStep::Veth { inner, .. } => Some(inner),
+        _ => None,
+    });
+    for inner in inner {
+        let name = outer_name(endpoint, inner);
         let failed = |source| veth_failed(&name, source);
         let mut route = context.route();
         let Some(link) = route.link(&name).map_err(failed)? else {
@@ -114,6 +114,32 @@ pub fn detach(
     ports
 }
 
+/// Takes one link of an endpoint that goes on, and the ports that `plan`
+/// publishes on that link's bridge. Missing things are fine.
+pub fn detach_link(
+    plan: &NetworkPlan,
+    endpoint: &str,
+    link: &IfName,
+    context: &NetworkContext,
+) -> Result<(), NetworkError> {
+    let veth = plan.steps.iter().find_map(|step| match step {
+        NetworkStep::Veth { inner, bridge, .. } if inner == link => Some(bridge),
+        _ => None,
+    });
+    for step in &plan.steps {
+        if let NetworkStep::Publish { to, bridge, .. } = step
+            && veth.is_some_and(|b| b.as_ref() == Some(bridge))
+        {
+            context.firewall().withdraw_from(endpoint, *to)?;
+        }
+    }
+    let name = outer_name(endpoint, link);
+    let deleted = context.route().delete_link(&name);
+    deleted
+        .map(drop)
+        .map_err(|source| veth_failed(&name, source))
+}
+
 /// Writes the packet-filter entries of an endpoint that is connected again:
 /// for running containers at the daemon's start, and after somebody flushed
 /// the ruleset. Entries that are there stay.
@@ -125,6 +151,7 @@ pub fn restore(
     for step in &plan.steps {
         match step {
             NetworkStep::Bridge { name, .. } => context.firewall().admit(name.as_str())?,
+            NetworkStep::Isolate { bridge } => context.firewall().isolate(bridge.as_str())?,
             NetworkStep::Masquerade { source, bridge } => {
                 context.firewall().masquerade(*source, bridge.as_str())?;
             }
@@ -178,6 +205,7 @@ impl Attached {
     fn apply(&mut self, plan: &NetworkPlan, step: &NetworkStep) -> Result<(), NetworkError> {
         match step {
             NetworkStep::Bridge { name, addr } => bridge::ensure(&self.context, name, *addr),
+            NetworkStep::Isolate { bridge } => self.context.firewall().isolate(bridge.as_str()),
             NetworkStep::Veth { inner, bridge, mtu } => {
                 self.veth(plan, inner, bridge.as_ref(), *mtu)
             }
@@ -196,7 +224,7 @@ impl Attached {
         mtu: u32,
     ) -> Result<(), NetworkError> {
         let namespace = inside(&mut self.namespace, "a link")?;
-        let name = outer_name(&self.endpoint, self.inner.len());
+        let name = outer_name(&self.endpoint, inner);
         let failed = |source| veth_failed(&name, source);
         let mut host = self.context.route();
         let master = bridge.map(|b| index_of(&mut host, b)).transpose()?;
@@ -301,15 +329,15 @@ impl Drop for Attached {
     }
 }
 
-/// The name of the host's end of an endpoint's `nth` pair: `bh` and 44 bits of
-/// the endpoint's id, which is random, or of a hash.
-pub(super) fn outer_name(endpoint: &str, nth: usize) -> String {
+/// The name of the host's end of the pair whose other end is `inner`: `bh` and
+/// 44 bits of the endpoint's id, which is random, or of a hash.
+pub(super) fn outer_name(endpoint: &str, inner: &IfName) -> String {
     match endpoint.get(..11) {
-        Some(start) if nth == 0 && start.bytes().all(|b| b.is_ascii_hexdigit()) => {
+        Some(start) if inner.as_str() == "eth0" && start.bytes().all(|b| b.is_ascii_hexdigit()) => {
             format!("bh{}", start.to_ascii_lowercase())
         }
         _ => {
-            let hash = fnv(format!("{nth} {endpoint}").as_bytes());
+            let hash = fnv(format!("{inner} {endpoint}").as_bytes());
             format!("bh{:011x}", hash >> 20)
         }
     }

@@ -9,7 +9,7 @@ use bulkhead_sys as sys;
 use bulkhead_sys::nft::{Batch, Element, FilterSocket, Hook, IntervalEnd, Set};
 
 use super::error::NetworkError;
-use super::rules::{self, BRIDGES, LOCAL, PUBLISHED_ADDR, PUBLISHED_ANY, SUBNETS};
+use super::rules::{self, BRIDGES, INTERNAL, LOCAL, PUBLISHED_ADDR, PUBLISHED_ANY, SUBNETS};
 
 /// A port that the packet filter forwards.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +51,13 @@ impl Firewall {
             batch
                 .add_elements(BRIDGES.name, &[Element::key(name(bridge))])
                 .add_elements(LOCAL.name, &[Element::key(name(bridge).repeat(2))]);
+        })
+    }
+
+    /// Keeps a network's traffic from leaving its bridge, and all other out.
+    pub(super) fn isolate(&mut self, bridge: &str) -> Result<(), NetworkError> {
+        self.commit(|batch| {
+            batch.add_elements(INTERNAL.name, &[Element::key(name(bridge))]);
         })
     }
 
@@ -129,9 +136,23 @@ impl Firewall {
         })
     }
 
+    /// Takes back the ports of an endpoint that lead to one of its addresses.
+    pub(super) fn withdraw_from(
+        &mut self,
+        endpoint: &str,
+        to: Ipv4Addr,
+    ) -> Result<(), NetworkError> {
+        self.remove(&[PUBLISHED_ADDR, PUBLISHED_ANY], |mut all| {
+            all.retain(|element| {
+                element.comment == endpoint && element.value.starts_with(&to.octets())
+            });
+            all
+        })
+    }
+
     /// Takes back what `admit` and `masquerade` added for a network.
     pub(super) fn forget(&mut self, bridge: &str) -> Result<(), NetworkError> {
-        self.remove(&[BRIDGES, LOCAL], |mut all| {
+        self.remove(&[BRIDGES, LOCAL, INTERNAL], |mut all| {
             all.retain(|element| element.key.starts_with(&name(bridge)));
             all
         })?;

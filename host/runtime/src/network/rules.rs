@@ -4,6 +4,7 @@
 //! table ip bulkhead {
 //!   set bridges  { type ifname }                     # our networks' interfaces
 //!   set local    { type ifname . ifname }            # (bridge, the same bridge)
+//!   set internal { type ifname }                     # those of internal networks
 //!   set subnets  { type ipv4_addr; flags interval }  # sources to masquerade
 //!   map published_addr { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service }
 //!   map published_any  { type inet_proto . inet_service : ipv4_addr . inet_service }
@@ -19,8 +20,10 @@
 //!                       dnat to meta l4proto . th dport map @published_any }
 //!   chain forward     { type filter hook forward priority 0
 //!                       ct state established,related accept
-//!                       oifname @bridges ct status dnat accept
 //!                       iifname . oifname @local accept
+//!                       iifname @internal drop
+//!                       oifname @internal drop
+//!                       oifname @bridges ct status dnat accept
 //!                       oifname @bridges drop }
 //!   chain postrouting { type nat hook postrouting priority 100
 //!                       ip saddr @subnets oifname != @bridges masquerade
@@ -34,8 +37,9 @@
 //!   that listen on the host's loopback (CVE-2020-8558). It sits before
 //!   conntrack, which later gives replies their 127.0.0.1 back.
 //! - *forward*: a container is reached from outside its bridge by published
-//!   ports only; networks are apart from each other. An `accept` here does not
-//!   overrule a `drop` of another table.
+//!   ports only; networks are apart from each other. What is internal has no
+//!   way out or in, published ports of other networks included. An `accept`
+//!   here does not overrule a `drop` of another table.
 //! - *postrouting*: the second rule is the hairpin. A container that reaches a
 //!   neighbour, or itself, through a published port must see the answer come
 //!   back through the host, which undoes the translation.
@@ -53,6 +57,12 @@ pub(super) const BRIDGES: Set<'_> = Set {
 pub(super) const LOCAL: Set<'_> = Set {
     name: "local",
     key: &[DataType::IfName, DataType::IfName],
+    value: &[],
+    interval: false,
+};
+pub(super) const INTERNAL: Set<'_> = Set {
+    name: "internal",
+    key: &[DataType::IfName],
     value: &[],
     interval: false,
 };
@@ -123,7 +133,14 @@ const fn header(offset: u32) -> Expression<'static> {
 /// whatever it was before. Elements of its sets stay.
 pub(super) fn build(batch: &mut Batch) {
     batch.table();
-    for set in [BRIDGES, LOCAL, SUBNETS, PUBLISHED_ADDR, PUBLISHED_ANY] {
+    for set in [
+        BRIDGES,
+        LOCAL,
+        INTERNAL,
+        SUBNETS,
+        PUBLISHED_ADDR,
+        PUBLISHED_ANY,
+    ] {
         batch.set(&set);
     }
     for (name, kind, hook, priority) in [
@@ -201,7 +218,6 @@ fn forward(batch: &mut Batch) {
                 accept[0],
             ],
         )
-        .rule("forward", &[&TO_BRIDGE[..], &TRANSLATED, &accept].concat())
         .rule(
             "forward",
             &[
@@ -210,15 +226,15 @@ fn forward(batch: &mut Batch) {
                 Expression::InSet(LOCAL.name, R0),
                 accept[0],
             ],
-        )
-        .rule(
-            "forward",
-            &[
-                TO_BRIDGE[0],
-                TO_BRIDGE[1],
-                Expression::Verdict(Verdict::Drop),
-            ],
         );
+    let drop = Expression::Verdict(Verdict::Drop);
+    for end in [Expression::InputName(R0), Expression::OutputName(R0)] {
+        let internal = Expression::InSet(INTERNAL.name, R0);
+        batch.rule("forward", &[end, internal, drop]);
+    }
+    batch
+        .rule("forward", &[&TO_BRIDGE[..], &TRANSLATED, &accept].concat())
+        .rule("forward", &[TO_BRIDGE[0], TO_BRIDGE[1], drop]);
 }
 
 fn postrouting(batch: &mut Batch) {

@@ -34,6 +34,16 @@ impl Runtime {
     }
 
     pub(super) fn reconnect_shim(&self, id: &ContainerId) -> Result<Running, RuntimeError> {
+        let (pid, shim) = self.running(id)?;
+        Ok(Running {
+            pid,
+            shim,
+            warnings: self.restore_network(id),
+        })
+    }
+
+    /// The pid of a running container's first process and a connection to its shim.
+    pub(super) fn running(&self, id: &ContainerId) -> Result<(u32, UnixStream), RuntimeError> {
         let connection = self.connect(id)?;
         // One that is starting its container answers after that.
         let patience = |limit| connection.set_read_timeout(limit);
@@ -43,11 +53,7 @@ impl Runtime {
         let answer = read_event(&mut reader).map_err(RuntimeError::Shim)?;
         patience(None).map_err(RuntimeError::Shim)?;
         match answer {
-            Event::Started { pid } => Ok(Running {
-                pid,
-                shim: connection,
-                warnings: self.restore_network(id),
-            }),
+            Event::Started { pid } => Ok((pid, connection)),
             _ => Err(RuntimeError::NotRunning(id.as_str().to_owned())),
         }
     }

@@ -111,7 +111,7 @@ fn a_failing_step_leaves_no_link_and_no_port() {
         assert_eq!(published(context).unwrap().len(), 1);
         drop(before);
         assert!(published(context).unwrap().is_empty());
-        assert!(!links().contains(&outer_name("first", 0)));
+        assert!(!links().contains(&outer_name("first", &eth(0))));
     });
 }
 
@@ -128,7 +128,7 @@ fn detaching_takes_everything_and_may_be_repeated() {
         serve(netns);
         assert_eq!(ask(here().fd.as_fd(), container(2), 80, DROPPED), None);
         detach(&plan, "e1", context).unwrap();
-        wait_until_gone(&outer_name("e1", 0));
+        wait_until_gone(&outer_name("e1", &eth(0)));
         detach(&plan, "e1", context).unwrap();
         drop(connection);
     });
@@ -168,7 +168,7 @@ fn removing_a_network_leaves_nothing() {
         let connection = attach(&plan, "e1", context).unwrap().keep();
         detach(&plan, "e1", context).unwrap();
         drop(connection);
-        wait_until_gone(&outer_name("e1", 0));
+        wait_until_gone(&outer_name("e1", &eth(0)));
         for _ in 0..2 {
             remove_network(&bridge(), context).unwrap();
         }
@@ -275,13 +275,17 @@ fn the_subnet_picked_is_not_in_use_on_the_host() {
 #[test]
 fn names_of_links_follow_from_the_endpoint() {
     let id = "3F4e5d6c7b8a9900112233445566778899aabbccddeeff00112233445566778899";
-    assert_eq!(outer_name(id, 0), "bh3f4e5d6c7b8");
-    assert_ne!(outer_name(id, 0), outer_name(id, 1));
+    assert_eq!(outer_name(id, &eth(0)), "bh3f4e5d6c7b8");
+    assert_ne!(outer_name(id, &eth(0)), outer_name(id, &eth(1)));
     for endpoint in ["e1", "", "not-hexadecimal", "ünïcödé-12"] {
         assert!(
-            IfName::new(&outer_name(endpoint, 0)).is_some(),
+            IfName::new(&outer_name(endpoint, &eth(0))).is_some(),
             "{endpoint}"
         );
     }
-    assert_eq!(outer_name("e1", 0), outer_name("e1", 0));
+    assert_eq!(outer_name("e1", &eth(0)), outer_name("e1", &eth(0)));
+}
+
+fn eth(number: usize) -> IfName {
+    IfName::new(&format!("eth{number}")).unwrap()
 }

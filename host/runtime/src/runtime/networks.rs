@@ -1,0 +1,70 @@
+//! Networks that come to, and go from, containers that run.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use bulkhead_model::ContainerId;
+use bulkhead_model::network::{IfName, NetworkPlan, NetworkStep};
+use bulkhead_sys::path::{OFlag, open_host};
+
+use super::Runtime;
+use crate::error::RuntimeError;
+use crate::handoff;
+
+impl Runtime {
+    /// Notes first what will be there, so that nothing is lost track of when
+    /// the daemon ends in between.
+    pub(super) fn connect_running(
+        &self,
+        id: &ContainerId,
+        more: &NetworkPlan,
+    ) -> Result<(), RuntimeError> {
+        let namespace = self.network_namespace(id)?;
+        let state = self.layout.shim(id.as_str())?;
+        let before = handoff::read_note(&state)?;
+        let mut after = before.clone();
+        after.steps.extend(more.steps.iter().cloned());
+        after.leases.extend(&more.leases);
+        handoff::write_note(&state, &after)?;
+        let given = Some(namespace.as_fd());
+        match handoff::attach(more, id.as_str(), &self.network, given) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                handoff::write_note(&state, &before)?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn disconnect_running(
+        &self,
+        id: &ContainerId,
+        inner: &str,
+    ) -> Result<(), RuntimeError> {
+        let Some(link) = IfName::new(inner) else {
+            return Ok(());
+        };
+        let state = self.layout.shim(id.as_str())?;
+        let mut note = handoff::read_note(&state)?;
+        handoff::detach_link(&note, id.as_str(), &link, &self.network)?;
+        let bridge = note.steps.iter().find_map(|step| match step {
+            NetworkStep::Veth { inner, bridge, .. } if *inner == link => bridge.clone(),
+            _ => None,
+        });
+        note.steps.retain(|step| match step {
+            NetworkStep::Veth { inner, .. } => *inner != link,
+            NetworkStep::Publish { bridge: b, .. } => Some(b) != bridge.as_ref(),
+            _ => true,
+        });
+        handoff::write_note(&state, &note)
+    }
+
+    /// A running container's network namespace. A pid may be another process's
+    /// by the time its file is opened; the shim, which reaps it, is asked
+    /// again whether it was not.
+    fn network_namespace(&self, id: &ContainerId) -> Result<OwnedFd, RuntimeError> {
+        let (pid, _) = self.running(id)?;
+        let namespace = open_host(format!("/proc/{pid}/ns/net"), OFlag::O_RDONLY, 0)?;
+        self.running(id)?;
+        Ok(namespace)
+    }
+}
