@@ -54,7 +54,7 @@ pub(crate) enum Error {
         source: io::Error,
     },
     #[error("{0}")]
-    Template(#[from] crate::output::TemplateError),
+    Format(#[from] crate::output::FormatError),
 }
 
 impl Error {

@@ -13,6 +13,7 @@ mod help;
 mod output;
 mod prompt;
 mod session;
+mod template;
 mod terminal;
 mod usage;
 

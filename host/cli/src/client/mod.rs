@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 
 use bulkhead_api::query::{Params, Query};
 use bulkhead_api::route::{Method, Route};
-use bulkhead_api::{ApiVersion, ErrorBody, Filters, version};
+use bulkhead_api::{ApiVersion, ErrorBody, version};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -38,19 +38,9 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(route: Route) -> Self {
-        Self::of(route.method(), route.path())
-    }
-
-    /// A call by the parts of its path, each of which may hold any character.
-    pub(crate) fn at(method: Method, parts: &[&str]) -> Self {
-        let encoded = parts.iter().map(|part| format!("/{}", encode(part)));
-        Self::of(method, encoded.collect())
-    }
-
-    fn of(method: Method, path: String) -> Self {
         Self {
-            method,
-            path,
+            method: route.method(),
+            path: route.path(),
             query: Query::default(),
             body: None,
             auth: None,
@@ -60,20 +50,6 @@ impl Call {
 
     pub(crate) fn params(mut self, params: &impl Params) -> Self {
         params.write(&mut self.query);
-        self
-    }
-
-    /// A parameter, left out if it is empty.
-    pub(crate) fn query(mut self, name: &str, value: impl ToString) -> Self {
-        self.query.push(name, value);
-        self
-    }
-
-    /// The `filters` parameter, left out if there are none.
-    pub(crate) fn filters(mut self, filters: &Filters) -> Self {
-        if !filters.is_empty() {
-            self.query.push("filters", filters.to_json());
-        }
         self
     }
 
@@ -113,17 +89,6 @@ impl Call {
             .body(body)
             .expect("routes, queries and base64 are valid in a request")
     }
-}
-
-/// Encodes all but RFC 3986's unreserved characters.
-fn encode(part: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    part.bytes()
-        .map(|byte| match keep(byte) {
-            true => char::from(byte).to_string(),
-            false => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 type Sender = SendRequest<Full<Bytes>>;

@@ -1,13 +1,13 @@
 //! `bulkhead inspect`, and that of containers, images and other objects.
 
 use bulkhead_api::query::{ImageInspectQuery, InspectQuery};
-use bulkhead_api::route::{Method, Route};
+use bulkhead_api::route::Route;
 use clap::Args;
-use serde_json::Value;
 
 use crate::client::{Call, Client};
 use crate::error::{Error, Result};
-use crate::output::{Template, print};
+use crate::output::{FormatError, print};
+use crate::template::{Data, Labels, Row, Template};
 
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS] NAME|ID [NAME|ID...]")]
@@ -77,8 +77,8 @@ impl Kind {
             }
             Kind::Image => Call::new(Route::ImageInspect(name.to_owned()))
                 .params(&ImageInspectQuery::default()),
-            Kind::Network => Call::at(Method::Get, &["networks", name]),
-            Kind::Volume => Call::at(Method::Get, &["volumes", name]),
+            Kind::Network => Call::new(Route::NetworkInspect(name.to_owned())),
+            Kind::Volume => Call::new(Route::VolumeInspect(name.to_owned())),
         }
     }
 }
@@ -140,7 +140,8 @@ impl Search<'_> {
         let template = format
             .filter(|text| *text != "json")
             .map(Template::parse)
-            .transpose()?;
+            .transpose()
+            .map_err(FormatError::Inspect)?;
         let (mut found, mut errors) = (Vec::new(), Vec::new());
         for name in names {
             match self.find(client, name).await {
@@ -148,12 +149,19 @@ impl Search<'_> {
                 Err(error) => errors.push(error),
             }
         }
-        match (&template, format) {
-            (Some(template), _) => found
-                .iter()
-                .try_for_each(|value| print(template.render(value)? + "\n"))?,
-            (None, Some(_)) => print(format_args!("{}\n", Value::Array(found)))?,
-            (None, None) => print(format_args!("{}\n", indented(&Value::Array(found))))?,
+        match (template, format) {
+            (Some(template), _) => {
+                for data in found {
+                    let row = Row {
+                        data: data.shaped(),
+                        labels: Labels::new(),
+                    };
+                    let text = template.render(&row).map_err(FormatError::Inspect)?;
+                    print(text + "\n")?;
+                }
+            }
+            (None, Some(_)) => print(format_args!("{}\n", Data::List(found).to_json()))?,
+            (None, None) => print(format_args!("{}\n", indented(&Data::List(found))))?,
         }
         errors.iter().for_each(|error| eprintln!("{error}"));
         Ok(u8::from(!errors.is_empty()))
@@ -161,7 +169,7 @@ impl Search<'_> {
 
     /// The first object of that name. The answer is shown as it is, so it is
     /// not decoded into types.
-    async fn find(&self, client: &Client, name: &str) -> Result<Value> {
+    async fn find(&self, client: &Client, name: &str) -> Result<Data> {
         for kind in self.kinds {
             match client.bytes(kind.call(name, self.size)).await {
                 Ok(answer) => {
@@ -178,7 +186,7 @@ impl Search<'_> {
 }
 
 /// Four spaces a level, as docker has it.
-fn indented(value: &Value) -> String {
+fn indented(value: &Data) -> String {
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);

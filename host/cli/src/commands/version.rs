@@ -7,8 +7,7 @@ use serde_json::json;
 
 use crate::client::{Call, Client};
 use crate::error::Result;
-use crate::output::Format;
-use crate::output::{print, print_value};
+use crate::output::{Format, print, print_value, row};
 
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS]")]
@@ -33,7 +32,8 @@ pub(crate) async fn execute(client: &Client, args: &VersionArgs) -> Result<u8> {
         "Os": std::env::consts::OS,
         "Arch": arch(),
     });
-    print_value(&json!({"Client": own, "Server": server?}), &format)?;
+    let both = json!({"Client": own, "Server": server?});
+    print_value(row(both, Default::default()).data, &format)?;
     Ok(0)
 }
 

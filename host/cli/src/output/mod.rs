@@ -1,13 +1,13 @@
 //! What people and scripts read.
 
+mod format;
 mod list;
 mod progress;
 mod table;
-mod template;
 mod units;
 
-pub(crate) use list::{Heading, print, print_value, show};
+pub(crate) use format::{Format, FormatError};
+pub(crate) use list::{Heading, print, print_value, row, show};
 pub(crate) use progress::PullProgress;
 pub(crate) use table::Table;
-pub(crate) use template::{Format, Template, TemplateError};
 pub(crate) use units::{ago, binary_size, date_time, decimal_size, quote, short_id, shorten};

@@ -4,14 +4,15 @@ use bulkhead_api::container::{ContainerSummary, SummaryPort};
 use bulkhead_api::query::ListQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::filter::{FilterFlag, filters};
 use crate::output::{
-    Format, Heading, ago, date_time, decimal_size, print, quote, short_id, shorten, show,
+    Format, Heading, ago, date_time, decimal_size, print, quote, row, short_id, shorten, show,
 };
+use crate::template::Row;
 
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS]")]
@@ -92,7 +93,7 @@ pub(crate) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
             .try_for_each(|container| print(format_args!("{}\n", args.id(container))))?;
         return Ok(0);
     }
-    let rows: Vec<Value> = containers
+    let rows: Vec<Row> = containers
         .iter()
         .map(|container| args.fields(container))
         .collect();
@@ -130,7 +131,7 @@ impl PsArgs {
         }
     }
 
-    fn fields(&self, container: &ContainerSummary) -> Value {
+    fn fields(&self, container: &ContainerSummary) -> Row {
         let names = container
             .names
             .iter()
@@ -156,7 +157,7 @@ impl PsArgs {
                 &m.name
             }
         });
-        json!({
+        let fields = json!({
             "ID": self.id(container),
             "Image": self.image(container),
             "Command": self.command(container),
@@ -169,8 +170,11 @@ impl PsArgs {
             "Labels": labels.join(","),
             "Networks": networks.join(","),
             "Mounts": mounts.cloned().collect::<Vec<_>>().join(","),
+            "LocalVolumes": container.mounts.iter().filter(|m| m.driver == "local").count().to_string(),
+            "Platform": null,
             "Size": size(container),
-        })
+        });
+        row(fields, container.labels.clone())
     }
 }
 

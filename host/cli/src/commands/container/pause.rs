@@ -1,6 +1,6 @@
 //! `bulkhead pause`
 
-use bulkhead_api::route::Method;
+use bulkhead_api::route::Route;
 use clap::Args;
 
 use crate::client::{Call, Client};
@@ -17,7 +17,7 @@ pub(crate) struct PauseArgs {
 pub(crate) async fn execute(client: &Client, args: &PauseArgs) -> Result<u8> {
     each(&args.containers, async |name| {
         client
-            .run(Call::at(Method::Post, &["containers", name, "pause"]))
+            .run(Call::new(Route::ContainerPause(name.to_owned())))
             .await
     })
     .await

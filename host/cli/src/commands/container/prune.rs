@@ -1,8 +1,9 @@
 //! `bulkhead container prune`
 
-use bulkhead_api::route::Method;
+use bulkhead_api::query::FiltersQuery;
+use bulkhead_api::route::Route;
+use bulkhead_api::usage::ContainersPruned;
 use clap::Args;
-use serde::Deserialize;
 
 use crate::client::{Call, Client};
 use crate::error::Result;
@@ -21,21 +22,17 @@ pub(crate) struct PruneArgs {
     force: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct Pruned {
-    containers_deleted: Option<Vec<String>>,
-    space_reclaimed: i64,
-}
-
 pub(crate) async fn execute(client: &Client, args: &PruneArgs) -> Result<u8> {
     const WARNING: &str = "WARNING! This will remove all stopped containers.";
     if !args.force && !confirm(WARNING)? {
         return Ok(0);
     }
-    let call = Call::at(Method::Post, &["containers", "prune"]).filters(&filters(&args.filter));
-    let pruned: Pruned = client.json(call).await?;
-    let deleted = pruned.containers_deleted.unwrap_or_default();
+    let query = FiltersQuery {
+        filters: filters(&args.filter),
+    };
+    let call = Call::new(Route::ContainerPrune).params(&query);
+    let pruned: ContainersPruned = client.json(call).await?;
+    let deleted = pruned.containers_deleted;
     if !deleted.is_empty() {
         print(format_args!(
             "Deleted Containers:\n{}\n\n",
@@ -44,7 +41,7 @@ pub(crate) async fn execute(client: &Client, args: &PruneArgs) -> Result<u8> {
     }
     print(format_args!(
         "Total reclaimed space: {}\n",
-        decimal_size(pruned.space_reclaimed, 4)
+        decimal_size(pruned.space_reclaimed.cast_signed(), 4)
     ))?;
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! `bulkhead rename`
 
-use bulkhead_api::route::Method;
+use bulkhead_api::query::RenameQuery;
+use bulkhead_api::route::Route;
 use clap::Args;
 
 use crate::client::{Call, Client};
@@ -22,7 +23,9 @@ pub(crate) async fn execute(client: &Client, args: &RenameArgs) -> Result<u8> {
             "Error: Neither old nor new names may be empty".into(),
         ));
     }
-    let call = Call::at(Method::Post, &["containers", old, "rename"]).query("name", new);
+    let call = Call::new(Route::ContainerRename(old.to_owned())).params(&RenameQuery {
+        name: new.to_owned(),
+    });
     client.run(call).await?;
     Ok(0)
 }

@@ -1,8 +1,9 @@
 //! `bulkhead top`
 
-use bulkhead_api::route::Method;
+use bulkhead_api::container::TopResponse;
+use bulkhead_api::query::TopQuery;
+use bulkhead_api::route::Route;
 use clap::Args;
-use serde::Deserialize;
 
 use crate::client::{Call, Client};
 use crate::error::Result;
@@ -22,20 +23,15 @@ pub(crate) struct TopArgs {
     options: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Processes {
-    titles: Vec<String>,
-    processes: Option<Vec<Vec<String>>>,
-}
-
 pub(crate) async fn execute(client: &Client, args: &TopArgs) -> Result<u8> {
-    let call = Call::at(Method::Get, &["containers", &args.container, "top"])
-        .query("ps_args", args.options.join(" "));
-    let answer: Processes = client.json(call).await?;
+    let query = TopQuery {
+        ps_args: args.options.join(" "),
+    };
+    let call = Call::new(Route::ContainerTop(args.container.clone())).params(&query);
+    let answer: TopResponse = client.json(call).await?;
     let titles: Vec<&str> = answer.titles.iter().map(String::as_str).collect();
     let mut table = Table::processes(&titles);
-    for mut row in answer.processes.unwrap_or_default() {
+    for mut row in answer.processes {
         row.resize(titles.len(), String::new());
         table.row(row);
     }

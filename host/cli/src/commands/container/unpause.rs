@@ -1,6 +1,6 @@
 //! `bulkhead unpause`
 
-use bulkhead_api::route::Method;
+use bulkhead_api::route::Route;
 use clap::Args;
 
 use crate::client::{Call, Client};
@@ -17,7 +17,7 @@ pub(crate) struct UnpauseArgs {
 pub(crate) async fn execute(client: &Client, args: &UnpauseArgs) -> Result<u8> {
     each(&args.containers, async |name| {
         client
-            .run(Call::at(Method::Post, &["containers", name, "unpause"]))
+            .run(Call::new(Route::ContainerUnpause(name.to_owned())))
             .await
     })
     .await

@@ -4,12 +4,13 @@ use bulkhead_api::image::ImageSummary;
 use bulkhead_api::query::ImageListQuery;
 use bulkhead_api::route::Route;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::filter::{FilterFlag, filters};
-use crate::output::{Format, Heading, ago, date_time, decimal_size, print, short_id, show};
+use crate::output::{Format, Heading, ago, date_time, decimal_size, print, row, short_id, show};
+use crate::template::Row;
 
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS] [REPOSITORY[:TAG]]")]
@@ -83,7 +84,7 @@ pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
             .try_for_each(|entry| print(format_args!("{}\n", args.id(entry.image))))?;
         return Ok(0);
     }
-    let rows: Vec<Value> = named.iter().map(|entry| args.fields(entry)).collect();
+    let rows: Vec<Row> = named.iter().map(|entry| args.fields(entry)).collect();
     let columns: Vec<&str> = COLUMNS
         .iter()
         .copied()
@@ -102,8 +103,8 @@ impl ImagesArgs {
         }
     }
 
-    fn fields(&self, entry: &Named<'_>) -> Value {
-        json!({
+    fn fields(&self, entry: &Named<'_>) -> Row {
+        let fields = json!({
             "Repository": entry.repository,
             "Tag": entry.tag,
             "Digest": entry.digest,
@@ -111,7 +112,12 @@ impl ImagesArgs {
             "CreatedSince": ago(entry.image.created),
             "CreatedAt": date_time(entry.image.created),
             "Size": decimal_size(entry.image.size, 3),
-        })
+            "VirtualSize": decimal_size(entry.image.size, 3),
+            "Containers": "N/A",
+            "SharedSize": "N/A",
+            "UniqueSize": "N/A",
+        });
+        row(fields, Default::default())
     }
 }
 

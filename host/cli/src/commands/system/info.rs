@@ -3,11 +3,11 @@
 use bulkhead_api::route::Route;
 use bulkhead_api::system::Info;
 use clap::Args;
-use serde_json::Value;
 
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::output::{Format, binary_size, print, print_value};
+use crate::template::Data;
 
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS]")]
@@ -31,8 +31,8 @@ pub(crate) async fn execute(client: &Client, args: &InfoArgs) -> Result<u8> {
             .for_each(|warning| eprintln!("WARNING: {warning}"));
         return Ok(0);
     }
-    let value: Value = client.json(Call::new(Route::Info)).await?;
-    print_value(&value, &format)?;
+    let value: Data = client.json(Call::new(Route::Info)).await?;
+    print_value(value, &format)?;
     Ok(0)
 }
 
