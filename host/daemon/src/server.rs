@@ -127,11 +127,11 @@ async fn dispatch(
         Route::NetworkConnect(id) => routes::networks::connect(daemon, id, request).await,
         Route::NetworkDisconnect(id) => routes::networks::disconnect(daemon, id, request).await,
         Route::NetworkRemove(id) => routes::networks::remove(daemon, id).await,
-        Route::VolumeList
-        | Route::VolumeCreate
-        | Route::VolumePrune
-        | Route::VolumeInspect(_)
-        | Route::VolumeRemove(_) => Err(ApiError::Unsupported("this call on volumes")),
+        Route::VolumeList => routes::volumes::list(daemon, query).await,
+        Route::VolumeCreate => routes::volumes::create(daemon, request).await,
+        Route::VolumePrune => routes::volumes::prune(daemon, query, version).await,
+        Route::VolumeInspect(name) => routes::volumes::inspect(daemon, name).await,
+        Route::VolumeRemove(name) => routes::volumes::remove(daemon, name, query).await,
         Route::Events => routes::events::events(daemon, version, query, request.headers()),
         Route::DiskUsage | Route::Auth | Route::ImagePrune => {
             Err(ApiError::Unsupported("this call"))

@@ -39,8 +39,11 @@ impl Engine {
         record.networks = self.memberships(&record.spec)?;
         record.rootfs_plugin = Some(driver.identity().into());
         self.describe_plugins(&mut record);
+        // Until the record names its volumes nobody may remove them.
+        let volumes = self.volume_lock.read();
         self.make_volumes(&mut record, &image)?;
         let made = self.make(&record, &driver, wanted);
+        drop(volumes);
         if let Err(error) = made {
             return Err(self.uncreate(&record, error));
         }

@@ -25,6 +25,26 @@ pub enum EngineError {
     NoCommand,
     #[error("unknown storage driver \"{name}\": this daemon has {known}")]
     UnknownStorageDriver { name: String, known: String },
+    #[error(
+        "create {0}: \"{0}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+    )]
+    VolumeName(String),
+    #[error(
+        "create {0}: volume name is too short, names should be at least two alphanumeric characters"
+    )]
+    ShortVolumeName(String),
+    #[error("get {0}: no such volume")]
+    NoSuchVolume(String),
+    #[error(
+        "create {volume}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
+    )]
+    NoSuchVolumeDriver { volume: String, driver: String },
+    #[error(
+        "create {volume}: option \"{option}\" is not supported by the local volume driver of this daemon"
+    )]
+    VolumeOption { volume: String, option: String },
+    #[error("remove {volume}: volume is in use - [{users}]")]
+    VolumeInUse { volume: String, users: String },
     #[error("network {0} not found")]
     NoSuchNetwork(String),
     #[error("network {name} is ambiguous ({matches} matches found based on ID prefix)")]
@@ -201,7 +221,9 @@ impl Kind for EngineError {
             E::NoSuchContainer(_)
             | E::NoSuchImage(_)
             | E::NoSuchNetwork(_)
-            | E::NoSuchPlugin(_) => ErrorKind::NotFound,
+            | E::NoSuchPlugin(_)
+            | E::NoSuchVolume(_)
+            | E::NoSuchVolumeDriver { .. } => ErrorKind::NotFound,
             E::PredefinedNetwork(_)
             | E::RemovePredefined(_)
             | E::SingleNetwork(_)
@@ -213,6 +235,7 @@ impl Kind for EngineError {
             | E::LeaveHostNetwork => ErrorKind::Forbidden,
             E::NameInUse { .. }
             | E::NetworkNameInUse(_)
+            | E::VolumeInUse { .. }
             | E::NotRunning { .. }
             | E::StillRunning { .. }
             | E::ImageNamedByContainer { .. }
@@ -234,6 +257,9 @@ impl Kind for EngineError {
             E::Store(e) => e.kind(),
             E::AmbiguousPrefix(_)
             | E::AmbiguousNetwork { .. }
+            | E::VolumeOption { .. }
+            | E::VolumeName(_)
+            | E::ShortVolumeName(_)
             | E::InvalidNetworkName(_)
             | E::Subnet(_)
             | E::SmallSubnet(_)

@@ -53,6 +53,7 @@ pub use networks::{Network, Networks};
 pub use pull::{Progress, PullEvent, PullRequest};
 pub use recover::Recovered;
 pub use start::Started;
+pub use volumes::objects::{Volume, VolumeSpec};
 
 /// What the daemon was started with.
 #[derive(Clone, Debug)]
@@ -116,6 +117,8 @@ pub struct Engine {
     mirrors: RwLock<Arc<[String]>>,
     /// Mounts decided by `create`, so that the `start` after it need not ask again.
     pub(crate) prepared: Mutex<HashMap<ContainerId, RootMount>>,
+    /// Written by who removes volumes, read by who makes them.
+    pub(crate) volume_lock: RwLock<()>,
     /// Keeps two layings-out of the same chain apart.
     pub(crate) chains: lay_out::Chains,
 }
@@ -157,6 +160,7 @@ impl Engine {
             defaults: RwLock::default(),
             mirrors: RwLock::default(),
             prepared: Mutex::default(),
+            volume_lock: RwLock::default(),
             chains: lay_out::Chains::default(),
         })
     }

@@ -1,5 +1,7 @@
 //! Binds and volumes of a container that is being made.
 
+pub(crate) mod objects;
+
 use bulkhead_model::image::Image;
 
 use crate::Engine;
@@ -39,13 +41,15 @@ impl Engine {
             MountSource::Host(path) => (None, checked_source(path)?),
             MountSource::Volume(name) => {
                 check_volume_name(name)?;
-                (Some(name.clone()), self.volume(name)?)
+                let volume = self.ensure_volume(name, None)?;
+                (Some(name.clone()), volume.mountpoint)
             }
             MountSource::Anonymous => {
                 let name = crate::random_id().to_string();
-                let source = self.volume(&name)?;
+                let label = (objects::ANONYMOUS.to_owned(), String::new());
+                let volume = self.ensure_volume(&name, Some([label].into()))?;
                 record.anonymous_volumes.push(name.clone());
-                (Some(name), source)
+                (Some(name), volume.mountpoint)
             }
         };
         let source = source.to_string_lossy().into_owned();
@@ -57,18 +61,32 @@ impl Engine {
         })
     }
 
-    /// Where the volume's files are; it is made when missing.
-    fn volume(&self, name: &str) -> Result<std::path::PathBuf, EngineError> {
-        self.store.ensure_volume(name, "local", "{}")?;
-        Ok(self.store.volume_path(name)?)
-    }
-
     pub(crate) fn remove_anonymous_volumes(&self, record: &Container) {
         for name in &record.anonymous_volumes {
-            if let Err(error) = self.store.remove_volume(name) {
-                tracing::warn!(volume = %name, %error, "removing a container's own volume");
+            // Another container may have taken it up by its name, and a user
+            // may have removed it.
+            match self.remove_unshared(name, record) {
+                Ok(()) | Err(EngineError::NoSuchVolume(_)) => {}
+                Err(error) => {
+                    tracing::warn!(volume = %name, %error, "removing a container's own volume");
+                }
             }
         }
+    }
+}
+
+impl Engine {
+    fn remove_unshared(&self, name: &str, owner: &Container) -> Result<(), EngineError> {
+        let lock = self.volume_lock.write();
+        let _alone = lock.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let users = self.volume_users(name);
+        if users.iter().any(|user| user != owner.id.as_str()) {
+            return Ok(());
+        }
+        self.volume(name)?;
+        self.store.remove_volume(name)?;
+        self.say_volume("destroy", name);
+        Ok(())
     }
 }
 
@@ -101,12 +119,11 @@ fn checked_source(path: &str) -> Result<std::path::PathBuf, EngineError> {
 
 /// Docker's rule for volume names.
 fn check_volume_name(name: &str) -> Result<(), EngineError> {
-    if crate::name::is_valid(name) {
-        return Ok(());
+    match name.len() {
+        _ if crate::name::is_valid(name) => Ok(()),
+        1 => Err(EngineError::ShortVolumeName(name.to_owned())),
+        _ => Err(EngineError::VolumeName(name.to_owned())),
     }
-    Err(EngineError::Mount(format!(
-        "create {name}: \"{name}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
-    )))
 }
 
 #[cfg(test)]

@@ -61,6 +61,19 @@ impl Store {
         Ok(self.root.path().join("volumes").join(name).join("_data"))
     }
 
+    /// Bytes that a volume's files take on the disk.
+    pub fn volume_usage(&self, name: &str) -> Result<u64, StoreError> {
+        check_name("local volume", name)?;
+        let folder = self.root.subdirectory(&format!("volumes/{name}"))?;
+        let usage = bulkhead_sys::tree::usage(folder);
+        let (bytes, _) = usage.map_err(|source| StoreError::Io {
+            operation: "measure",
+            path: self.root.path().join("volumes").join(name),
+            source: source.into(),
+        })?;
+        Ok(bytes)
+    }
+
     /// Every volume, by name.
     pub fn volumes(&self) -> Result<Vec<VolumeRow>, StoreError> {
         self.database.read("list volumes", |db| {
@@ -88,7 +101,8 @@ impl Store {
         remove_tree(&self.root.path().join("volumes").join(name))
     }
 
-    fn find_volume(&self, name: &str) -> Result<Option<VolumeRow>, StoreError> {
+    /// The record of `name`, if there is one.
+    pub fn find_volume(&self, name: &str) -> Result<Option<VolumeRow>, StoreError> {
         self.database.read("look up a volume", |db| {
             db.prepare_cached(
                 "SELECT name, driver, created_at, record FROM volumes WHERE name = ?1",

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod list;
 pub mod networks;
 pub mod pull;
+pub mod volumes;
 
 /// Nanoseconds since the epoch as RFC 3339; 0 is Go's zero time.
 pub fn rfc3339(nanos: u64) -> String {

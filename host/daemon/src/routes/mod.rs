@@ -7,6 +7,7 @@ pub mod images;
 pub mod logs;
 pub mod networks;
 pub mod system;
+pub mod volumes;
 pub mod wait;
 
 use bulkhead_api::query::{Params, QueryError};

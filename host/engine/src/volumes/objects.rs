@@ -1,0 +1,202 @@
+//! Volumes as users have them: `volume create`, `ls`, `inspect`, `rm`, `prune`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::PoisonError;
+
+use bulkhead_store::VolumeRow;
+use serde::{Deserialize, Serialize};
+
+use crate::error::EngineError;
+use crate::events::Subject;
+use crate::{Engine, random_id};
+
+/// The label by which Docker tells volumes that nobody named.
+pub(crate) const ANONYMOUS: &str = "com.docker.volume.anonymous";
+
+/// The one driver there is.
+const LOCAL: &str = "local";
+
+/// One volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Seconds since the epoch.
+    pub created_at: u64,
+    /// Labels; absent when none were given.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Where its files are on the host.
+    pub mountpoint: PathBuf,
+}
+
+/// A volume as it was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct VolumeSpec {
+    /// Its name; one is made up when empty.
+    pub name: String,
+    /// `local`, or empty.
+    pub driver: String,
+    /// The driver's options, of which there are none yet.
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+/// What of a volume is kept as JSON.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Record {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Volume {
+    /// Whether nobody gave it its name.
+    pub fn is_anonymous(&self) -> bool {
+        let labels = self.labels.as_ref();
+        labels.is_some_and(|l| l.contains_key(ANONYMOUS))
+    }
+}
+
+impl Engine {
+    /// Every volume, by name.
+    pub fn volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        let rows = self.store.volumes()?.into_iter();
+        rows.map(|row| self.volume_of(row)).collect()
+    }
+
+    /// The volume `name`.
+    pub fn volume(&self, name: &str) -> Result<Volume, EngineError> {
+        match self.store.find_volume(name)? {
+            Some(row) => self.volume_of(row),
+            None => Err(EngineError::NoSuchVolume(name.to_owned())),
+        }
+    }
+
+    /// Makes a volume. One of that name is returned as it is, as in Docker.
+    pub fn create_volume(&self, spec: VolumeSpec) -> Result<Volume, EngineError> {
+        let _making = self.volume_lock.read();
+        let mut spec = spec;
+        if spec.name.is_empty() {
+            spec.name = random_id().to_string();
+            let labels = spec.labels.get_or_insert_default();
+            labels.insert(ANONYMOUS.to_owned(), String::new());
+        }
+        super::check_volume_name(&spec.name)?;
+        if !matches!(spec.driver.as_str(), "" | LOCAL) {
+            return Err(EngineError::NoSuchVolumeDriver {
+                volume: spec.name,
+                driver: spec.driver,
+            });
+        }
+        if let Some(option) = spec.options.keys().next() {
+            return Err(EngineError::VolumeOption {
+                volume: spec.name.clone(),
+                option: option.clone(),
+            });
+        }
+        self.ensure_volume(&spec.name, spec.labels)
+    }
+
+    /// The volume `name`, made when missing.
+    pub(super) fn ensure_volume(
+        &self,
+        name: &str,
+        labels: Option<BTreeMap<String, String>>,
+    ) -> Result<Volume, EngineError> {
+        if let Some(row) = self.store.find_volume(name)? {
+            return self.volume_of(row);
+        }
+        let json =
+            serde_json::to_string(&Record { labels }).map_err(|source| EngineError::Record {
+                id: name.to_owned(),
+                source,
+            })?;
+        let row = self.store.ensure_volume(name, LOCAL, &json)?;
+        self.say_volume("create", name);
+        self.volume_of(row)
+    }
+
+    /// Removes a volume that no container has. `force` is content when there
+    /// is none.
+    pub fn remove_volume(&self, name: &str, force: bool) -> Result<(), EngineError> {
+        let lock = self.volume_lock.write();
+        let _alone = lock.unwrap_or_else(PoisonError::into_inner);
+        if self.store.find_volume(name)?.is_none() {
+            return match force {
+                true => Ok(()),
+                false => Err(EngineError::NoSuchVolume(name.to_owned())),
+            };
+        }
+        let users = self.volume_users(name);
+        if !users.is_empty() {
+            return Err(EngineError::VolumeInUse {
+                volume: name.to_owned(),
+                users: users.join(", "),
+            });
+        }
+        self.store.remove_volume(name)?;
+        self.say_volume("destroy", name);
+        Ok(())
+    }
+
+    /// Removes the volumes that `chosen` accepts and no container has: their
+    /// names, and how many bytes they took.
+    pub fn prune_volumes(
+        &self,
+        chosen: impl Fn(&Volume) -> bool,
+    ) -> Result<(Vec<String>, u64), EngineError> {
+        let lock = self.volume_lock.write();
+        let _alone = lock.unwrap_or_else(PoisonError::into_inner);
+        let (mut removed, mut bytes) = (Vec::new(), 0);
+        for volume in self.volumes()? {
+            if !chosen(&volume) || !self.volume_users(&volume.name).is_empty() {
+                continue;
+            }
+            bytes += self.volume_size(&volume.name)?;
+            self.store.remove_volume(&volume.name)?;
+            self.say_volume("destroy", &volume.name);
+            removed.push(volume.name);
+        }
+        let reclaimed = bytes.to_string();
+        let attributes = [("reclaimed", reclaimed.as_str())];
+        self.events
+            .publish(Subject::Volume, "prune", "", attributes);
+        Ok((removed, bytes))
+    }
+
+    /// The ids of the containers that have a volume, running or not.
+    pub fn volume_users(&self, name: &str) -> Vec<String> {
+        let all = self.containers.all();
+        let records = all.iter().map(|e| e.record());
+        let has = |r: &crate::container::Container| {
+            let mut mounts = r.mounts.iter();
+            mounts.any(|m| m.volume.as_deref() == Some(name))
+        };
+        records.filter(has).map(|r| r.id.to_string()).collect()
+    }
+
+    /// Bytes that a volume's files take.
+    pub fn volume_size(&self, name: &str) -> Result<u64, EngineError> {
+        Ok(self.store.volume_usage(name)?)
+    }
+
+    pub(super) fn say_volume(&self, action: &str, name: &str) {
+        self.events
+            .publish(Subject::Volume, action, name, [("driver", LOCAL)]);
+    }
+
+    fn volume_of(&self, row: VolumeRow) -> Result<Volume, EngineError> {
+        let record: Record =
+            serde_json::from_str(&row.json).map_err(|source| EngineError::Record {
+                id: row.name.clone(),
+                source,
+            })?;
+        Ok(Volume {
+            mountpoint: self.store.volume_path(&row.name)?,
+            name: row.name,
+            created_at: row.created_at,
+            labels: record.labels,
+        })
+    }
+}
