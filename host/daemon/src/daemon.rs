@@ -5,17 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bulkhead_engine::{Engine, EngineError, Started};
 use bulkhead_model::ContainerId;
+use bulkhead_model::process::ProcessRef;
 
 use crate::config::Settings;
-use crate::hub::Hubs;
+use crate::follow::{follow, lost};
 use crate::status::ApiError;
 
 /// The running daemon.
 pub struct Daemon {
     /// Carries out every operation.
     pub engine: Arc<Engine>,
-    /// The clients attached to each container.
-    pub hubs: Hubs,
     /// The engine's runtime once more: what it can do beyond a plan.
     pub runtime: Arc<bulkhead_runtime::Runtime>,
     /// Warnings that were logged.
@@ -93,21 +92,12 @@ impl Daemon {
 
     /// Starts a container and follows its shim until it ends.
     pub async fn start(&self, id: &ContainerId) -> Result<(), ApiError> {
-        let hub = self.hubs.of(id);
-        let attach = hub.has_readers();
         let name = id.to_string();
-        match self
-            .blocking(move |engine| engine.start(&name, attach))
-            .await
-        {
-            Ok(Started::Already) => Err(ApiError::NotModified("started")),
-            Ok(Started::Now(running)) => {
-                self.follow(id.clone(), running, attach);
+        match self.blocking(move |engine| engine.start(&name)).await? {
+            Started::Already => Err(ApiError::NotModified("started")),
+            Started::Now(running) => {
+                self.follow(id.clone(), running);
                 Ok(())
-            }
-            Err(error) => {
-                self.hubs.close(id);
-                Err(error)
             }
         }
     }
@@ -122,24 +112,16 @@ impl Daemon {
         }
     }
 
-    /// Follows a container's shim: output to clients, its end to the engine.
-    pub fn follow(
-        &self,
-        id: ContainerId,
-        running: bulkhead_model::process::Running,
-        subscribed: bool,
-    ) {
+    /// Follows a container's shim: its end goes to the engine.
+    pub fn follow(&self, id: ContainerId, running: bulkhead_model::process::Running) {
         self.warn(&id, &running.warnings);
-        let hub = self.hubs.of(&id);
-        let hubs = self.hubs.clone();
         let engine = self.engine.clone();
         tokio::spawn(async move {
-            let status = crate::hub::follow(&hub, running.shim, subscribed).await;
-            hubs.close(&id);
+            let status = follow(running.shim, || engine.detached(&id)).await;
             let ended = tokio::task::spawn_blocking(move || {
                 let status = status
-                    .or_else(|| engine.runtime.recorded_exit(&id))
-                    .unwrap_or_else(crate::hub::lost);
+                    .or_else(|| engine.runtime.recorded_exit(&ProcessRef::first(&id)))
+                    .unwrap_or_else(lost);
                 engine.exited(&id, status).map_err(|error| (id, error))
             });
             if let Ok(Err((id, error))) = ended.await {

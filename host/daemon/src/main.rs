@@ -8,11 +8,13 @@
 mod config;
 mod convert;
 mod daemon;
-mod hub;
+mod follow;
+mod hijack;
 mod listen;
 mod logging;
 mod names;
 mod pid_file;
+mod relay;
 mod reload;
 mod reply;
 mod routes;
@@ -85,7 +87,7 @@ async fn serve(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Res
     for recovered in
         tokio::task::block_in_place(|| daemon.engine.recover()).context("recovering containers")?
     {
-        daemon.follow(recovered.id, recovered.running, false);
+        daemon.follow(recovered.id, recovered.running);
     }
     tokio::task::block_in_place(|| daemon.engine.sweep()).context("removing left-overs")?;
     let (listeners, sockets) = listen::bind(settings).await?;

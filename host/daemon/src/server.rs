@@ -99,7 +99,7 @@ async fn dispatch(
         Route::ContainerRestart(id) => routes::containers::restart(daemon, id, query).await,
         Route::ContainerKill(id) => routes::containers::kill(daemon, id, query).await,
         Route::ContainerRemove(id) => routes::containers::remove(daemon, &id, query).await,
-        Route::ContainerResize(id) => routes::containers::resize(daemon, &id, query).await,
+        Route::ContainerResize(id) => routes::containers::resize(daemon, id, query).await,
         Route::ContainerWait(id) => routes::wait::wait(daemon, &id, query),
         Route::ContainerAttach(id) => routes::attach::attach(daemon, &id, query, request).await,
         Route::ContainerLogs(id) => routes::logs::logs(daemon, id, query).await,

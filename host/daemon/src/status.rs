@@ -37,6 +37,10 @@ pub enum ApiError {
     Unsupported(&'static str),
     #[error("invalid X-Registry-Auth header")]
     Auth(#[from] bulkhead_api::auth::InvalidAuth),
+    #[error("Invalid detach keys ({0}) provided")]
+    DetachKeys(String),
+    #[error("handing the connection over")]
+    Connection(#[source] std::io::Error),
     #[error("a worker of the daemon panicked")]
     Panicked,
     #[error(transparent)]
@@ -73,11 +77,12 @@ impl ApiError {
             Self::Unsupported(_) | Self::BadRequest(BadRequest::Unsupported(_)) => {
                 StatusCode::NOT_IMPLEMENTED
             }
-            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Panicked | Self::Connection(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Engine(error) => of_kind(error.kind()),
             Self::Body(_)
             | Self::SinceAfterUntil { .. }
             | Self::Moment(_)
+            | Self::DetachKeys(_)
             | Self::Auth(_)
             | Self::Version(_)
             | Self::Query(_)

@@ -17,7 +17,6 @@ use bulkhead_store::{Durability, Store, manifest};
 
 use crate::config::Settings;
 use crate::daemon::Daemon;
-use crate::hub::Hubs;
 use crate::names::Names;
 use crate::source::Sources;
 use crate::subordinate;
@@ -79,7 +78,6 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
     )?;
     let daemon = Daemon {
         engine: Arc::new(engine),
-        hubs: Hubs::default(),
         told: std::sync::Mutex::default(),
         runtime,
         id: daemon_id(&settings.data_root)?,

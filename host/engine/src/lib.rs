@@ -8,11 +8,13 @@
 //! container is (`plan`, `command`, `limits`, `capabilities`) is pure.
 
 pub mod address_pool;
+pub mod attach;
 pub mod capabilities;
 pub mod command;
 pub mod container;
 pub mod containers;
 pub mod defaults;
+pub mod detach_keys;
 pub mod error;
 pub mod events;
 pub mod files;
@@ -115,6 +117,8 @@ pub struct Engine {
     defaults: RwLock<Arc<defaults::Defaults>>,
     /// Registries that are asked before Docker Hub, `host[:port]`.
     mirrors: RwLock<Arc<[String]>>,
+    /// Clients that attached before a start.
+    pub waiting: attach::Waiting,
     /// Mounts decided by `create`, so that the `start` after it need not ask again.
     pub(crate) prepared: Mutex<HashMap<ContainerId, RootMount>>,
     /// Written by who removes volumes, read by who makes them.
@@ -159,6 +163,7 @@ impl Engine {
             events: events::Events::default(),
             defaults: RwLock::default(),
             mirrors: RwLock::default(),
+            waiting: attach::Waiting::default(),
             prepared: Mutex::default(),
             volume_lock: RwLock::default(),
             chains: lay_out::Chains::default(),

@@ -17,7 +17,7 @@ use bulkhead_model::ContainerId;
 use bulkhead_model::container::State;
 use bulkhead_model::error::{Failure, message};
 use bulkhead_model::network::{AddressPool, NetworkNamespace};
-use bulkhead_model::process::{ExitStatus, Running};
+use bulkhead_model::process::{ExitStatus, ProcessRef, Running};
 
 use crate::container::{Container, Endpoint, Membership};
 use crate::containers::Entry;
@@ -67,7 +67,7 @@ impl Engine {
         entry: &Arc<Entry>,
         record: &Container,
     ) -> Result<Option<Running>, EngineError> {
-        match self.runtime.reconnect(&record.id) {
+        match self.runtime.reconnect(&ProcessRef::first(&record.id)) {
             Ok(running) => {
                 self.adopt(entry, record, running.pid)?;
                 Ok(Some(running))
@@ -148,7 +148,7 @@ impl Engine {
         record: &Container,
         error: &Failure,
     ) -> Result<(), EngineError> {
-        let recorded = self.runtime.recorded_exit(&record.id);
+        let recorded = self.runtime.recorded_exit(&ProcessRef::first(&record.id));
         match (&record.state, recorded) {
             (State::Running { .. }, recorded) => {
                 tracing::info!(container = %record.id, %error, "ended while no engine ran");

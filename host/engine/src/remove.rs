@@ -2,6 +2,7 @@
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::container::{Decision, Request};
+use bulkhead_model::process::ProcessRef;
 
 use crate::Engine;
 use crate::container::Container;
@@ -19,7 +20,7 @@ impl Engine {
             Decision::KillFirst => {
                 let mut phase = entry.watch();
                 // Gone between the look and the signal is as good as killed.
-                let _ = self.runtime.signal(&record.id, SIGKILL);
+                let _ = self.runtime.signal(&ProcessRef::first(&record.id), SIGKILL);
                 let ended = ended_within(&mut phase, AFTER_KILL).await;
                 if ended {
                     Ok(())
@@ -63,6 +64,7 @@ impl Engine {
     pub(crate) fn forget(&self, record: &Container) -> Result<(), EngineError> {
         self.remove_anonymous_volumes(record);
         self.containers.delete(&record.id)?;
+        self.let_clients_go(&record.id);
         self.remove_files(record)
     }
 
@@ -73,7 +75,9 @@ impl Engine {
         if !keep_volumes {
             self.remove_anonymous_volumes(record);
         }
-        self.containers.delete(&record.id)
+        self.containers.delete(&record.id)?;
+        self.let_clients_go(&record.id);
+        Ok(())
     }
 
     fn remove_files(&self, record: &Container) -> Result<(), EngineError> {

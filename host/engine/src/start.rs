@@ -23,9 +23,8 @@ pub enum Started {
 }
 
 impl Engine {
-    /// Starts a container. `attach` subscribes the shim's connection to the
-    /// output before the process runs.
-    pub fn start(&self, id: &str, attach: bool) -> Result<Started, EngineError> {
+    /// Starts a container, with the clients that wait for it.
+    pub fn start(&self, id: &str) -> Result<Started, EngineError> {
         let entry = self.containers.find(id)?;
         let _exclusive = entry.exclusive();
         let record = entry.record();
@@ -40,20 +39,22 @@ impl Engine {
                 ));
             }
         }
-        match self.start_process(&record, attach) {
+        match self.start_process(&record) {
             Ok((running, wiring)) => {
                 self.started(&entry, &running, wiring)?;
+                if let Err(error) = self.attach_waiting(&record.id) {
+                    tracing::debug!(container = %record.id, %error, "attaching late clients");
+                }
                 Ok(Started::Now(running))
             }
-            Err(error) => Err(self.not_started(&entry, error)),
+            Err(error) => {
+                self.let_clients_go(&record.id);
+                Err(self.not_started(&entry, error))
+            }
         }
     }
 
-    fn start_process(
-        &self,
-        record: &Container,
-        attach: bool,
-    ) -> Result<(Running, Wiring), EngineError> {
+    fn start_process(&self, record: &Container) -> Result<(Running, Wiring), EngineError> {
         let rootfs = self.rootfs(record)?;
         let wiring = self.wire(record)?;
         let resolv_conf = std::fs::read_to_string(&self.config.resolv_conf).unwrap_or_default();
@@ -62,8 +63,10 @@ impl Engine {
             resolv_conf: &resolv_conf,
             user_namespace: &self.config.user_namespace,
         };
-        let started = plan::container(record, rootfs, &wiring, &host)
-            .and_then(|plan| Ok(self.runtime.start(&plan, &wiring.plan, attach)?));
+        let started = plan::container(record, rootfs, &wiring, &host).and_then(|plan| {
+            let clients = self.clients_of(&record.id);
+            Ok(self.runtime.start(&plan, &wiring.plan, clients)?)
+        });
         match started {
             Ok(running) => Ok((running, wiring)),
             Err(error) => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bulkhead_model::container::{Decision, Request};
+use bulkhead_model::process::ProcessRef;
 use tokio::sync::watch;
 
 use crate::Engine;
@@ -55,12 +56,12 @@ impl Engine {
         let seconds = timeout.or(record.spec.stop_timeout).unwrap_or(10);
         let mut phase = entry.watch();
         // Gone between the look and the signal is as good as stopped.
-        let _ = self.runtime.signal(&record.id, signal);
+        let _ = self.runtime.signal(&ProcessRef::first(&record.id), signal);
         let grace = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
         if ended_within(&mut phase, grace).await {
             return Ok(decision);
         }
-        let _ = self.runtime.signal(&record.id, SIGKILL);
+        let _ = self.runtime.signal(&ProcessRef::first(&record.id), SIGKILL);
         if ended_within(&mut phase, AFTER_KILL).await {
             Ok(decision)
         } else {
@@ -73,7 +74,9 @@ impl Engine {
         let signal = signal_number(signal)?;
         let record = self.containers.find(id)?.record();
         match record.state.decide(Request::Kill) {
-            Decision::Proceed => Ok(self.runtime.signal(&record.id, signal)?),
+            Decision::Proceed => Ok(self
+                .runtime
+                .signal(&ProcessRef::first(&record.id), signal)?),
             refusal => Err(EngineError::refused(
                 refusal,
                 record.id.as_str(),

@@ -172,13 +172,13 @@ pub struct StartFailure {
     pub message: String,
 }
 
-/// A started container.
+/// A started process.
 #[derive(Debug)]
 pub struct Running {
-    /// The pid of the container's first process, in the host's pid namespace.
+    /// Its pid in the host's pid namespace.
     pub pid: u32,
-    /// The connection to its shim: a SOCK_STREAM unix socket that speaks the
-    /// shim protocol. Output arrives only after a subscription.
+    /// The control connection to its shim: a SOCK_STREAM unix socket that
+    /// speaks the shim protocol and tells the end.
     pub shim: std::os::unix::net::UnixStream,
     /// Limits that this machine could not apply, one sentence each.
     pub warnings: Vec<String>,
@@ -202,14 +202,27 @@ pub trait Runtime: Send + Sync {
     /// Reads a driver's root for the driver.
     fn driver_root(&self, driver: &str) -> std::sync::Arc<dyn crate::driver::DriverRoot>;
     /// Starts a container: network, cgroup, shim, namespaces, process. On
-    /// failure nothing is left. `attach` subscribes the returned connection to
-    /// output before the process starts.
+    /// failure nothing is left. The clients are attached before the process
+    /// runs, so that they miss nothing.
     fn start(
         &self,
         plan: &ContainerPlan,
         network: &crate::network::NetworkPlan,
-        attach: bool,
+        attached: Vec<Attachment>,
     ) -> Result<Running, crate::error::Failure>;
+    /// Attaches a client to a process that runs: its output from now on.
+    fn attach(
+        &self,
+        process: &ProcessRef,
+        attachment: Attachment,
+    ) -> Result<(), crate::error::Failure>;
+    /// Tells a process's terminal its size; without a terminal, nothing.
+    fn resize(
+        &self,
+        process: &ProcessRef,
+        columns: u16,
+        rows: u16,
+    ) -> Result<(), crate::error::Failure>;
     /// Every container of which something is left in the kernel or among the
     /// running ones' state: what a new engine compares with its records.
     fn known(&self) -> Vec<ContainerId>;
@@ -235,13 +248,14 @@ pub trait Runtime: Send + Sync {
     /// Takes the interface `inner` away from a container that runs, and the
     /// ports that are forwarded to its addresses.
     fn disconnect(&self, id: &ContainerId, inner: &str) -> Result<(), crate::error::Failure>;
-    /// Connects to the shim of a container that runs, after a restart of the
-    /// engine, and writes again what the packet filter lost of it.
-    fn reconnect(&self, id: &ContainerId) -> Result<Running, crate::error::Failure>;
-    /// The exit a shim recorded when nobody listened.
-    fn recorded_exit(&self, id: &ContainerId) -> Option<ExitStatus>;
-    /// Sends a signal to the first process, by pidfd through the shim.
-    fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), crate::error::Failure>;
+    /// Connects to the shim of a process that runs, after a restart of the
+    /// engine, and for a container's first process writes again what the
+    /// packet filter lost of it.
+    fn reconnect(&self, process: &ProcessRef) -> Result<Running, crate::error::Failure>;
+    /// The exit a shim recorded, until it is cleaned up.
+    fn recorded_exit(&self, process: &ProcessRef) -> Option<ExitStatus>;
+    /// Sends a signal to a process, by pidfd through its shim.
+    fn signal(&self, process: &ProcessRef, signal: i32) -> Result<(), crate::error::Failure>;
     /// Freezes all processes of a container; returns when they stand still.
     /// A container whose processes do not stop in time goes on.
     fn pause(&self, id: &ContainerId) -> Result<(), crate::error::Failure>;

@@ -4,11 +4,13 @@
 //! <data-root>/storage/<driver>/      a storage driver's root
 //! <data-root>/containers/<id>/       log, hosts, hostname, resolv.conf
 //! <exec-root>/shims/<id>/            shim.sock, exit, log of the shim itself
+//! <exec-root>/shims/<id>/exec/<exec>/  the same of one more process
 //! ```
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use bulkhead_model::process::ProcessRef;
 use bulkhead_sys::directory::ensure_dir;
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
 
@@ -18,6 +20,8 @@ use crate::error::RuntimeError;
 pub const SOCKET: &str = "shim.sock";
 /// The exit record in its state directory.
 pub const EXIT: &str = "exit";
+/// The folder of the state directories of a container's other processes.
+pub(crate) const EXECS: &str = "exec";
 /// What the shim itself writes to its standard error.
 pub const SHIM_LOG: &str = "log";
 
@@ -50,6 +54,15 @@ impl Layout {
     /// A shim's state directory.
     pub(crate) fn shim(&self, id: &str) -> bulkhead_sys::Result<OwnedFd> {
         open_beneath(&self.shims, id, OFlag::O_PATH | OFlag::O_DIRECTORY, 0)
+    }
+
+    /// The state directory of a process's shim.
+    pub(crate) fn process(&self, process: &ProcessRef) -> bulkhead_sys::Result<OwnedFd> {
+        let container = process.container.as_str();
+        match &process.exec {
+            None => self.shim(container),
+            Some(exec) => self.shim(&format!("{container}/{EXECS}/{}", exec.as_str())),
+        }
     }
 
     /// A driver's root, made if missing. Drivers' names are checked by the

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use bulkhead_model::process::Attachment;
 use serde::{Deserialize, Serialize};
 
 /// What a descriptor that came along is for; in the order of the descriptors.
@@ -44,6 +45,41 @@ pub enum Role {
     Mount,
     /// A socket bound to a published port, kept open while the shim lives.
     Reserved,
+    /// A client's socket, attached from the first byte on.
+    Attached(AttachOrder),
+}
+
+/// What a client that is attached gets and gives; its socket comes along.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachOrder {
+    /// Its bytes are the process's standard input.
+    pub stdin: bool,
+    /// It gets standard output, or the terminal's.
+    pub stdout: bool,
+    /// It gets standard error.
+    pub stderr: bool,
+    /// Output is framed as Docker's multiplexed stream.
+    pub framed: bool,
+    /// The end of its input is the end of the process's.
+    pub close_stdin: bool,
+    /// What detaches it; empty: nothing does.
+    pub detach_keys: Vec<u8>,
+    /// The beginning of its input.
+    pub early: Vec<u8>,
+}
+
+/// What the shim is told of a client, and the client's socket.
+pub(crate) fn attach_order(a: Attachment) -> (AttachOrder, OwnedFd) {
+    let order = AttachOrder {
+        stdin: a.stdin,
+        stdout: a.stdout,
+        stderr: a.stderr,
+        framed: a.framed,
+        close_stdin: a.close_stdin,
+        detach_keys: a.detach_keys,
+        early: a.early,
+    };
+    (order, a.stream)
 }
 
 /// Where a mount goes.
@@ -106,14 +142,10 @@ pub struct StartOrder {
     pub id: String,
     /// What the descriptors are.
     pub roles: Vec<Role>,
-    /// The connection gets output from the first byte on.
-    pub subscribed: bool,
     /// Keep a log.
     pub log: Option<LogOrder>,
     /// Standard input stays open for clients.
     pub stdin: bool,
-    /// It closes for good with the first client's.
-    pub stdin_once: bool,
     /// A pseudo terminal.
     pub terminal: bool,
     /// Its first size: columns, rows.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::error::Failure;
 use bulkhead_model::network::{Cidr, IfName, NetworkPlan};
-use bulkhead_model::process::{ContainerPlan, ExitStatus, Running, Stats};
+use bulkhead_model::process::{Attachment, ContainerPlan, ExitStatus, ProcessRef, Running, Stats};
 use bulkhead_model::resources::Resources;
 use bulkhead_model::storage::{RootMount, StoragePlan};
 use bulkhead_model::{ContainerId, process};
@@ -142,9 +142,9 @@ impl process::Runtime for Runtime {
         &self,
         plan: &ContainerPlan,
         network: &NetworkPlan,
-        attach: bool,
+        attached: Vec<Attachment>,
     ) -> Result<Running, Failure> {
-        self.start_container(plan, network, attach)
+        self.start_container(plan, network, attached)
             .map_err(Failure::new)
     }
 
@@ -164,12 +164,22 @@ impl process::Runtime for Runtime {
         self.disconnect_running(id, inner).map_err(Failure::new)
     }
 
-    fn reconnect(&self, id: &ContainerId) -> Result<Running, Failure> {
-        self.reconnect_shim(id).map_err(Failure::new)
+    fn attach(&self, process: &ProcessRef, attachment: Attachment) -> Result<(), Failure> {
+        self.attach_client(process, attachment)
+            .map_err(Failure::new)
     }
 
-    fn recorded_exit(&self, id: &ContainerId) -> Option<ExitStatus> {
-        self.read_exit(id)
+    fn resize(&self, process: &ProcessRef, columns: u16, rows: u16) -> Result<(), Failure> {
+        self.resize_terminal(process, columns, rows)
+            .map_err(Failure::new)
+    }
+
+    fn reconnect(&self, process: &ProcessRef) -> Result<Running, Failure> {
+        self.reconnect_shim(process).map_err(Failure::new)
+    }
+
+    fn recorded_exit(&self, process: &ProcessRef) -> Option<ExitStatus> {
+        self.read_exit(process)
     }
 
     fn known(&self) -> Vec<ContainerId> {
@@ -180,8 +190,8 @@ impl process::Runtime for Runtime {
         self.noted_network(id)
     }
 
-    fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), Failure> {
-        self.send_signal(id, signal).map_err(Failure::new)
+    fn signal(&self, process: &ProcessRef, signal: i32) -> Result<(), Failure> {
+        self.send_signal(process, signal).map_err(Failure::new)
     }
 
     fn pause(&self, id: &ContainerId) -> Result<(), Failure> {

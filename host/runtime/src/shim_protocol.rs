@@ -5,10 +5,14 @@
 //! in [`read_event`]: a [`Decoder`] takes bytes as they come and gives whole
 //! messages, so that a blocking client and an asynchronous one use the same code.
 //!
+//! Only control goes this way. The streams of a process are sockets of their
+//! own, whose descriptors come along with `Attach` (SCM_RIGHTS, on the frame's
+//! first byte), or with the order to start.
+//!
 //! ```text
-//! client ── Subscribe ─────────────▶ shim   from now on output goes to this client
-//! client ◀─ Stdout, Stderr … ─────── shim
-//! client ── Stdin, CloseStdin ─────▶ shim
+//! client ── Attach + descriptor ───▶ shim   from now on output goes to that socket
+//! client ── Signal, Resize ────────▶ shim
+//! client ◀─ Detached ─────────────── shim   an attached client pressed its keys
 //! client ◀─ Exited ───────────────── shim   after all output; then it hangs up
 //! ```
 
@@ -19,8 +23,11 @@ use std::marker::PhantomData;
 use bulkhead_model::ErrorKind;
 use bulkhead_model::process::{ExitStatus, StartFailure};
 
-/// Longest payload, bytes.
-pub const MAX_PAYLOAD: usize = 64 * 1024;
+use crate::order::AttachOrder;
+
+/// Longest payload, bytes: what a client sent before its connection was
+/// handed over is at most a server's read buffer.
+pub const MAX_PAYLOAD: usize = 256 * 1024;
 
 /// Bytes before the payload.
 pub const HEADER: usize = 5;
@@ -28,12 +35,8 @@ pub const HEADER: usize = 5;
 /// From a client to the shim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Send output from now on.
-    Subscribe,
-    /// Bytes for the container's standard input.
-    Stdin(Vec<u8>),
-    /// No more standard input from this client.
-    CloseStdin,
+    /// The socket that comes along is a client's.
+    Attach(AttachOrder),
     /// The terminal's new size.
     Resize {
         /// Columns.
@@ -41,7 +44,7 @@ pub enum Request {
         /// Rows.
         rows: u16,
     },
-    /// A signal for the first process.
+    /// A signal for the process.
     Signal(i32),
     /// Answered by `Started` or `Exited`.
     GetState,
@@ -59,11 +62,9 @@ pub enum Event {
     StartFailed(StartFailure),
     /// Something the plan asks for could not be had; before `Started`.
     Warning(String),
-    /// Output, or the terminal's.
-    Stdout(Vec<u8>),
-    /// Error output.
-    Stderr(Vec<u8>),
-    /// It ended; all output came before.
+    /// A client left by its detach keys; the process goes on.
+    Detached,
+    /// It ended; its log is complete and its exit recorded.
     Exited(ExitStatus),
 }
 
@@ -92,7 +93,7 @@ pub trait Message: Sized {
     fn decode(kind: u8, payload: &[u8]) -> Result<Self, ProtocolError>;
 }
 
-/// Appends one frame. Payloads are cut to [`MAX_PAYLOAD`]; output is never longer.
+/// Appends one frame. Payloads are cut to [`MAX_PAYLOAD`].
 pub fn frame(kind: u8, payload: &[u8], out: &mut Vec<u8>) {
     let payload = &payload[..payload.len().min(MAX_PAYLOAD)];
     out.push(kind);
@@ -100,17 +101,13 @@ pub fn frame(kind: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// The type byte of [`Event::Stdout`].
-pub const STDOUT: u8 = 131;
-/// The type byte of [`Event::Stderr`].
-pub const STDERR: u8 = 132;
-
 impl Message for Request {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Request::Subscribe => frame(1, &[], out),
-            Request::Stdin(bytes) => frame(2, bytes, out),
-            Request::CloseStdin => frame(3, &[], out),
+            Request::Attach(order) => {
+                // A structure of plain data in a growing vector cannot fail.
+                frame(1, &postcard::to_stdvec(order).unwrap_or_default(), out);
+            }
             Request::Resize { columns, rows } => {
                 let [a, b] = columns.to_le_bytes();
                 let [c, d] = rows.to_le_bytes();
@@ -124,9 +121,9 @@ impl Message for Request {
     fn decode(kind: u8, payload: &[u8]) -> Result<Self, ProtocolError> {
         let malformed = ProtocolError::Malformed(kind);
         match (kind, payload) {
-            (1, []) => Ok(Request::Subscribe),
-            (2, bytes) => Ok(Request::Stdin(bytes.to_vec())),
-            (3, []) => Ok(Request::CloseStdin),
+            (1, bytes) => Ok(Request::Attach(
+                postcard::from_bytes(bytes).map_err(|_| malformed)?,
+            )),
             (4, &[a, b, c, d]) => Ok(Request::Resize {
                 columns: u16::from_le_bytes([a, b]),
                 rows: u16::from_le_bytes([c, d]),
@@ -135,7 +132,7 @@ impl Message for Request {
                 bytes.try_into().map_err(|_| malformed)?,
             ))),
             (6, []) => Ok(Request::GetState),
-            (1..=6, _) => Err(malformed),
+            (4..=6, _) => Err(malformed),
             _ => Err(ProtocolError::UnknownType(kind)),
         }
     }
@@ -151,8 +148,7 @@ impl Message for Event {
                 frame(129, &payload, out);
             }
             Event::Warning(text) => frame(130, text.as_bytes(), out),
-            Event::Stdout(bytes) => frame(STDOUT, bytes, out),
-            Event::Stderr(bytes) => frame(STDERR, bytes, out),
+            Event::Detached => frame(131, &[], out),
             Event::Exited(status) => {
                 let mut payload = status.code.to_le_bytes().to_vec();
                 payload.push(status.oom_killed.into());
@@ -179,8 +175,7 @@ impl Message for Event {
             130 => Ok(Event::Warning(
                 String::from_utf8_lossy(payload).into_owned(),
             )),
-            STDOUT => Ok(Event::Stdout(payload.to_vec())),
-            STDERR => Ok(Event::Stderr(payload.to_vec())),
+            131 => Ok(Event::Detached),
             133 => exit_status(payload)
                 .map(Event::Exited)
                 .ok_or_else(malformed),
@@ -299,8 +294,7 @@ mod tests {
                 message: "no".into(),
             }),
             Event::Warning("w".into()),
-            Event::Stdout(b"out".to_vec()),
-            Event::Stderr(Vec::new()),
+            Event::Detached,
             Event::Exited(ExitStatus {
                 code: 137,
                 oom_killed: true,
@@ -321,9 +315,12 @@ mod tests {
     #[test]
     fn requests_survive_the_wire() {
         let requests = [
-            Request::Subscribe,
-            Request::Stdin(vec![0; 1000]),
-            Request::CloseStdin,
+            Request::Attach(AttachOrder {
+                stdout: true,
+                detach_keys: vec![16, 17],
+                early: vec![0; 70_000],
+                ..AttachOrder::default()
+            }),
             Request::Resize {
                 columns: 80,
                 rows: 25,
@@ -344,7 +341,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_before_it_is_stored() {
         let mut decoder = Decoder::<Request>::default();
-        decoder.push(&[2, 255, 255, 255, 255]);
+        decoder.push(&[1, 255, 255, 255, 255]);
         assert!(matches!(
             decoder.next_message(),
             Err(ProtocolError::TooLong(_))

@@ -23,10 +23,10 @@ fn main() {
         let begin = Instant::now();
         let running = machine
             .runtime
-            .start(&plan, &NetworkPlan::default(), true)
+            .start(&plan, &NetworkPlan::default(), Vec::new())
             .expect("it starts");
         starts.push(begin.elapsed());
-        support::finish(&running.shim, Vec::new());
+        support::exit(&running.shim);
         ends.push(begin.elapsed());
         drop(running);
         let begin = Instant::now();

@@ -4,19 +4,21 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Instant;
 
 use bulkhead_model::process::StartFailure;
 use bulkhead_runtime::init::{self, Descriptors, Report};
 use bulkhead_runtime::layout::SOCKET;
 use bulkhead_runtime::order::{self, Role, StartOrder};
-use bulkhead_runtime::shim_protocol::{Event, Message, STDERR, STDOUT};
+use bulkhead_runtime::shim_protocol::{Event, Message};
 use bulkhead_sys::clone::{Child, fork_into};
 use bulkhead_sys::path::proc_path;
 use bulkhead_sys::{poll, socket, terminal};
 
-use crate::client::Client;
+use crate::attached::Attached;
+use crate::control::Control;
 use crate::log::Log;
-use crate::output::Output;
+use crate::output::{Chunk, Output, Stream};
 use crate::stdin::Stdin;
 use crate::supervisor::Supervisor;
 
@@ -42,6 +44,7 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
         Some(settings) => Some(Log::open(given.one(&Role::Logs)?, &order.id, settings)?),
         None => None,
     };
+    let attached = clients(&mut given)?;
     let oom_events = given.one(&Role::OomEvents).ok();
     let freezer = given.one(&Role::Freezer).ok();
     let unified = given.one(&Role::Cgroup).ok();
@@ -53,16 +56,17 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
         }
     };
     tell(&connection, &Event::Started { pid: child.pid });
-    let mut first = Client::new(connection)?;
-    first.subscribed = order.subscribed;
     Ok(Some(Supervisor {
         pid: child.pid,
         child: child.pidfd,
         exit: None,
-        stdin: Stdin::new(ends.stdin, order.stdin_once),
+        stdin: Stdin::new(ends.stdin),
         outputs: ends.outputs,
+        chunk: Chunk::new(),
+        moved: Instant::now(),
         terminal: ends.terminal,
-        clients: vec![first],
+        attached,
+        controls: vec![Control::new(connection)?],
         listener: Some(listener),
         log,
         oom_events,
@@ -108,6 +112,18 @@ impl Given {
             )
         })
     }
+}
+
+/// The clients that wait for the process.
+fn clients(given: &mut Given) -> io::Result<Vec<Attached>> {
+    given
+        .all_with_roles(|r| matches!(r, Role::Attached(_)))
+        .into_iter()
+        .filter_map(|(role, socket)| match role {
+            Role::Attached(order) => Some(Attached::new(order, socket)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The socket's mode is 0600 by the directory's 0700 and our umask.
@@ -208,8 +224,8 @@ fn pipes(stdin: bool) -> io::Result<(Ends, Option<[OwnedFd; 3]>)> {
         (std::fs::File::open("/dev/null")?.into(), None)
     };
     let outputs = vec![
-        Output::new(out_reader.into(), STDOUT)?,
-        Output::new(error_reader.into(), STDERR)?,
+        Output::new(out_reader.into(), Stream::Stdout)?,
+        Output::new(error_reader.into(), Stream::Stderr)?,
     ];
     let ends = Ends {
         stdin: stdin_writer,
@@ -235,7 +251,7 @@ fn terminal_ends(order: &StartOrder, master: Option<OwnedFd>) -> io::Result<Ends
         } else {
             None
         },
-        outputs: vec![Output::new(master.try_clone()?, STDOUT)?],
+        outputs: vec![Output::new(master.try_clone()?, Stream::Stdout)?],
         terminal: Some(master),
     })
 }

@@ -10,11 +10,11 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
 use bulkhead_runtime::order::LogOrder;
-use bulkhead_runtime::shim_protocol::STDERR;
 use bulkhead_sys::directory::rename;
 use bulkhead_sys::path::{OFlag, open_beneath};
 
 use crate::clock;
+use crate::output::Stream;
 
 /// Longest text of one entry, bytes, as Docker's `defaultBufSize`.
 const LONGEST: usize = 16 * 1024;
@@ -48,8 +48,8 @@ impl Log {
     }
 
     /// Takes output as it comes; whole lines are written at once.
-    pub(crate) fn append(&mut self, kind: u8, bytes: &[u8]) {
-        let stream = usize::from(kind == STDERR);
+    pub(crate) fn append(&mut self, stream: Stream, bytes: &[u8]) {
+        let stream = usize::from(stream == Stream::Stderr);
         let time = clock::rfc3339(clock::now());
         for part in bytes.split_inclusive(|b| *b == b'\n') {
             let mut rest = part;
@@ -155,7 +155,6 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bulkhead_runtime::shim_protocol::STDOUT;
 
     fn log(max_size: u64, max_files: u32) -> (tempfile::TempDir, Log) {
         let temp = tempfile::tempdir().unwrap();
@@ -189,10 +188,10 @@ mod tests {
     fn lines_are_whole_however_they_arrive() {
         let (temp, mut log) = log(0, 1);
         for piece in ["on", "e\ntw", "o\n", "th\u{1}r\"e<e\\"] {
-            log.append(STDOUT, piece.as_bytes());
-            log.append(STDERR, b"e");
+            log.append(Stream::Stdout, piece.as_bytes());
+            log.append(Stream::Stderr, b"e");
         }
-        log.append(STDERR, b"\xff\n");
+        log.append(Stream::Stderr, b"\xff\n");
         log.finish();
         assert_eq!(
             texts(&temp, "x-json.log"),
@@ -208,8 +207,8 @@ mod tests {
     #[test]
     fn endless_lines_are_cut_at_sixteen_kilobytes() {
         let (temp, mut log) = log(0, 1);
-        log.append(STDOUT, &vec![b'a'; 40_000]);
-        log.append(STDOUT, b"\n");
+        log.append(Stream::Stdout, &vec![b'a'; 40_000]);
+        log.append(Stream::Stdout, b"\n");
         let lengths: Vec<usize> = texts(&temp, "x-json.log").iter().map(String::len).collect();
         assert_eq!(lengths, [16_384, 16_384, 40_000 - 32_768 + 2]);
     }
@@ -218,7 +217,7 @@ mod tests {
     fn files_rotate_and_the_oldest_goes() {
         let (temp, mut log) = log(1000, 3);
         for n in 0..100 {
-            log.append(STDOUT, format!("line {n}\n").as_bytes());
+            log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
         }
         let mut all: Vec<String> = ["x-json.log.2", "x-json.log.1", "x-json.log"]
             .iter()

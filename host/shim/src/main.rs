@@ -10,8 +10,10 @@
 //! client fails to read; the child's end is seen by its pidfd, so no SIGCHLD
 //! can be lost; the exit is recorded after the last byte of output is.
 
-mod client;
+mod attached;
 mod clock;
+mod control;
+mod detach_keys;
 mod launch;
 mod log;
 mod output;

@@ -1,35 +1,38 @@
-//! The container's standard input.
+//! The process's standard input.
 
-use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bulkhead_sys::poll::{self, Progress};
 
-/// Bytes kept for a container that does not read; beyond, clients wait.
-const LIMIT: usize = 64 * 1024;
+use crate::attached::{Attached, Input};
+
+/// Bytes moved at once, and kept for a process that does not read; clients
+/// wait meanwhile.
+const CHUNK: usize = 64 * 1024;
 
 /// The writing end and what waits for it.
 #[derive(Debug)]
 pub(crate) struct Stdin {
     fd: Option<OwnedFd>,
-    pending: VecDeque<u8>,
-    once: bool,
+    buffer: Box<[u8]>,
+    pending: std::ops::Range<usize>,
     closing: bool,
 }
 
 impl Stdin {
-    pub(crate) fn new(fd: Option<OwnedFd>, once: bool) -> Self {
+    pub(crate) fn new(fd: Option<OwnedFd>) -> Self {
         Self {
             fd,
-            pending: VecDeque::new(),
-            once,
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+            pending: 0..0,
             closing: false,
         }
     }
 
-    /// Whether clients should be heard.
+    /// Whether clients should be heard. Without a process that reads they
+    /// are, for nothing.
     pub(crate) fn has_room(&self) -> bool {
-        self.pending.len() < LIMIT
+        self.pending.is_empty()
     }
 
     /// The descriptor to wait for, while something waits for it.
@@ -40,28 +43,31 @@ impl Stdin {
             .map(|fd| fd.as_fd())
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    /// Moves what a client sent, when there is room for it. Whether there was
+    /// something.
+    pub(crate) fn take(&mut self, client: &mut Attached) -> bool {
+        let Input::Bytes(range) = client.read(&mut self.buffer) else {
+            return false;
+        };
         if self.fd.is_some() && !self.closing {
-            self.pending.extend(bytes);
+            self.pending = range;
             self.flush();
         }
+        true
     }
 
-    /// A client's input ended; the container's ends with it if it was
-    /// promised to be used once.
-    pub(crate) fn client_ended(&mut self) {
-        if self.once {
-            self.closing = true;
-            self.flush();
-        }
+    /// The input ends for good when what is left of it is written.
+    pub(crate) fn end(&mut self) {
+        self.closing = true;
+        self.flush();
     }
 
-    /// Writes what the container takes. One that closed its input gets none.
+    /// Writes what the process takes. One that closed its input gets none.
     pub(crate) fn flush(&mut self) {
         let Some(fd) = &self.fd else { return };
         while !self.pending.is_empty() {
-            match poll::write(fd, self.pending.make_contiguous()) {
-                Ok(Progress::Bytes(n)) => drop(self.pending.drain(..n)),
+            match poll::write(fd, &self.buffer[self.pending.clone()]) {
+                Ok(Progress::Bytes(n)) => self.pending.start += n,
                 Ok(Progress::WouldBlock) => return,
                 Err(_) => {
                     self.close();
@@ -69,7 +75,6 @@ impl Stdin {
                 }
             }
         }
-        self.pending.shrink_to(0);
         if self.closing {
             self.close();
         }
@@ -77,6 +82,6 @@ impl Stdin {
 
     fn close(&mut self) {
         self.fd = None;
-        self.pending = VecDeque::new();
+        self.pending = 0..0;
     }
 }

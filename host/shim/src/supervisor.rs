@@ -1,4 +1,9 @@
-//! The loop: everything a shim does after its container runs.
+//! The loop: everything a shim does after its process runs.
+//!
+//! Output goes to the log and to every attached client, in order. It waits for
+//! the slowest of them, as a pipe waits for its reader: nothing is lost, and
+//! nothing piles up. But one that takes nothing for [`PATIENCE`] while others
+//! wait with it is let go, and so is one that holds up the end.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,28 +13,37 @@ use std::time::{Duration, Instant};
 use bulkhead_model::process::ExitStatus;
 use bulkhead_runtime::exit_record;
 use bulkhead_runtime::layout::SOCKET;
+use bulkhead_runtime::order::AttachOrder;
 use bulkhead_runtime::shim_protocol::{Event, Request};
 use bulkhead_sys::poll::{self, Events, Interest};
 use bulkhead_sys::{pidfd, socket, terminal};
 
-use crate::client::Client;
+use crate::attached::Attached;
 use crate::clock;
+use crate::control::Control;
 use crate::log::Log;
-use crate::output::{CHUNK, Output, Read};
+use crate::output::{Chunk, Output, Read};
 use crate::stdin::Stdin;
 
-/// How long a client may read nothing once the container has ended.
+/// How long a client may read nothing while somebody else waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A container that runs, or has just ended.
+/// Pieces of one stream moved before the others are looked at.
+const TURN: usize = 16;
+
+/// A process that runs, or has just ended.
 pub(crate) struct Supervisor {
     pub(crate) pid: u32,
     pub(crate) child: OwnedFd,
     pub(crate) exit: Option<ExitStatus>,
     pub(crate) stdin: Stdin,
     pub(crate) outputs: Vec<Output>,
+    pub(crate) chunk: Chunk,
+    /// When a client that was waited for last took something.
+    pub(crate) moved: Instant,
     pub(crate) terminal: Option<OwnedFd>,
-    pub(crate) clients: Vec<Client>,
+    pub(crate) attached: Vec<Attached>,
+    pub(crate) controls: Vec<Control>,
     pub(crate) listener: Option<UnixListener>,
     pub(crate) log: Option<Log>,
     pub(crate) oom_events: Option<OwnedFd>,
@@ -48,51 +62,98 @@ enum Source {
     Listener,
     Stdin,
     Output(usize),
-    Client(usize),
+    Attached(usize),
+    Control(usize),
 }
 
 impl Supervisor {
-    /// Relays until the container has ended and everybody has been told.
+    /// Relays until the process has ended and everybody has been told.
     pub(crate) fn run(mut self) -> io::Result<()> {
         while self.exit.is_none() {
-            self.turn(None)?;
+            self.turn()?;
         }
-        self.until_patience_ends(|s| s.outputs.is_empty())?;
+        self.moved = Instant::now();
+        self.drain()?;
         self.record()?;
-        self.until_patience_ends(|s| s.clients.iter().all(Client::is_flushed))
+        // A daemon that is stopped hears of it by the record.
+        let until = Instant::now() + PATIENCE;
+        while self.is_waited_for(until) {
+            self.turn()?;
+            self.let_served_go();
+        }
+        Ok(())
     }
 
-    /// Turns until `done`. While nothing moves for too long, clients that
-    /// hold it up are dropped.
-    fn until_patience_ends(&mut self, done: impl Fn(&Self) -> bool) -> io::Result<()> {
-        let mut last = Instant::now();
-        while !done(self) {
-            if self.turn(Some(PATIENCE))? {
-                last = Instant::now();
-            } else if last.elapsed() >= PATIENCE {
-                self.clients.retain(|client| client.is_flushed());
-                last = Instant::now();
+    /// Relays what was in the pipes when the process ended. What it left
+    /// behind, which gets no further, may hold them open for ever.
+    fn drain(&mut self) -> io::Result<()> {
+        while !self.outputs.is_empty() {
+            if self.is_held_up() {
+                self.turn()?;
+            } else {
+                (0..self.outputs.len()).for_each(|index| self.relay(index));
+                self.drop_ended();
             }
         }
         Ok(())
     }
 
-    /// Waits once and handles what is ready; whether anything was.
-    fn turn(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+    fn drop_ended(&mut self) {
+        let reopens = self.terminal.is_some() && self.exit.is_none();
+        self.outputs.retain(|output| !output.hung_up || reopens);
+    }
+
+    fn is_waited_for(&self, until: Instant) -> bool {
+        let tell = !self.controls.iter().all(Control::is_flushed) && Instant::now() < until;
+        tell || !self.attached.is_empty()
+    }
+
+    fn let_served_go(&mut self) {
+        for client in self.attached.extract_if(.., |client| !client.is_behind()) {
+            client.close();
+        }
+    }
+
+    /// Waits once and handles what is ready.
+    fn turn(&mut self) -> io::Result<()> {
+        self.take_early_input();
         let (sources, interests) = self.interests();
-        let ready = poll::wait(&interests, timeout.map(|t| t.as_millis() as u16))?;
+        let ready = poll::wait(&interests, self.timeout())?;
         drop(interests);
-        let mut any = false;
         for (source, events) in sources.into_iter().zip(ready) {
             if !events.is_empty() {
-                any = true;
                 self.handle(source, events)?;
             }
         }
+        self.drop_stalled();
         self.drop_gone();
-        self.outputs
-            .retain(|output| !(output.hung_up && (self.terminal.is_none() || self.exit.is_some())));
-        Ok(any)
+        self.drop_ended();
+        Ok(())
+    }
+
+    fn is_held_up(&self) -> bool {
+        self.attached.iter().any(Attached::is_behind)
+    }
+
+    /// A client alone may take its time, as long as the process runs.
+    fn others_wait(&self) -> bool {
+        let listeners = self.attached.iter().filter(|client| client.listens());
+        self.is_held_up() && (self.exit.is_some() || listeners.count() > 1)
+    }
+
+    /// Milliseconds after which something is to be done although nothing is ready.
+    fn timeout(&self) -> Option<u16> {
+        if !self.others_wait() {
+            return self.exit.map(|_| 1000);
+        }
+        let left = PATIENCE.saturating_sub(self.moved.elapsed());
+        Some(left.as_millis() as u16 + 1)
+    }
+
+    fn drop_stalled(&mut self) {
+        if self.others_wait() && self.moved.elapsed() >= PATIENCE {
+            self.attached.retain(|client| !client.is_behind());
+        }
     }
 
     fn interests(&self) -> (Vec<Source>, Vec<Interest<'_>>) {
@@ -106,7 +167,7 @@ impl Supervisor {
         if let Some(fd) = self.stdin.interest() {
             all.push((Source::Stdin, (fd, Events::POLLOUT)));
         }
-        let held_up = self.clients.iter().any(Client::is_behind);
+        let held_up = self.is_held_up();
         for (i, output) in self
             .outputs
             .iter()
@@ -115,11 +176,14 @@ impl Supervisor {
         {
             all.push((Source::Output(i), (output.fd(), Events::POLLIN)));
         }
-        for (i, client) in self.clients.iter().enumerate() {
-            all.push((
-                Source::Client(i),
-                (client.fd(), client.interest(self.stdin.has_room())),
-            ));
+        let room = self.stdin.has_room();
+        for (i, client) in self.attached.iter().enumerate() {
+            if let Some(events) = client.interest(room) {
+                all.push((Source::Attached(i), (client.fd(), events)));
+            }
+        }
+        for (i, control) in self.controls.iter().enumerate() {
+            all.push((Source::Control(i), (control.fd(), control.interest())));
         }
         all.into_iter().unzip()
     }
@@ -129,10 +193,9 @@ impl Supervisor {
             Source::Child => self.reap()?,
             Source::Listener => self.accept(),
             Source::Stdin => self.stdin.flush(),
-            Source::Output(i) => {
-                self.relay(i);
-            }
-            Source::Client(i) => self.serve(i, events),
+            Source::Output(i) => self.relay(i),
+            Source::Attached(i) => self.serve(i, events),
+            Source::Control(i) => self.heed(i, events),
         }
         Ok(())
     }
@@ -153,11 +216,7 @@ impl Supervisor {
             oom_killed,
             finished_at: clock::now(),
         });
-        // What is left behind in a shared pid namespace may hold the pipes
-        // for ever; it gets no further than what is in them now.
-        self.outputs
-            .iter_mut()
-            .for_each(|output| output.hung_up = false);
+        self.outputs.iter_mut().for_each(Output::end_soon);
         Ok(())
     }
 
@@ -170,49 +229,85 @@ impl Supervisor {
         };
         // The directory's mode says so, too.
         let is_root = socket::peer_credentials(&connection).is_ok_and(|peer| peer.uid == 0);
-        if let (true, Ok(client)) = (is_root, Client::new(connection)) {
-            self.clients.push(client);
+        if let (true, Ok(control)) = (is_root, Control::new(connection)) {
+            self.controls.push(control);
         }
     }
 
-    /// Moves one chunk of output to the log and to everybody who listens.
+    /// Moves output to the log and to everybody who listens, as long as all
+    /// of them keep up.
     fn relay(&mut self, index: usize) {
-        let mut buffer = [0; CHUNK];
-        let output = &mut self.outputs[index];
-        let (count, kind) = match output.read(&mut buffer) {
-            Read::Bytes(count) => (count, output.kind),
-            Read::Nothing if self.exit.is_none() => return,
-            Read::Nothing | Read::End => {
-                output.hung_up = true;
+        for _ in 0..TURN {
+            // Another stream of the same turn may have made somebody late.
+            if self.is_held_up() {
                 return;
             }
-        };
-        let bytes = &buffer[..count];
-        if let Some(log) = &mut self.log {
-            log.append(kind, bytes);
-        }
-        for client in self.clients.iter_mut().filter(|client| client.subscribed) {
-            client.send_output(kind, bytes);
+            let output = &mut self.outputs[index];
+            match output.read(&mut self.chunk) {
+                Read::Bytes => {}
+                Read::Nothing if self.exit.is_none() => return,
+                Read::Nothing | Read::End => {
+                    output.hung_up = true;
+                    return;
+                }
+            }
+            if let Some(log) = &mut self.log {
+                log.append(self.chunk.stream, self.chunk.payload());
+            }
+            for client in &mut self.attached {
+                client.offer(&self.chunk);
+            }
+            self.moved = Instant::now();
         }
     }
 
     fn serve(&mut self, index: usize, events: Events) {
+        let client = &mut self.attached[index];
         if events.contains(Events::POLLOUT) {
-            self.clients[index].flush();
+            client.flush(&self.chunk);
+            self.moved = Instant::now();
+        }
+        // Another client of the same turn may have filled the buffer.
+        if events.contains(Events::POLLIN) && self.stdin.has_room() {
+            self.stdin.take(client);
+        }
+        if events.intersects(Events::POLLHUP | Events::POLLERR) {
+            client.hung_up();
+        }
+        self.after_input(index);
+    }
+
+    /// What clients had sent before they were handed over.
+    fn take_early_input(&mut self) {
+        for index in 0..self.attached.len() {
+            while self.stdin.has_room() && self.attached[index].has_early_input() {
+                self.stdin.take(&mut self.attached[index]);
+            }
+        }
+    }
+
+    fn after_input(&mut self, index: usize) {
+        let client = &self.attached[index];
+        if client.close_stdin && client.input_has_ended() {
+            self.stdin.end();
+        }
+    }
+
+    fn heed(&mut self, index: usize, events: Events) {
+        if events.contains(Events::POLLOUT) {
+            self.controls[index].flush();
         }
         if !events.intersects(Events::POLLIN | Events::POLLHUP | Events::POLLERR) {
             return;
         }
-        for request in self.clients[index].receive() {
+        for request in self.controls[index].receive() {
             self.obey(index, request);
         }
     }
 
     fn obey(&mut self, index: usize, request: Request) {
         match request {
-            Request::Subscribe => self.clients[index].subscribed = true,
-            Request::Stdin(bytes) => self.stdin.push(&bytes),
-            Request::CloseStdin => self.stdin.client_ended(),
+            Request::Attach(order) => self.attach(index, order),
             Request::Resize { columns, rows } => {
                 if let Some(terminal) = &self.terminal {
                     let _ = terminal::resize(terminal, columns, rows);
@@ -224,24 +319,36 @@ impl Supervisor {
                 let state = self
                     .exit
                     .map_or(Event::Started { pid: self.pid }, Event::Exited);
-                self.clients[index].send(&state);
+                self.controls[index].send(&state);
             }
         }
     }
 
+    fn attach(&mut self, index: usize, order: AttachOrder) {
+        let Some(socket) = self.controls[index].take_descriptor() else {
+            return;
+        };
+        // It fails for what is no descriptor of a socket: then it is closed.
+        self.attached.extend(Attached::new(order, socket));
+        self.moved = Instant::now();
+    }
+
     fn drop_gone(&mut self) {
-        let input_ended = self
-            .clients
-            .iter()
-            .any(|client| client.gone && client.subscribed);
-        self.clients.retain(|client| !client.gone);
-        if input_ended {
-            self.stdin.client_ended();
+        self.controls.retain(|control| !control.gone);
+        let mut detached = 0;
+        for client in self.attached.extract_if(.., |client| client.is_gone()) {
+            detached += usize::from(client.has_detached());
+            client.close();
+        }
+        for _ in 0..detached {
+            for control in &mut self.controls {
+                control.send(&Event::Detached);
+            }
         }
     }
 
-    /// Log, record, clients, in this order: whoever hears of the exit finds
-    /// the record, and whoever finds the record finds the whole log.
+    /// Log, record, daemon, clients, in this order: whoever hears of the exit
+    /// finds the record, and whoever finds the record finds the whole log.
     fn record(&mut self) -> io::Result<()> {
         let Some(status) = self.exit else {
             return Ok(());
@@ -252,9 +359,10 @@ impl Supervisor {
         let recorded = exit_record::write(&self.state, &status);
         self.listener = None;
         let _ = bulkhead_sys::directory::unlinkat(&self.state, SOCKET);
-        for client in &mut self.clients {
-            client.send(&Event::Exited(status));
+        for control in &mut self.controls {
+            control.send(&Event::Exited(status));
         }
+        self.let_served_go();
         Ok(recorded?)
     }
 }

@@ -72,7 +72,7 @@ fn too_many_processes_are_refused() {
 fn cgroups_are_below_our_parent_and_gone_afterwards() {
     let machine = Machine::new();
     let plan = machine.plan(&["sleep", "60"]);
-    let running = machine.start(&plan).unwrap();
+    let running = machine.start(&plan).unwrap().running;
     let text = std::fs::read_to_string(format!("/proc/{}/cgroup", running.pid)).unwrap();
     let expected = format!("/{}/{}", machine.parent, plan.id);
     for line in text.lines() {
@@ -82,7 +82,7 @@ fn cgroups_are_below_our_parent_and_gone_afterwards() {
         &running.shim,
         &bulkhead_runtime::shim_protocol::Request::Signal(9),
     );
-    support::finish(&running.shim, vec![]);
+    support::exit(&running.shim);
     machine.runtime.cleanup(&plan.id).unwrap();
     for base in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
         assert!(!base.path().join(&expected[1..]).exists());

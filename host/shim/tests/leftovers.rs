@@ -10,7 +10,7 @@ use bulkhead_model::ContainerId;
 use bulkhead_model::network::{NetworkNamespace, NetworkPlan};
 use bulkhead_model::process::Runtime as _;
 use bulkhead_runtime::shim_protocol::Request;
-use support::{Machine, finish, send};
+use support::{Machine, exit, send};
 
 fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -37,7 +37,7 @@ fn random_id() -> ContainerId {
 fn a_container_whose_daemon_died_is_killed_with_its_shim_when_nobody_wants_it() {
     let machine = Machine::new();
     let plan = machine.plan(&["sleep", "60"]);
-    let pid = machine.start(&plan).unwrap().pid;
+    let pid = machine.start(&plan).unwrap().running.pid;
     let next = machine.reopen();
     assert_eq!(next.known(), std::slice::from_ref(&plan.id));
     let before = Instant::now();
@@ -64,12 +64,12 @@ fn the_network_a_container_was_started_with_is_known_to_the_next_daemon() {
         namespace: NetworkNamespace::Host,
         ..NetworkPlan::default()
     };
-    let running = machine.runtime.start(&plan, &network, true).unwrap();
+    let running = machine.runtime.start(&plan, &network, Vec::new()).unwrap();
     let next = machine.reopen();
     assert_eq!(next.noted_network(&plan.id), Some(network));
     assert_eq!(next.noted_network(&random_id()), None);
     send(&running.shim, &Request::Signal(9));
-    finish(&running.shim, vec![]);
+    exit(&running.shim);
     machine.runtime.cleanup(&plan.id).unwrap();
     assert_eq!(next.noted_network(&plan.id), None);
 }
@@ -118,7 +118,7 @@ fn without_a_pid_namespace_the_first_process_takes_the_others_with_it() {
     plan.shared.pid = true;
     let before = Instant::now();
     let running = machine.start(&plan).unwrap();
-    let outcome = finish(&running.shim, vec![]);
+    let outcome = running.finish();
     assert_eq!(outcome.exit.code, 3);
     assert!(
         before.elapsed() < Duration::from_secs(5),

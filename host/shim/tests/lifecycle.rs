@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bulkhead_model::ErrorKind;
 use bulkhead_model::network::NetworkPlan;
 use bulkhead_model::process::{InjectedFile, Runtime as _};
-use bulkhead_runtime::shim_protocol::{Event, Message, Request, read_event};
-use support::{Machine, finish, send};
+use bulkhead_runtime::shim_protocol::{Message, Request};
+use support::{Machine, Started, client, first, send};
 
 fn failure(machine: &Machine, args: &[&str]) -> (ErrorKind, String) {
     let error = machine.try_run(&machine.plan(args)).unwrap_err();
@@ -70,8 +70,8 @@ fn a_failed_start_leaves_nothing() {
     for base in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
         assert!(!base.path().join(&machine.parent).join(id).exists());
     }
-    assert!(machine.runtime.reconnect(&plan.id).is_err());
-    assert!(machine.runtime.signal(&plan.id, 9).is_err());
+    assert!(machine.runtime.reconnect(&first(&plan)).is_err());
+    assert!(machine.runtime.signal(&first(&plan), 9).is_err());
     machine.runtime.cleanup(&plan.id).unwrap();
 }
 
@@ -90,10 +90,10 @@ fn output_larger_than_any_buffer_arrives_whole_before_the_exit() {
 fn a_slow_client_slows_the_container_and_not_the_shims_memory() {
     let machine = Machine::new();
     let plan = machine.sh("head -c 20000000 /dev/zero; echo over >&2");
-    let running = machine.start(&plan).unwrap();
+    let started = machine.start(&plan).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert!(private_memory(shim_pid(&machine, &plan)) < PRIVATE_LIMIT);
-    assert_eq!(finish(&running.shim, vec![]).stdout.len(), 20_000_000);
+    assert_eq!(started.finish().stdout.len(), 20_000_000);
     machine.runtime.cleanup(&plan.id).unwrap();
 }
 
@@ -109,7 +109,7 @@ fn a_client_that_vanishes_does_not_stop_the_container() {
 fn await_exit(machine: &Machine, plan: &bulkhead_model::process::ContainerPlan) -> i32 {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
-        if let Some(exit) = machine.runtime.recorded_exit(&plan.id) {
+        if let Some(exit) = machine.runtime.recorded_exit(&first(plan)) {
             machine.runtime.cleanup(&plan.id).unwrap();
             return exit.code;
         }
@@ -123,12 +123,12 @@ fn standard_input_reaches_the_program_and_ends_with_the_client() {
     let machine = Machine::new();
     let mut plan = machine.plan(&["wc", "-c"]);
     (plan.stdin, plan.stdin_once) = (true, true);
-    let running = machine.start(&plan).unwrap();
+    let mut started = machine.start(&plan).unwrap();
     for _ in 0..40 {
-        send(&running.shim, &Request::Stdin(vec![b'x'; 10_000]));
+        started.client.type_in(&[b'x'; 10_000]);
     }
-    send(&running.shim, &Request::CloseStdin);
-    assert_eq!(finish(&running.shim, vec![]).out(), "400000");
+    started.client.close_input();
+    assert_eq!(started.finish().out(), "400000");
     machine.runtime.cleanup(&plan.id).unwrap();
 }
 
@@ -143,28 +143,18 @@ fn signals_reach_the_first_process_and_kill_it_by_number() {
     let machine = Machine::new();
     let plan =
         machine.sh("trap 'echo caught; exit 9' TERM; echo ready; while :; do sleep 0.01; done");
-    let running = machine.start(&plan).unwrap();
-    wait_for(&running.shim, b"ready\n");
-    machine.runtime.signal(&plan.id, 15).unwrap();
-    let outcome = finish(&running.shim, vec![]);
+    let mut started = machine.start(&plan).unwrap();
+    started.client.wait_for(b"ready\n");
+    machine.runtime.signal(&first(&plan), 15).unwrap();
+    let outcome = started.finish();
     assert_eq!((outcome.out().as_str(), outcome.exit.code), ("caught", 9));
     machine.runtime.cleanup(&plan.id).unwrap();
     let plan = machine.plan(&["sleep", "60"]);
-    let running = machine.start(&plan).unwrap();
-    send(&running.shim, &Request::Signal(9));
-    let exit = finish(&running.shim, vec![]).exit;
+    let started = machine.start(&plan).unwrap();
+    send(&started.running.shim, &Request::Signal(9));
+    let exit = started.finish().exit;
     assert_eq!((exit.code, exit.oom_killed), (137, false));
     machine.runtime.cleanup(&plan.id).unwrap();
-}
-
-fn wait_for(mut shim: &UnixStream, text: &[u8]) {
-    let mut seen = Vec::new();
-    while !seen.windows(text.len()).any(|w| w == text) {
-        match read_event(&mut shim).unwrap() {
-            Event::Stdout(bytes) => seen.extend(bytes),
-            other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&seen)),
-        }
-    }
 }
 
 #[test]
@@ -172,17 +162,13 @@ fn a_terminal_is_a_terminal_of_the_asked_size_and_can_be_resized() {
     let machine = Machine::new();
     let mut plan = machine.sh("tty; stty size; ls -l /dev/console; read line; stty size; exit 5");
     (plan.terminal, plan.stdin, plan.console_size) = (true, true, Some((101, 42)));
-    let running = machine.start(&plan).unwrap();
-    wait_for(&running.shim, b"/dev/console\r\n");
-    send(
-        &running.shim,
-        &Request::Resize {
-            columns: 90,
-            rows: 30,
-        },
-    );
-    send(&running.shim, &Request::Stdin(b"go\n".to_vec()));
-    let outcome = finish(&running.shim, vec![]);
+    let mut started = machine.start(&plan).unwrap();
+    started.client.wait_for(b"/dev/console\r\n");
+    machine.runtime.resize(&first(&plan), 90, 30).unwrap();
+    // Another connection than the client's: there is no order between them.
+    std::thread::sleep(Duration::from_millis(200));
+    started.client.type_in(b"go\n");
+    let outcome = started.finish();
     assert!(outcome.out().contains("30 90"), "{outcome:?}");
     assert_eq!(outcome.exit.code, 5);
     machine.runtime.cleanup(&plan.id).unwrap();
@@ -197,16 +183,13 @@ fn job_control_works_in_the_terminal() {
     let machine = Machine::new();
     let mut plan = machine.plan(&["sh"]);
     (plan.terminal, plan.stdin) = (true, true);
-    let running = machine.start(&plan).unwrap();
-    send(
-        &running.shim,
-        &Request::Stdin(b"echo rea''dy; sleep 100\n".to_vec()),
-    );
-    wait_for(&running.shim, b"ready");
+    let mut started = machine.start(&plan).unwrap();
+    started.client.type_in(b"echo rea''dy; sleep 100\n");
+    started.client.wait_for(b"ready");
     std::thread::sleep(Duration::from_millis(100));
-    send(&running.shim, &Request::Stdin(vec![3]));
-    send(&running.shim, &Request::Stdin(b"exit 4\n".to_vec()));
-    assert_eq!(finish(&running.shim, vec![]).exit.code, 4);
+    started.client.type_in(&[3]);
+    started.client.type_in(b"exit 4\n");
+    assert_eq!(started.finish().exit.code, 4);
     machine.runtime.cleanup(&plan.id).unwrap();
 }
 
@@ -268,7 +251,7 @@ fn many_containers_start_at_once() {
 }
 
 fn shim_pid(machine: &Machine, plan: &bulkhead_model::process::ContainerPlan) -> u32 {
-    let running = machine.runtime.reconnect(&plan.id).unwrap();
+    let running = machine.runtime.reconnect(&first(plan)).unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", running.pid)).unwrap();
     stat.rsplit(") ")
         .next()
@@ -302,12 +285,12 @@ fn private_memory(pid: u32) -> u64 {
 fn a_shim_needs_less_than_a_mebibyte() {
     let machine = Machine::new();
     let plan = machine.plan(&["sleep", "60"]);
-    let running = machine.start(&plan).unwrap();
+    let started = machine.start(&plan).unwrap();
     let bytes = private_memory(shim_pid(&machine, &plan));
     println!("private memory of a shim: {} KiB", bytes / 1024);
     assert!(bytes < PRIVATE_LIMIT, "{bytes}");
-    send(&running.shim, &Request::Signal(9));
-    finish(&running.shim, vec![]);
+    send(&started.running.shim, &Request::Signal(9));
+    started.finish();
     machine.runtime.cleanup(&plan.id).unwrap();
 }
 
@@ -316,19 +299,26 @@ fn a_new_daemon_finds_the_container_running_or_its_exit_recorded() {
     let machine = Machine::new();
     let mut plan = machine.plan(&["cat"]);
     plan.stdin = true;
-    let pid = machine.start(&plan).unwrap().pid;
+    let Started {
+        running,
+        client: mut old,
+    } = machine.start(&plan).unwrap();
+    let pid = running.pid;
+    drop(running);
     let second = machine.reopen();
-    let again = second.reconnect(&plan.id).unwrap();
+    let again = second.reconnect(&first(&plan)).unwrap();
     assert_eq!(again.pid, pid);
-    send(&again.shim, &Request::Subscribe);
-    send(&again.shim, &Request::Stdin(b"still here\n".to_vec()));
-    wait_for(&again.shim, b"still here\n");
-    second.signal(&plan.id, 9).unwrap();
-    assert_eq!(finish(&again.shim, vec![]).exit.code, 137);
-    let exit = second.recorded_exit(&plan.id).unwrap();
+    let (mut new, attachment) = client(&plan);
+    second.attach(&first(&plan), attachment).unwrap();
+    new.type_in(b"still here\n");
+    new.wait_for(b"still here\n");
+    old.wait_for(b"still here\n");
+    second.signal(&first(&plan), 9).unwrap();
+    assert_eq!(support::exit(&again.shim).code, 137);
+    let exit = second.recorded_exit(&first(&plan)).unwrap();
     assert_eq!((exit.code, exit.oom_killed), (137, false));
     second.cleanup(&plan.id).unwrap();
-    assert_eq!(second.recorded_exit(&plan.id), None);
+    assert_eq!(second.recorded_exit(&first(&plan)), None);
 }
 
 /// The daemon that the next test kills; alone, it does nothing.
@@ -344,7 +334,7 @@ fn daemon_to_be_killed() {
     plan.hostname = "survivor".into();
     let running = machine
         .runtime
-        .start(&plan, &NetworkPlan::default(), true)
+        .start(&plan, &NetworkPlan::default(), Vec::new())
         .unwrap();
     let text = format!(
         "{}\n{}\n{}\n{}\n",
@@ -399,7 +389,7 @@ fn a_killed_daemon_costs_neither_the_container_nor_its_log() {
 fn a_stranger_cannot_talk_to_a_shim() {
     let machine = Machine::new();
     let plan = machine.plan(&["sleep", "60"]);
-    let running = machine.start(&plan).unwrap();
+    let started = machine.start(&plan).unwrap();
     let state = machine
         .temp
         .path()
@@ -418,8 +408,8 @@ fn a_stranger_cannot_talk_to_a_shim() {
         0,
         "it hangs up on nonsense"
     );
-    send(&running.shim, &Request::Signal(9));
-    finish(&running.shim, vec![]);
+    send(&started.running.shim, &Request::Signal(9));
+    started.finish();
     let mut bytes = Vec::new();
     Request::GetState.encode(&mut bytes);
     machine.runtime.cleanup(&plan.id).unwrap();

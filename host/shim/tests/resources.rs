@@ -20,7 +20,7 @@ struct Busy<'a> {
 
 impl<'a> Busy<'a> {
     fn start(machine: &'a Machine, plan: &ContainerPlan) -> Self {
-        let running = machine.start(plan).unwrap();
+        let running = machine.start(plan).unwrap().running;
         Self {
             machine,
             id: plan.id.clone(),
@@ -31,7 +31,7 @@ impl<'a> Busy<'a> {
     fn kill(&self) -> i32 {
         support::send(&self.running.shim, &Request::Signal(9));
         let _ = self.machine.runtime.unpause(&self.id);
-        support::finish(&self.running.shim, vec![]).exit.code
+        support::exit(&self.running.shim).code
     }
 
     fn cpu(&self) -> u64 {
@@ -86,8 +86,7 @@ fn a_container_that_ends_while_it_is_paused_is_said_not_to_run() {
         if machine.runtime.pause(&plan.id).is_ok() {
             machine.runtime.unpause(&plan.id).unwrap();
         }
-        let outcome = support::finish(&busy.running.shim, vec![]);
-        assert_eq!(outcome.exit.code, 0);
+        assert_eq!(support::exit(&busy.running.shim).code, 0);
         assert!(machine.runtime.pause(&plan.id).is_err());
         drop(busy);
         assert!(machine.runtime.pause(&plan.id).is_err());

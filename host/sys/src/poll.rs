@@ -1,6 +1,6 @@
 //! Waiting for descriptors (`poll(2)`) and moving bytes without blocking.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
@@ -76,4 +76,13 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
         "F_SETFL",
     )
     .map(drop)
+}
+
+/// FIONREAD: bytes that a read would find now.
+pub fn readable(fd: impl AsFd) -> Result<u64> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: FIONREAD writes an int.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::FIONREAD, &mut count) };
+    crate::error::check(result.into(), "ioctl", "FIONREAD")?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }

@@ -116,6 +116,15 @@ pub fn recv(fd: impl AsFd, buffer: &mut [u8], max_fds: usize) -> Result<Received
     }
 }
 
+/// `shutdown(2)` with SHUT_WR: the peer reads to the end of what was written.
+///
+/// # Errors
+/// ENOTCONN when the peer is gone.
+pub fn shut_down_writing(fd: impl AsFd) -> Result<()> {
+    let done = socket::shutdown(fd.as_fd().as_raw_fd(), socket::Shutdown::Write);
+    named(done, "shutdown", "SHUT_WR")
+}
+
 /// Who holds the other end of a unix socket, as the kernel noted when it was
 /// connected or made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Several clients of one container, slow ones and ones that vanish.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -128,12 +129,114 @@ fn a_thousand_aborted_attaches_cost_nothing() {
     };
     let before = descriptors();
     for _ in 0..1000 {
-        use std::io::Write;
-        let mut stream = std::os::unix::net::UnixStream::connect(daemon.socket()).unwrap();
+        let mut stream = UnixStream::connect(daemon.socket()).unwrap();
         let request = "POST /containers/target/attach?stream=1&stdout=1&stdin=1 HTTP/1.1\r\n\
             Host: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
     }
     wait_until(|| descriptors() <= before + 5);
     assert!(daemon.bulkhead(&["ps"]).success().contains("target"));
+}
+
+/// A connection taken over by attach, past the answer's head.
+fn hijacked(daemon: &Daemon, container: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let request = format!(
+        "POST /containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\n\
+         Host: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let head = read_until(&mut stream, "\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    stream
+}
+
+fn read_until(stream: &mut UnixStream, wanted: &str) -> String {
+    let mut text = String::new();
+    let mut byte = [0];
+    while !text.contains(wanted) {
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "{text:?}");
+        text.push(char::from(byte[0]));
+    }
+    text
+}
+
+// Docker's own client ends when its call of `wait` breaks off.
+#[test]
+fn an_attached_client_outlives_a_killed_daemon() {
+    let mut daemon = with_busybox();
+    let run = ["run", "-dit", "--name", "kept", "busybox", "sh"];
+    daemon.docker(&run).success();
+    let mut client = hijacked(&daemon, "kept");
+    client.write_all(b"echo $((20 + 21))\n").unwrap();
+    read_until(&mut client, "41");
+    daemon.kill();
+    client.write_all(b"echo $((20 + 22))\n").unwrap();
+    read_until(&mut client, "42");
+    daemon.start_again();
+    client.write_all(b"echo $((20 + 23))\n").unwrap();
+    read_until(&mut client, "43");
+    let mut second = Terminal::start(&daemon.docker_command(&["attach", "kept"]));
+    std::thread::sleep(Duration::from_millis(300));
+    second.keys("echo $((20 + 24))\r");
+    second.wait_for("44", LIMIT);
+    read_until(&mut client, "44");
+    second.keys("exit 5\r");
+    assert_eq!(second.wait(LIMIT), Some(5));
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+}
+
+#[test]
+fn keys_of_the_clients_own_choice_detach_it() {
+    let daemon = with_busybox();
+    let run = ["run", "-dit", "--name", "own", "busybox", "sh"];
+    daemon.docker(&run).success();
+    let refused = daemon.request("POST", "/containers/own/attach?stream=1&detachKeys=ctrl-");
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused
+            .text()
+            .contains("Invalid detach keys (ctrl-) provided"),
+        "{}",
+        refused.text()
+    );
+    let attach = ["attach", "--detach-keys", "ctrl-x,a", "own"];
+    let mut client = Terminal::start(&daemon.docker_command(&attach));
+    client.keys("\recho $((6 * 7))\r");
+    client.wait_for("42", LIMIT);
+    client.keys("\x18a");
+    // Docker's client says so with status 1 after `attach`.
+    client.wait_for("read escape sequence", LIMIT);
+    assert!(daemon.docker(&["ps"]).success().contains("own"));
+}
+
+#[test]
+fn a_large_file_goes_in_and_comes_back_whole() {
+    let daemon = with_busybox();
+    let input: Vec<u8> = (0..30_000_000u32).map(|n| (n % 251) as u8 | 1).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("input");
+    std::fs::write(&path, &input).unwrap();
+    let mut cat = daemon.docker_command(&["run", "--rm", "-i", "busybox", "cat"]);
+    cat.stdin(std::fs::File::open(&path).unwrap());
+    let output = cat.output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stdout == input, "{} bytes", output.stdout.len());
+}
+
+#[test]
+fn an_attach_without_an_upgrade_is_an_answer_that_goes_on() {
+    let daemon = with_busybox();
+    let script = "echo one; sleep 1; echo two >&2";
+    let run = [
+        "run", "-d", "--name", "plain", "busybox", "sh", "-c", script,
+    ];
+    daemon.docker(&run).success();
+    let target = "/containers/plain/attach?logs=1&stream=1&stdout=1&stderr=1";
+    let response = daemon.request("POST", target);
+    assert_eq!(response.status, 200);
+    let expected = b"\x01\0\0\0\0\0\0\x04one\n\x02\0\0\0\0\0\0\x04two\n";
+    assert_eq!(response.body, expected);
 }

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use bulkhead_api::query::AttachQuery;
-use bulkhead_api::system::{MULTIPLEXED_STREAM, RAW_STREAM};
+use bulkhead_engine::attach::Slot;
+use bulkhead_engine::container::Container;
+use bulkhead_engine::{LogQuery, detach_keys};
+use bulkhead_model::process::Attachment;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
-use hyper::upgrade::Upgraded;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use hyper::{Request, Response};
 
+use super::logs::{Form, frame};
 use super::query;
 use crate::daemon::Daemon;
-use crate::hub::Wants;
-use crate::reply::{self, Body};
+use crate::hijack::{self, Taken};
+use crate::reply::Body;
 use crate::status::ApiError;
 
-/// Takes the connection over. The client is registered before the answer
+/// Takes the connection over. The client has its place before the answer
 /// leaves, so that nothing written after it is lost.
 pub async fn attach(
     daemon: &Arc<Daemon>,
@@ -27,42 +27,80 @@ pub async fn attach(
 ) -> Result<Response<Body>, ApiError> {
     let asked: AttachQuery = query(text)?;
     let record = daemon.engine.containers.find(id)?.record();
+    let keys = keys(&record, &asked)?;
+    let past = past(daemon, &record, &asked).await?;
+    let slot = daemon.engine.waiting.reserve(&record.id);
+    let (response, taking) =
+        hijack::take(request, record.spec.tty).map_err(ApiError::Connection)?;
+    let daemon = daemon.clone();
+    tokio::spawn(async move {
+        let Some(mut taken) = taking.taken().await else {
+            return;
+        };
+        if taken.write(&past).await.is_err() || !asked.stream {
+            return;
+        }
+        if let Err(error) = hand_over(&daemon, slot, &record, &asked, keys, taken).await {
+            tracing::debug!(container = %record.id, error = error.message(), "attaching a client");
+        }
+    });
+    Ok(response)
+}
+
+async fn hand_over(
+    daemon: &Arc<Daemon>,
+    slot: Slot,
+    record: &Container,
+    asked: &AttachQuery,
+    detach_keys: Vec<u8>,
+    taken: Taken,
+) -> Result<(), ApiError> {
     let terminal = record.spec.tty;
-    let upgrade = request.headers().contains_key(UPGRADE);
-    let hub = daemon.hubs.of(&record.id);
-    let wants = Wants {
+    let (stream, early) = taken.into_socket().map_err(ApiError::Connection)?;
+    let attachment = Attachment {
+        stream,
+        early,
         stdin: asked.stdin && record.spec.open_stdin,
         stdout: asked.stdout,
         stderr: asked.stderr,
-        terminal,
+        framed: !terminal,
         close_stdin: record.spec.stdin_once && !terminal,
+        detach_keys,
     };
-    let client = hub.join(wants, record.state.is_running()).await;
-    if !upgrade {
-        return Ok(reply::stream(RAW_STREAM, client.into_stream()));
+    daemon.engine.waiting.prune(hijack::has_hung_up);
+    daemon
+        .blocking(move |engine| engine.attach(slot, attachment))
+        .await
+}
+
+/// Only a terminal has keys; what was asked for is checked anyway.
+fn keys(record: &Container, asked: &AttachQuery) -> Result<Vec<u8>, ApiError> {
+    let keys = detach_keys::parse(&asked.detach_keys)
+        .ok_or_else(|| ApiError::DetachKeys(asked.detach_keys.clone()))?;
+    Ok(if record.spec.tty { keys } else { Vec::new() })
+}
+
+/// The log so far, framed as the stream is.
+async fn past(
+    daemon: &Arc<Daemon>,
+    record: &Container,
+    asked: &AttachQuery,
+) -> Result<Vec<u8>, ApiError> {
+    if !asked.logs {
+        return Ok(Vec::new());
     }
-    let upgraded = hyper::upgrade::on(request);
-    tokio::spawn(async move {
-        match upgraded
-            .await
-            .map(Upgraded::downcast::<TokioIo<UnixStream>>)
-        {
-            Ok(Ok(parts)) => client.serve(parts.io.into_inner(), parts.read_buf).await,
-            Ok(Err(_)) => tracing::warn!("attach: a connection that is no unix socket"),
-            Err(error) => tracing::debug!(%error, "attach: the connection was not taken over"),
-        }
-    });
-    let mut response = reply::empty(StatusCode::SWITCHING_PROTOCOLS);
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("tcp"));
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static(if terminal {
-            RAW_STREAM
-        } else {
-            MULTIPLEXED_STREAM
-        }),
-    );
-    Ok(response)
+    let query = LogQuery {
+        stdout: asked.stdout,
+        stderr: asked.stderr,
+        ..LogQuery::default()
+    };
+    let form = Form {
+        terminal: record.spec.tty,
+        timestamps: false,
+    };
+    let id = record.id.to_string();
+    let (lines, _) = daemon
+        .blocking(move |engine| engine.logs(&id, query))
+        .await?;
+    Ok(lines.iter().flat_map(|line| frame(line, form)).collect())
 }

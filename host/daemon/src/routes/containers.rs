@@ -173,20 +173,14 @@ pub async fn remove(daemon: &Arc<Daemon>, id: &str, text: &str) -> Answer {
     daemon
         .blocking(move |engine| engine.remove(&target, volumes))
         .await?;
-    daemon.hubs.close(&record.id);
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
 /// `POST /containers/{id}/resize`
-pub async fn resize(daemon: &Arc<Daemon>, id: &str, text: &str) -> Answer {
+pub async fn resize(daemon: &Arc<Daemon>, id: String, text: &str) -> Answer {
     let ResizeQuery { height, width } = query(text)?;
-    let record = daemon.engine.containers.find(id)?.record();
-    if !record.state.is_running() {
-        return Err(bulkhead_engine::EngineError::NotRunning {
-            id: record.id.to_string(),
-        }
-        .into());
-    }
-    daemon.hubs.of(&record.id).resize(width, height).await;
+    daemon
+        .blocking(move |engine| engine.resize(&id, width, height))
+        .await?;
     Ok(reply::empty(StatusCode::OK))
 }

@@ -84,10 +84,11 @@ pub async fn logs(
     ))
 }
 
+/// How lines are written.
 #[derive(Clone, Copy)]
-struct Form {
-    terminal: bool,
-    timestamps: bool,
+pub(super) struct Form {
+    pub(super) terminal: bool,
+    pub(super) timestamps: bool,
 }
 
 async fn send_all(
@@ -101,7 +102,8 @@ async fn send_all(
     Ok(())
 }
 
-fn frame(line: &LogLine, form: Form) -> Bytes {
+/// One line as the stream has it.
+pub(super) fn frame(line: &LogLine, form: Form) -> Bytes {
     let stamp = if form.timestamps {
         format!("{} ", line.time)
     } else {

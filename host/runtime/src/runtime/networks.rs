@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::network::{IfName, NetworkPlan, NetworkStep};
+use bulkhead_model::process::ProcessRef;
 use bulkhead_sys::path::{OFlag, open_host};
 
 use super::Runtime;
@@ -62,9 +63,9 @@ impl Runtime {
     /// by the time its file is opened; the shim, which reaps it, is asked
     /// again whether it was not.
     fn network_namespace(&self, id: &ContainerId) -> Result<OwnedFd, RuntimeError> {
-        let (pid, _) = self.running(id)?;
+        let (pid, _) = self.running(&ProcessRef::first(id))?;
         let namespace = open_host(format!("/proc/{pid}/ns/net"), OFlag::O_RDONLY, 0)?;
-        self.running(id)?;
+        self.running(&ProcessRef::first(id))?;
         Ok(namespace)
     }
 }

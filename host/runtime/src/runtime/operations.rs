@@ -7,13 +7,14 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use bulkhead_model::ContainerId;
-use bulkhead_model::process::{ExitStatus, Running};
+use bulkhead_model::process::{Attachment, ExitStatus, ProcessRef, Running};
 use bulkhead_sys::path::{OFlag, open_beneath, proc_path};
 use bulkhead_sys::{pidfd, poll, tree};
 
 use super::Runtime;
 use crate::error::RuntimeError;
 use crate::layout::{EXIT, SOCKET};
+use crate::order::attach_order;
 use crate::shim_protocol::{Event, Message, Request, read_event};
 use crate::{exit_record, handoff};
 
@@ -26,44 +27,78 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Runtime {
     /// Connects by way of the directory's descriptor: the socket's own path
     /// may be longer than the 107 bytes `sockaddr_un` holds.
-    fn connect(&self, id: &ContainerId) -> Result<UnixStream, RuntimeError> {
-        let not_running = || RuntimeError::NotRunning(id.as_str().to_owned());
-        let state = self.layout.shim(id.as_str()).map_err(|_| not_running())?;
+    fn connect(&self, process: &ProcessRef) -> Result<UnixStream, RuntimeError> {
+        let state = self
+            .layout
+            .process(process)
+            .map_err(|_| not_running(process))?;
         let path: PathBuf = [proc_path(&state), SOCKET.to_owned()].iter().collect();
-        UnixStream::connect(path).map_err(|_| not_running())
+        UnixStream::connect(path).map_err(|_| not_running(process))
     }
 
-    pub(super) fn reconnect_shim(&self, id: &ContainerId) -> Result<Running, RuntimeError> {
-        let (pid, shim) = self.running(id)?;
+    pub(super) fn reconnect_shim(&self, process: &ProcessRef) -> Result<Running, RuntimeError> {
+        let (pid, shim) = self.running(process)?;
         Ok(Running {
             pid,
             shim,
-            warnings: self.restore_network(id),
+            warnings: match &process.exec {
+                None => self.restore_network(&process.container),
+                Some(_) => Vec::new(),
+            },
         })
     }
 
-    /// The pid of a running container's first process and a connection to its shim.
-    pub(super) fn running(&self, id: &ContainerId) -> Result<(u32, UnixStream), RuntimeError> {
-        let connection = self.connect(id)?;
+    /// The pid of a running process and a connection to its shim.
+    pub(super) fn running(&self, process: &ProcessRef) -> Result<(u32, UnixStream), RuntimeError> {
+        let connection = self.connect(process)?;
         // One that is starting its container answers after that.
         let patience = |limit| connection.set_read_timeout(limit);
         patience(Some(PATIENCE)).map_err(RuntimeError::Shim)?;
         send(&connection, &Request::GetState)?;
-        let mut reader = &connection;
-        let answer = read_event(&mut reader).map_err(RuntimeError::Shim)?;
+        let answer = next_state(&connection)?;
         patience(None).map_err(RuntimeError::Shim)?;
         match answer {
             Event::Started { pid } => Ok((pid, connection)),
-            _ => Err(RuntimeError::NotRunning(id.as_str().to_owned())),
+            _ => Err(not_running(process)),
         }
     }
 
-    pub(super) fn send_signal(&self, id: &ContainerId, signal: i32) -> Result<(), RuntimeError> {
-        send(&self.connect(id)?, &Request::Signal(signal))
+    pub(super) fn send_signal(
+        &self,
+        process: &ProcessRef,
+        signal: i32,
+    ) -> Result<(), RuntimeError> {
+        send(&self.connect(process)?, &Request::Signal(signal))
     }
 
-    pub(super) fn read_exit(&self, id: &ContainerId) -> Option<ExitStatus> {
-        let state = self.layout.shim(id.as_str()).ok()?;
+    pub(super) fn resize_terminal(
+        &self,
+        process: &ProcessRef,
+        columns: u16,
+        rows: u16,
+    ) -> Result<(), RuntimeError> {
+        send(&self.connect(process)?, &Request::Resize { columns, rows })
+    }
+
+    /// Hands a client's socket over; from then on it is the shim's alone.
+    pub(super) fn attach_client(
+        &self,
+        process: &ProcessRef,
+        attachment: Attachment,
+    ) -> Result<(), RuntimeError> {
+        use std::io::Write;
+        let connection = self.connect(process)?;
+        let (order, socket) = attach_order(attachment);
+        let mut bytes = Vec::new();
+        Request::Attach(order).encode(&mut bytes);
+        let sent = bulkhead_sys::socket::send(&connection, &bytes, &[socket.as_fd()])?;
+        (&connection)
+            .write_all(&bytes[sent..])
+            .map_err(RuntimeError::Shim)
+    }
+
+    pub(super) fn read_exit(&self, process: &ProcessRef) -> Option<ExitStatus> {
+        let state = self.layout.process(process).ok()?;
         let file = open_beneath(state, EXIT, OFlag::O_RDONLY, 0).ok()?;
         let text = std::io::read_to_string(std::fs::File::from(file)).ok()?;
         exit_record::parse(&text)
@@ -130,4 +165,22 @@ fn send(connection: &UnixStream, request: &Request) -> Result<(), RuntimeError> 
     request.encode(&mut bytes);
     let mut stream = connection;
     stream.write_all(&bytes).map_err(RuntimeError::Shim)
+}
+
+/// The answer to `GetState`; a client may detach before it.
+fn next_state(mut connection: &UnixStream) -> Result<Event, RuntimeError> {
+    loop {
+        match read_event(&mut connection).map_err(RuntimeError::Shim)? {
+            Event::Detached => {}
+            state => return Ok(state),
+        }
+    }
+}
+
+fn not_running(process: &ProcessRef) -> RuntimeError {
+    let name = match &process.exec {
+        None => process.container.as_str(),
+        Some(exec) => exec.as_str(),
+    };
+    RuntimeError::NotRunning(name.to_owned())
 }

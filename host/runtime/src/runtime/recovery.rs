@@ -8,6 +8,7 @@ use std::time::Duration;
 use bulkhead_model::ContainerId;
 use bulkhead_model::error::message;
 use bulkhead_model::network::NetworkPlan;
+use bulkhead_model::process::ProcessRef;
 use bulkhead_sys::directory::entries;
 use bulkhead_sys::pidfd;
 
@@ -49,7 +50,9 @@ impl Runtime {
     /// Ends a container's shim that we did not start. One that has recorded
     /// its exit is about to end; another may be starting its container yet.
     pub(super) fn end_shim_of_another_daemon(&self, id: &str) -> Result<(), RuntimeError> {
-        let recorded = id.parse().is_ok_and(|id| self.read_exit(&id).is_some());
+        let recorded = id
+            .parse()
+            .is_ok_and(|id| self.read_exit(&ProcessRef::first(&id)).is_some());
         let grace = if recorded { GRACE } else { Duration::ZERO };
         for shim in self.find_shims(id) {
             if !ends_within(&shim, grace)? {

@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::PoisonError;
 
 use bulkhead_model::network::NetworkPlan;
-use bulkhead_model::process::{ContainerPlan, LogConfig, Running, SeccompProfile};
+use bulkhead_model::process::{Attachment, ContainerPlan, LogConfig, Running, SeccompProfile};
 use bulkhead_sys::clone::{Child, Program, spawn};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host};
 
@@ -25,7 +25,7 @@ use crate::cgroup::{Cgroups, Options};
 use crate::error::RuntimeError;
 use crate::handoff;
 use crate::layout::SHIM_LOG;
-use crate::order::{self, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOrder};
+use crate::order::{self, AttachOrder, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOrder};
 use crate::shim_protocol::{Event, read_event};
 use crate::sysctl::{self, Private};
 use crate::undo::Undo;
@@ -44,6 +44,8 @@ struct Prepared {
     /// Sockets that keep published ports from others; the shim holds them.
     reserved: Vec<OwnedFd>,
     sysctls: Vec<(String, String)>,
+    /// Clients' sockets.
+    attached: Vec<(AttachOrder, OwnedFd)>,
 }
 
 impl Runtime {
@@ -51,13 +53,13 @@ impl Runtime {
         &self,
         plan: &ContainerPlan,
         network: &NetworkPlan,
-        attach: bool,
+        attached: Vec<Attachment>,
     ) -> Result<Running, RuntimeError> {
         let sysctls = checked_sysctls(plan, network)?;
         let user = UserNamespace::of(plan, network)?;
         self.reap();
         let mut undo = Undo::default();
-        match self.start_steps(plan, network, attach, sysctls, user, &mut undo) {
+        match self.start_steps(plan, network, attached, sysctls, user, &mut undo) {
             Ok(running) => {
                 undo.disarm();
                 Ok(running)
@@ -70,7 +72,7 @@ impl Runtime {
         &'a self,
         plan: &'a ContainerPlan,
         network: &'a NetworkPlan,
-        attach: bool,
+        attached: Vec<Attachment>,
         sysctls: Vec<(String, String)>,
         user: Option<UserNamespace>,
         undo: &mut Undo<'a>,
@@ -91,24 +93,25 @@ impl Runtime {
         undo.push(move || handoff::detach(network, id, &self.network));
         let netns = user.as_ref().and_then(|user| user.network.as_ref());
         let netns = netns.map(AsFd::as_fd);
-        let (attached, prepared) = std::thread::scope(|scope| {
-            let attached = scope.spawn(|| handoff::attach(network, id, &self.network, netns));
+        let (wired, prepared) = std::thread::scope(|scope| {
+            let wired = scope.spawn(|| handoff::attach(network, id, &self.network, netns));
             let prepared = self.prepare(plan, sysctls, user.as_ref());
-            (attached.join(), prepared)
+            (wired.join(), prepared)
         });
-        let attached = attached.unwrap_or_else(|_| Err(handoff::panicked()))?;
+        let wired = wired.unwrap_or_else(|_| Err(handoff::panicked()))?;
         let mut prepared = prepared?;
-        let mut warnings = attached.warnings;
+        let mut warnings = wired.warnings;
         warnings.append(&mut prepared.cgroups.warnings);
         prepared.user = user;
+        prepared.attached = attached.into_iter().map(order::attach_order).collect();
         prepared.shim_tasks = shim_tasks;
-        prepared.netns = attached.netns;
-        prepared.reserved = attached
+        prepared.netns = wired.netns;
+        prepared.reserved = wired
             .reservations
             .into_iter()
             .map(|r| r.into_fd())
             .collect();
-        let (order, fds) = self.order(plan, attach, &state, &prepared);
+        let (order, fds) = self.order(plan, &state, &prepared);
         order::send(&connection, &order, &fds).map_err(RuntimeError::Shim)?;
         let pid = await_start(&connection, &mut warnings)?;
         Ok(Running {
@@ -189,6 +192,7 @@ impl Runtime {
             shim_tasks: Vec::new(),
             netns: None,
             reserved: Vec::new(),
+            attached: Vec::new(),
             sysctls,
         })
     }
@@ -196,7 +200,6 @@ impl Runtime {
     fn order<'a>(
         &self,
         plan: &ContainerPlan,
-        attach: bool,
         state: &'a OwnedFd,
         prepared: &'a Prepared,
     ) -> (StartOrder, Vec<BorrowedFd<'a>>) {
@@ -204,10 +207,8 @@ impl Runtime {
         let order = StartOrder {
             id: plan.id.as_str().to_owned(),
             roles,
-            subscribed: attach,
             log: log_order(&plan.log),
             stdin: plan.stdin,
-            stdin_once: plan.stdin_once,
             terminal: plan.terminal,
             console_size: plan.console_size,
             init: self.init_order(plan, prepared),
@@ -350,6 +351,12 @@ fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Ve
             .reserved
             .iter()
             .map(|fd| (Role::Reserved, fd.as_fd())),
+    );
+    all.extend(
+        prepared
+            .attached
+            .iter()
+            .map(|(order, fd)| (Role::Attached(order.clone()), fd.as_fd())),
     );
     all.into_iter().unzip()
 }

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use bulkhead_model::ContainerId;
 use bulkhead_model::error::Failure;
 use bulkhead_model::network::NetworkPlan;
-use bulkhead_model::process::{ContainerPlan, ExitStatus, LogConfig, Running, Runtime as _};
+use bulkhead_model::process::{
+    Attachment, ContainerPlan, ExitStatus, LogConfig, ProcessRef, Running, Runtime as _,
+};
 use bulkhead_model::storage::{DirName, DirPath, RootMount};
 use bulkhead_runtime::network::NetworkContext;
 use bulkhead_runtime::shim_protocol::{Event, Message, Request, read_event};
@@ -154,18 +156,18 @@ impl Machine {
         self.plan(&["sh", "-c", script])
     }
 
-    pub fn start(&self, plan: &ContainerPlan) -> Result<Running, Failure> {
-        let running = self.runtime.start(plan, &NetworkPlan::default(), true)?;
-        running
-            .shim
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        Ok(running)
+    /// Starts it with one client, which wants everything.
+    pub fn start(&self, plan: &ContainerPlan) -> Result<Started, Failure> {
+        let (client, attachment) = client(plan);
+        let network = NetworkPlan::default();
+        let running = self.runtime.start(plan, &network, vec![attachment])?;
+        let limit = Some(Duration::from_secs(30));
+        running.shim.set_read_timeout(limit).unwrap();
+        Ok(Started { running, client })
     }
 
     pub fn try_run(&self, plan: &ContainerPlan) -> Result<Outcome, Failure> {
-        let running = self.start(plan)?;
-        let outcome = finish(&running.shim, running.warnings.clone());
+        let outcome = self.start(plan)?.finish();
         self.runtime.cleanup(&plan.id).unwrap();
         Ok(outcome)
     }
@@ -239,23 +241,109 @@ impl Outcome {
     }
 }
 
-pub fn finish(mut shim: &UnixStream, warnings: Vec<String>) -> Outcome {
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    loop {
-        match read_event(&mut shim).expect("the shim answers") {
-            Event::Stdout(bytes) => stdout.extend(bytes),
-            Event::Stderr(bytes) => stderr.extend(bytes),
-            Event::Exited(exit) => {
-                return Outcome {
-                    stdout,
-                    stderr,
-                    exit,
-                    warnings,
-                };
-            }
-            _ => {}
+/// A container that runs, and its client.
+pub struct Started {
+    pub running: Running,
+    pub client: Client,
+}
+
+impl Started {
+    pub fn finish(mut self) -> Outcome {
+        let (stdout, stderr) = self.client.rest();
+        Outcome {
+            stdout,
+            stderr,
+            exit: exit(&self.running.shim),
+            warnings: self.running.warnings,
         }
     }
+}
+
+/// The far end of an attached socket.
+pub struct Client {
+    pub socket: UnixStream,
+    framed: bool,
+    seen: Vec<u8>,
+}
+
+/// A client as the daemon attaches one that wants everything.
+pub fn client(plan: &ContainerPlan) -> (Client, Attachment) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let client = Client {
+        socket: ours,
+        framed: !plan.terminal,
+        seen: Vec::new(),
+    };
+    let attachment = Attachment {
+        stream: theirs.into(),
+        early: Vec::new(),
+        stdin: plan.stdin,
+        stdout: true,
+        stderr: true,
+        framed: !plan.terminal,
+        close_stdin: plan.stdin_once,
+        detach_keys: Vec::new(),
+    };
+    (client, attachment)
+}
+
+impl Client {
+    pub fn type_in(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
+    }
+
+    pub fn close_input(&self) {
+        self.socket.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// All output that is left, by stream.
+    pub fn rest(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let mut bytes = std::mem::take(&mut self.seen);
+        self.socket.read_to_end(&mut bytes).unwrap();
+        if self.framed {
+            unframe(&bytes)
+        } else {
+            (bytes, Vec::new())
+        }
+    }
+
+    /// Reads until the text has been shown.
+    pub fn wait_for(&mut self, text: &[u8]) {
+        let mut all = Vec::new();
+        while !all.windows(text.len()).any(|w| w == text) {
+            let mut piece = [0; 4096];
+            let count = self.socket.read(&mut piece).unwrap();
+            assert!(count > 0, "{:?}", String::from_utf8_lossy(&all));
+            all.extend_from_slice(&piece[..count]);
+        }
+    }
+}
+
+fn unframe(mut bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut out = [Vec::new(), Vec::new()];
+    while let Some((head, rest)) = bytes.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        out[usize::from(head[0]) - 1].extend_from_slice(&rest[..length]);
+        bytes = &rest[length..];
+    }
+    assert!(bytes.is_empty());
+    let [stdout, stderr] = out;
+    (stdout, stderr)
+}
+
+/// The end, as the shim tells it.
+pub fn exit(mut shim: &UnixStream) -> ExitStatus {
+    loop {
+        if let Event::Exited(exit) = read_event(&mut shim).expect("the shim answers") {
+            return exit;
+        }
+    }
+}
+
+pub fn first(plan: &ContainerPlan) -> ProcessRef {
+    ProcessRef::first(&plan.id)
 }
 
 pub fn send(mut shim: &UnixStream, request: &Request) {

@@ -2,12 +2,11 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use crate::support::{Machine, finish, send};
+use crate::support::Machine;
 use bulkhead_model::ErrorKind;
 use bulkhead_model::network::NetworkPlan;
 use bulkhead_model::process::{BindMount, ContainerPlan, IdMap, InjectedFile, Runtime as _};
 use bulkhead_model::storage::{DirName, DirPath, RootMount};
-use bulkhead_runtime::shim_protocol::Request;
 
 const ROOT: u32 = 300_000;
 const MAP: IdMap = IdMap {
@@ -46,8 +45,8 @@ fn root_inside_is_nobody_special_outside() {
     );
     plan.stdin = true;
     plan.stdin_once = true;
-    let running = machine.start(&plan).unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid)).unwrap();
+    let started = machine.start(&plan).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", started.running.pid)).unwrap();
     for field in ["Uid", "Gid"] {
         let line = status.lines().find(|l| l.starts_with(field)).unwrap();
         let ids: Vec<u32> = line
@@ -59,8 +58,8 @@ fn root_inside_is_nobody_special_outside() {
     }
     let groups = status.lines().find(|l| l.starts_with("Groups")).unwrap();
     assert!(!groups.split_whitespace().any(|g| g == "0"), "{groups}");
-    send(&running.shim, &Request::CloseStdin);
-    let outcome = finish(&running.shim, Vec::new());
+    started.client.close_input();
+    let outcome = started.finish();
     machine.runtime.cleanup(&plan.id).unwrap();
     let words: Vec<_> = outcome
         .out()
@@ -278,7 +277,7 @@ fn a_privileged_container_or_a_mapping_without_root_is_refused() {
     );
     let shared = NetworkPlan::default();
     plan.user_namespace = vec![MAP, MAP];
-    assert!(machine.runtime.start(&plan, &shared, false).is_err());
+    assert!(machine.runtime.start(&plan, &shared, Vec::new()).is_err());
     assert!(machine.runtime.known().is_empty());
 }
 
