@@ -4,6 +4,7 @@
 use std::io;
 
 use bulkhead_api::container::WaitResponse;
+use bulkhead_api::exec::{ExecInspect, ExecStartConfig};
 use bulkhead_api::query::{AttachQuery, Condition, KillQuery, ResizeQuery, StartQuery, WaitQuery};
 use bulkhead_api::route::Route;
 use http_body_util::BodyExt;
@@ -11,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::attach::{self, Transfer, Wiring};
-use crate::client::{Call, Client};
+use crate::client::{Call, Client, Hijacked};
 use crate::detach::DetachKeys;
 use crate::error::{Error, Result};
 use crate::terminal::{self, RawMode};
@@ -62,15 +63,105 @@ pub(crate) async fn run(client: &Client, id: &str, attachment: &Attachment) -> R
         }
         return Err(error);
     }
+    let target = Target::Container(id.to_owned());
     if attachment.tty {
-        resize(client, id).await;
+        target.resize(client, terminal::size()).await;
     }
-    let end = follow(client, id, transfer, &mut signals).await?;
+    let end = follow(client, &target, transfer, &mut signals).await?;
     drop(raw);
     match end {
         End::Detached => Ok(0),
         End::Signal(number) => Ok(128 + number),
         End::Output => exit_status(status).await,
+    }
+}
+
+/// Attaches to a running container and gives its exit code.
+pub(crate) async fn attach(client: &Client, id: &str, attachment: &Attachment) -> Result<u8> {
+    let wait = Call::new(Route::ContainerWait(id.to_owned())).params(&WaitQuery::default());
+    let call = Call::new(Route::ContainerAttach(id.to_owned())).params(&attachment.query());
+    let (connection, status) = tokio::try_join!(client.hijack(call), client.stream(wait))?;
+    let target = Target::Container(id.to_owned());
+    if let Some((rows, columns)) = terminal::size().filter(|_| attachment.tty) {
+        // Another size first: a program that is told its own size again does
+        // not draw its screen for the newcomer.
+        let other = (rows.saturating_add(1), columns.saturating_add(1));
+        target.resize(client, Some(other)).await;
+    }
+    match join(client, &target, connection, attachment).await? {
+        End::Detached => Err(Error::Conflict("read escape sequence")),
+        End::Signal(number) => Ok(128 + number),
+        End::Output => exit_status(status).await,
+    }
+}
+
+/// Starts a created exec, attached, and gives its exit code.
+pub(crate) async fn exec(client: &Client, id: &str, attachment: &Attachment) -> Result<u8> {
+    let start = ExecStartConfig {
+        tty: attachment.tty,
+        console_size: attachment.console_size(),
+        ..ExecStartConfig::default()
+    };
+    let call = Call::new(Route::ExecStart(id.to_owned())).json(&start);
+    let connection = client.hijack(call).await?;
+    let target = Target::Exec(id.to_owned());
+    match join(client, &target, connection, attachment).await? {
+        End::Detached => Err(Error::Conflict("read escape sequence")),
+        End::Signal(number) => Ok(128 + number),
+        End::Output => {
+            let call = Call::new(Route::ExecInspect(id.to_owned()));
+            let exec: ExecInspect = client.json(call).await?;
+            // Exit codes have eight bits (wait(2)).
+            Ok((exec.exit_code.unwrap_or_default() & 0xff) as u8)
+        }
+    }
+}
+
+/// Moves bytes and follows the terminal until one side ends.
+async fn join(
+    client: &Client,
+    target: &Target,
+    connection: Hijacked,
+    attachment: &Attachment,
+) -> Result<End> {
+    let wiring = attachment.wiring()?;
+    let raw = enter_raw_mode(&wiring)?;
+    let transfer = attach::start(connection, wiring).map_err(io_error("attach"))?;
+    let mut signals = Signals::register(attachment).map_err(io_error("listen for signals"))?;
+    if attachment.tty {
+        target.resize(client, terminal::size()).await;
+    }
+    let end = follow(client, target, transfer, &mut signals).await;
+    drop(raw);
+    end
+}
+
+/// Whose streams are attached.
+enum Target {
+    Container(String),
+    Exec(String),
+}
+
+impl Target {
+    /// Best effort, as the process may have ended or the terminal may be gone.
+    async fn resize(&self, client: &Client, size: Option<(u16, u16)>) {
+        let Some((height, width)) = size else { return };
+        let route = match self {
+            Target::Container(id) => Route::ContainerResize(id.clone()),
+            Target::Exec(id) => Route::ExecResize(id.clone()),
+        };
+        let call = Call::new(route).params(&ResizeQuery { height, width });
+        let _ = client.run(call).await;
+    }
+
+    /// Best effort, as the container may have ended.
+    async fn kill(&self, client: &Client, signal: &str) {
+        let Target::Container(id) = self else { return };
+        let query = KillQuery {
+            signal: signal.to_owned(),
+        };
+        let call = Call::new(Route::ContainerKill(id.clone())).params(&query);
+        let _ = client.run(call).await;
     }
 }
 
@@ -85,7 +176,7 @@ enum End {
 
 async fn follow(
     client: &Client,
-    id: &str,
+    target: &Target,
     transfer: Transfer,
     signals: &mut Signals,
 ) -> Result<End> {
@@ -106,8 +197,8 @@ async fn follow(
                 Err(_) => may_detach = false,
             },
             caught = signals.next() => match caught {
-                Caught::Resize => resize(client, id).await,
-                Caught::Signal(name, _) if signals.proxy => kill(client, id, name).await,
+                Caught::Resize => target.resize(client, terminal::size()).await,
+                Caught::Signal(name, _) if signals.proxy => target.kill(client, name).await,
                 Caught::Signal(_, number) => return Ok(End::Signal(number)),
             },
         }
@@ -124,26 +215,6 @@ async fn exit_status(body: Incoming) -> Result<u8> {
         // Exit codes have eight bits (wait(2)).
         None => Ok((answer.status_code & 0xff) as u8),
     }
-}
-
-/// Best effort, as the container may have ended or the terminal may be gone.
-async fn resize(client: &Client, id: &str) {
-    if let Some((height, width)) = terminal::size() {
-        let size = ResizeQuery { height, width };
-        let _ = client
-            .run(Call::new(Route::ContainerResize(id.to_owned())).params(&size))
-            .await;
-    }
-}
-
-/// Best effort, as the container may have ended.
-async fn kill(client: &Client, id: &str, signal: &str) {
-    let query = KillQuery {
-        signal: signal.to_owned(),
-    };
-    let _ = client
-        .run(Call::new(Route::ContainerKill(id.to_owned())).params(&query))
-        .await;
 }
 
 fn enter_raw_mode(wiring: &Wiring) -> Result<Option<RawMode>> {
@@ -171,6 +242,12 @@ impl Attachment {
             stdin: self.stdin,
             keys,
         })
+    }
+
+    /// Rows and columns of the terminal that the process is to have.
+    pub(crate) fn console_size(&self) -> Option<[u32; 2]> {
+        let size = terminal::size().filter(|_| self.tty);
+        size.map(|(rows, columns)| [rows.into(), columns.into()])
     }
 
     fn query(&self) -> AttachQuery {

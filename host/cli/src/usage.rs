@@ -23,8 +23,8 @@ pub(crate) struct Refused {
     suggestion: Option<String>,
     /// Its flags, `--memory` to `-m, --memory`.
     flags: Vec<(String, String)>,
-    /// Whether the verb takes arguments.
-    takes_arguments: bool,
+    /// How many arguments the verb takes at least, and at most unless any number.
+    arguments: (usize, Option<usize>),
 }
 
 impl From<clap::Error> for Box<Refused> {
@@ -113,7 +113,7 @@ impl Refused {
             usage: located.usage(),
             help: located.render(width()),
             flags: located.command.get_arguments().filter_map(both).collect(),
-            takes_arguments: located.command.get_positionals().next().is_some(),
+            arguments: arguments(located.command),
             path: located.path,
             error,
         })
@@ -130,12 +130,19 @@ impl Refused {
         both.unwrap_or(long).to_owned()
     }
 
-    /// How many arguments the verb takes, by the dots in its usage.
     fn arity(&self) -> String {
-        let arity = match (self.takes_arguments, self.usage.contains("...")) {
-            (false, _) => "accepts no arguments",
-            (true, false) => "requires 1 argument",
-            (true, true) => "requires at least 1 argument",
+        let plural = |count: usize| match count {
+            1 => "1 argument".to_owned(),
+            count => format!("{count} arguments"),
+        };
+        let arity = match self.arguments {
+            (_, Some(0)) => "accepts no arguments".to_owned(),
+            (least, Some(most)) if least == most => format!("requires {}", plural(least)),
+            (0, Some(most)) => format!("accepts at most {}", plural(most)),
+            (least, Some(most)) => {
+                format!("requires at least {} and at most {}", least, plural(most))
+            }
+            (least, None) => format!("requires at least {}", plural(least)),
         };
         format!("bulkhead: '{}' {arity}", self.path)
     }
@@ -236,6 +243,16 @@ impl Refused {
             _ => None,
         }
     }
+}
+
+/// The verb's least and most arguments.
+fn arguments(verb: &clap::Command) -> (usize, Option<usize>) {
+    let any_number = verb
+        .get_positionals()
+        .any(|arg| matches!(arg.get_action(), ArgAction::Append));
+    let required = verb.get_positionals().filter(|arg| arg.is_required_set());
+    let most = (!any_number).then(|| verb.get_positionals().count());
+    (required.count(), most)
 }
 
 fn first_line(error: &clap::Error) -> String {

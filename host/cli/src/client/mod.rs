@@ -3,6 +3,7 @@
 mod address;
 mod autostart;
 mod hijack;
+mod lines;
 
 use std::cell::{Cell, RefCell};
 
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 pub(crate) use address::{Address, AddressError};
 pub(crate) use autostart::AutostartError;
 pub(crate) use hijack::{Hijacked, SendHalf};
+pub(crate) use lines::Lines;
 
 /// A call about to be made.
 #[derive(Clone, Debug)]

@@ -29,15 +29,20 @@ pub(crate) enum Data {
 }
 
 impl Data {
-    /// The value of a field or key.
+    /// The value of a field or key. Docker's own names of fields differ from
+    /// JSON's in case only: `.ID` is `Id`, and an event's `.Status` is `status`.
     pub(crate) fn get(&self, name: &str) -> Option<&Data> {
-        match self {
-            Data::Struct(fields) | Data::Map(fields) => fields
+        let (Data::Struct(fields) | Data::Map(fields)) = self else {
+            return None;
+        };
+        let exact = fields.iter().find(|(key, _)| key == name);
+        let alike = || match self {
+            Data::Struct(_) => fields
                 .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value),
+                .find(|(key, _)| key.eq_ignore_ascii_case(name)),
             _ => None,
-        }
+        };
+        exact.or_else(alike).map(|(_, value)| value)
     }
 
     /// What `if` makes of it.

@@ -350,8 +350,8 @@ fn fields(base: &Data, operand: &Operand) -> Result<Data, EvalError> {
 impl Operand {
     /// `.Label`, which takes an argument.
     fn is_method(&self) -> bool {
-        self.fields == ["Label"] && matches!(&self.base, Base::Dot)
-            || self.fields == ["Label"] && self.base == Base::Variable(String::new())
+        let is_row = self.base == Base::Dot || self.base == Base::Variable(String::new());
+        is_row && self.fields == ["Label"]
     }
 
     fn error(&self, message: impl Into<String>) -> EvalError {

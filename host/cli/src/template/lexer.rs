@@ -100,6 +100,9 @@ fn comment(text: &str, start: usize, open: usize) -> Result<(usize, bool), Synta
     }
 }
 
+/// Tokens, the offset after `}}`, and whether the text after it is trimmed.
+type Action = (Vec<(Token, usize)>, usize, bool);
+
 struct Inner<'a> {
     text: &'a str,
     at: usize,
@@ -121,8 +124,7 @@ impl<'a> Inner<'a> {
         &self.text[self.at..]
     }
 
-    /// The tokens, the offset after `}}`, and whether the text after it is trimmed.
-    fn tokens(mut self) -> Result<(Vec<(Token, usize)>, usize, bool), SyntaxError> {
+    fn tokens(mut self) -> Result<Action, SyntaxError> {
         loop {
             let rest = self.rest();
             if rest.starts_with("}}") {

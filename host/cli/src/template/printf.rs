@@ -216,7 +216,7 @@ fn exponent(number: f64, precision: usize) -> String {
 /// The shortest digits that mean the number, with an exponent from 1e21 and below 1e-4.
 pub(super) fn general(number: f64) -> String {
     let size = number.abs();
-    if size != 0.0 && (size >= 1e21 || size < 1e-4) {
+    if size != 0.0 && !(1e-4..1e21).contains(&size) {
         let text = format!("{number:e}");
         let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
         let power: i32 = power.parse().unwrap_or(0);

@@ -1,6 +1,8 @@
 //! `bulkhead container`: a file per verb.
 
+mod attach;
 pub(crate) mod create;
+mod exec;
 mod kill;
 mod logs;
 pub(crate) mod ls;
@@ -12,9 +14,11 @@ mod restart;
 mod rm;
 pub(crate) mod run;
 mod start;
+mod stats;
 mod stop;
 mod top;
 mod unpause;
+mod update;
 mod wait;
 
 use clap::Subcommand;
@@ -26,8 +30,12 @@ use crate::error::Result;
 /// Verbs that stand alone as well as after `container`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Verb {
+    /// Attach local standard input, output and error streams to a running container
+    Attach(attach::AttachArgs),
     /// Create a new container
     Create(Box<create::CreateArgs>),
+    /// Execute a command in a running container
+    Exec(exec::ExecArgs),
     /// Kill one or more running containers
     Kill(kill::KillArgs),
     /// Fetch the logs of a container
@@ -41,17 +49,22 @@ pub(crate) enum Verb {
     /// Restart one or more containers
     Restart(restart::RestartArgs),
     /// Remove one or more containers
+    #[command(visible_alias = "remove")]
     Rm(rm::RmArgs),
     /// Create and run a new container from an image
     Run(Box<run::RunArgs>),
     /// Start one or more stopped containers
     Start(start::StartArgs),
+    /// Display what containers use, live
+    Stats(stats::StatsArgs),
     /// Stop one or more running containers
     Stop(stop::StopArgs),
     /// Display the running processes of a container
     Top(top::TopArgs),
     /// Unpause all processes within one or more containers
     Unpause(unpause::UnpauseArgs),
+    /// Update the limits and restart policy of one or more containers
+    Update(update::UpdateArgs),
     /// Block until one or more containers stop, then print their exit codes
     Wait(wait::WaitArgs),
 }
@@ -74,7 +87,9 @@ impl Verb {
     /// Carries the verb out and gives the exit code.
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
+            Verb::Attach(args) => attach::execute(client, args).await,
             Verb::Create(args) => create::execute(client, args).await,
+            Verb::Exec(args) => exec::execute(client, args).await,
             Verb::Kill(args) => kill::execute(client, args).await,
             Verb::Logs(args) => logs::execute(client, args).await,
             Verb::Pause(args) => pause::execute(client, args).await,
@@ -84,9 +99,11 @@ impl Verb {
             Verb::Rm(args) => rm::execute(client, args).await,
             Verb::Run(args) => run::execute(client, args).await,
             Verb::Start(args) => start::execute(client, args).await,
+            Verb::Stats(args) => stats::execute(client, args).await,
             Verb::Stop(args) => stop::execute(client, args).await,
             Verb::Top(args) => top::execute(client, args).await,
             Verb::Unpause(args) => unpause::execute(client, args).await,
+            Verb::Update(args) => update::execute(client, args).await,
             Verb::Wait(args) => wait::execute(client, args).await,
         }
     }

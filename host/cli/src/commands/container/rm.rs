@@ -14,6 +14,9 @@ pub(crate) struct RmArgs {
     /// Kill a running container first, and don't mind a missing one
     #[arg(short, long)]
     force: bool,
+    /// Remove a link, not the container
+    #[arg(short, long)]
+    link: bool,
     /// Remove the container's anonymous volumes, too
     #[arg(short, long)]
     volumes: bool,
@@ -25,7 +28,7 @@ pub(crate) async fn execute(client: &Client, args: &RmArgs) -> Result<u8> {
     let query = RemoveQuery {
         volumes: args.volumes,
         force: args.force,
-        link: false,
+        link: args.link,
     };
     let mut code = 0;
     for name in &args.containers {
