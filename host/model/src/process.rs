@@ -3,12 +3,14 @@
 
 mod attachment;
 mod exec;
+mod files;
 mod stats;
 
 use std::path::PathBuf;
 
 pub use attachment::Attachment;
 pub use exec::{ExecPlan, ProcessRef};
+pub use files::{Files, FilesPlan, FilesScope};
 pub use stats::{
     BlockIoCount, BlockIoStats, CpuStats, InterfaceStats, MemoryStats, Stats, Traffic,
 };
@@ -199,6 +201,20 @@ pub trait Runtime: Send + Sync {
         driver: &str,
         mount: &RootMount,
     ) -> Result<std::os::fd::OwnedFd, crate::error::Failure>;
+    /// Calls `work` with a container's root directory, on a thread of its own
+    /// that makes files as the container's root. Nothing stays mounted after.
+    fn with_files(
+        &self,
+        plan: &FilesPlan,
+        work: &mut (dyn FnMut(std::os::fd::BorrowedFd<'_>) + Send),
+    ) -> Result<(), crate::error::Failure>;
+    /// The uid and gid of `name|uid[:group|gid]` by the passwd and group files
+    /// beneath a container's root directory.
+    fn find_user(
+        &self,
+        root: std::os::fd::BorrowedFd<'_>,
+        user: &str,
+    ) -> Result<(u32, u32), crate::error::Failure>;
     /// Reads a driver's root for the driver.
     fn driver_root(&self, driver: &str) -> std::sync::Arc<dyn crate::driver::DriverRoot>;
     /// Starts a container: network, cgroup, shim, namespaces, process. On

@@ -89,6 +89,22 @@ impl Parent {
         })
     }
 
+    /// Whether a process is in the cgroups of container `id`, or in some it
+    /// made below them, by what the kernel says of it (`cgroups(7)`,
+    /// /proc/PID/cgroup).
+    pub(crate) fn is_member(&self, id: &str, pid: u32) -> bool {
+        let own = format!("/{}/{id}", self.name);
+        let is_below = |path: &str| {
+            path.strip_prefix(&own)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let lines = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        lines
+            .lines()
+            .filter_map(|line| line.splitn(3, ':').nth(2))
+            .any(is_below)
+    }
+
     /// Makes a container's cgroups with their limits.
     ///
     /// # Errors

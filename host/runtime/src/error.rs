@@ -117,6 +117,15 @@ pub enum RuntimeError {
     /// The container's process could not be started; the text is the whole story.
     #[error("{}", .0.message)]
     Start(StartFailure),
+    /// A container's files could not be laid out to be looked at.
+    #[error("laying out the container's files")]
+    Files(#[source] bulkhead_sys::Error),
+    /// The user a container's files are to belong to.
+    #[error(transparent)]
+    User(crate::init::InitError),
+    /// A thread could not be started.
+    #[error("starting a thread")]
+    Thread(#[source] io::Error),
     /// No shim answers for this container.
     #[error("container {0} is not running")]
     NotRunning(String),
@@ -141,6 +150,7 @@ impl Kind for RuntimeError {
             | RuntimeError::PrivilegedUserNamespace => ErrorKind::InvalidArgument,
             RuntimeError::NotRunning(_) => ErrorKind::Conflict,
             RuntimeError::NoCgroups | RuntimeError::NoFreezer => ErrorKind::Unsupported,
+            RuntimeError::User(_) => ErrorKind::InvalidArgument,
             RuntimeError::Storage { source, .. }
             | RuntimeError::RootMount { source, .. }
             | RuntimeError::Cgroup { source, .. } => call_kind(source),

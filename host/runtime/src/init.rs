@@ -20,7 +20,7 @@ mod limits;
 mod mask;
 mod rootfs;
 mod special;
-mod target;
+pub(crate) mod target;
 mod user;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,6 +30,7 @@ use bulkhead_sys::namespace::{self, Namespaces};
 use bulkhead_sys::{process, signal, socket, terminal};
 
 pub use error::InitError;
+pub(crate) use identity::resolve as find_user;
 
 use crate::order::InitOrder;
 
@@ -125,7 +126,7 @@ fn become_container(
     }
     root.finish(order.read_only)?;
     limits::apply_rlimits(&order.rlimits, &d.report)?;
-    let identity = identity::resolve(&root, &order.user)?;
+    let identity = identity::resolve(root.fd(), &order.user)?;
     root.pivot()?;
     drop(proc);
     become_streams(terminal, &streams)?;

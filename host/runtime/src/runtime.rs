@@ -1,5 +1,6 @@
 //! The runtime: one structure over descriptors, one file per operation.
 
+mod files;
 mod mounts;
 mod networks;
 mod operations;
@@ -10,7 +11,7 @@ mod statistics;
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -129,6 +130,21 @@ impl process::Runtime for Runtime {
 
     fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, Failure> {
         self.mount(driver, mount, None).map_err(Failure::new)
+    }
+
+    fn with_files(
+        &self,
+        plan: &process::FilesPlan,
+        work: &mut (dyn FnMut(BorrowedFd<'_>) + Send),
+    ) -> Result<(), Failure> {
+        self.see_files(plan, work).map_err(Failure::new)
+    }
+
+    fn find_user(&self, root: BorrowedFd<'_>, user: &str) -> Result<(u32, u32), Failure> {
+        let found = crate::init::find_user(root, user).map_err(RuntimeError::User);
+        found
+            .map(|found| (found.uid, found.gid))
+            .map_err(Failure::new)
     }
 
     fn driver_root(&self, driver: &str) -> Arc<dyn DriverRoot> {

@@ -16,7 +16,7 @@ use bulkhead_sys::tree::remove_tree;
 use bulkhead_sys::{Error, Result};
 
 pub(crate) use driver_root::{BeneathRoot, MissingRoot};
-pub(crate) use mounts::open_mount;
+pub(crate) use mounts::{in_private_namespace, open_mount};
 pub(crate) use shifted::Shift;
 
 use crate::error::RuntimeError;

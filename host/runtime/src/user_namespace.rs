@@ -56,6 +56,22 @@ impl UserNamespace {
             .map_err(RuntimeError::UserNamespace)
     }
 
+    /// One that only says how owners are shifted; `None` for an empty mapping.
+    ///
+    /// # Errors
+    /// As [`UserNamespace::of`].
+    pub(crate) fn mapping(maps: &[IdMap]) -> Result<Option<Self>, RuntimeError> {
+        if maps.is_empty() {
+            return Ok(None);
+        }
+        let ids = MappedIds {
+            root: host_id(maps, 0).ok_or(RuntimeError::NoMappedRoot)?,
+            tty: host_id(maps, TTY),
+        };
+        let made = make_as_root(maps, false, false, ids);
+        made.map(Some).map_err(RuntimeError::UserNamespace)
+    }
+
     /// How the root filesystem's owners are shifted.
     pub(crate) fn shift(&self) -> Shift<'_> {
         Shift {

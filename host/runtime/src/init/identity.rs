@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use bulkhead_sys::path::{OFlag, open_in_root};
 use bulkhead_sys::process::{self, Capabilities};
 use bulkhead_sys::seccomp::{Filter, Instruction};
 
 use super::InitError;
-use super::rootfs::{Root, libc_enoent};
+use super::rootfs::libc_enoent;
 use crate::order::InitOrder;
 use crate::passwd::{self, Identity};
 
@@ -17,16 +17,16 @@ use crate::passwd::{self, Identity};
 const MAX_FILE: u64 = 4 << 20;
 
 /// Looks the user up in the container's own files, by descriptor.
-pub(super) fn resolve(root: &Root, user: &str) -> Result<Identity, InitError> {
+pub(crate) fn resolve(root: BorrowedFd<'_>, user: &str) -> Result<Identity, InitError> {
     let passwd = read(root, "/etc/passwd")?;
     let group = read(root, "/etc/group")?;
     Ok(passwd::resolve(user, &passwd, &group)?)
 }
 
 /// A missing file is an empty one. O_NONBLOCK: the image may have a fifo there.
-fn read(root: &Root, path: &'static str) -> Result<String, InitError> {
+fn read(root: BorrowedFd<'_>, path: &'static str) -> Result<String, InitError> {
     let file = match open_in_root(
-        root.fd(),
+        root,
         path,
         OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
         0,

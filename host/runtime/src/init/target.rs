@@ -13,7 +13,7 @@ use super::rootfs::libc_enoent;
 const EEXIST: i32 = 17;
 
 /// Opens a directory, made with its parents if missing.
-pub(super) fn directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<OwnedFd> {
+pub(crate) fn directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
     let path = clean(path);
     match open_in_root(root, &path, OFlag::O_PATH, 0) {
@@ -36,7 +36,7 @@ pub(super) fn directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<
 }
 
 /// Opens a file, made empty if missing.
-pub(super) fn file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+pub(crate) fn file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let path = clean(path);
     match open_in_root(root, &path, OFlag::O_PATH, 0) {
         Err(e) if e.errno() == libc_enoent() => {}

@@ -37,18 +37,21 @@ impl Runtime {
         for file in &plan.files {
             out.push(inject(file, &folder, owner)?);
         }
-        out.sort_by_key(|(target, _)| {
-            target
-                .target
-                .split(|b| *b == b'/')
-                .filter(|p| !p.is_empty())
-                .count()
-        });
+        outer_first(&mut out);
         Ok(out)
     }
 }
 
-fn open_bind(
+/// Outer targets before inner ones.
+pub(super) fn outer_first(mounts: &mut Mounts) {
+    let depth = |target: &[u8]| {
+        let parts = target.split(|b| *b == b'/');
+        parts.filter(|part| !part.is_empty()).count()
+    };
+    mounts.sort_by_key(|(target, _)| depth(&target.target));
+}
+
+pub(super) fn open_bind(
     bind: &BindMount,
     rootfs: &OwnedFd,
     owner: Option<u32>,

@@ -119,7 +119,7 @@ pub(super) fn overlay(
 }
 
 /// Runs on a thread of its own: the namespace ends with it, what it returns stays.
-pub(super) fn in_private_namespace(
+pub(crate) fn in_private_namespace(
     work: impl FnOnce() -> Result<OwnedFd> + Send,
 ) -> Result<OwnedFd> {
     let run = || {
