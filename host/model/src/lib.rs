@@ -5,6 +5,7 @@
 //! *plan* is what a plugin decided and the plugin host has already checked
 //! against the plugin's grant; carrying it out is the runtime's work.
 
+pub mod archive_path;
 pub mod container;
 pub mod digest;
 pub mod driver;

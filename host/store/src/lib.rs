@@ -19,6 +19,7 @@
 //! alone. Every call blocks; asynchronous callers use blocking threads.
 
 mod blobs;
+pub mod changes;
 mod containers;
 mod data_root;
 mod database;
@@ -28,11 +29,14 @@ mod layers;
 mod leases;
 pub mod manifest;
 mod networks;
+pub mod pack;
 mod plugin_state;
+pub mod root;
 mod store;
 pub mod stream;
 pub mod unpack;
 mod volumes;
+mod walk;
 
 pub use blobs::{BlobWriter, Blobs, Collected, Held};
 pub use containers::ContainerRow;
