@@ -172,7 +172,7 @@ impl<'a> Root<'a> {
     }
 
     fn open(&self, path: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-        open_in_root(self.fd, path.as_bytes(), flags)
+        open_in_root(self.fd, path.as_bytes(), flags, ResolveFlags::empty())
     }
 }
 
@@ -223,9 +223,10 @@ pub(crate) fn open_in_root(
     root: BorrowedFd<'_>,
     path: &[u8],
     flags: OFlags,
+    also: ResolveFlags,
 ) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
-    let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | also;
     loop {
         match fs::openat2(root, path, flags, Mode::empty(), within) {
             // A rename or mount somewhere on the machine made a `..` uncertain.

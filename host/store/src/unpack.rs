@@ -14,7 +14,10 @@
 //! - the last component is only ever created (`O_EXCL`, mkdirat, symlinkat,
 //!   mknodat, linkat without `AT_SYMLINK_FOLLOW`); what is in its place is
 //!   removed first, so nothing is written through an existing link;
-//! - nobody else writes below `dest` meanwhile; the caller owns it.
+//! - what was made is changed by its descriptor, never by its name.
+//!
+//! A layer's directory is the caller's alone; into a container's directory
+//! ([`extract`]) the container writes at the same time.
 //!
 //! Memory is bounded: a few MiB of buffers, at most 64 MiB of zstd window,
 //! 1 MiB per extended header, and times of directories that go to an unnamed
@@ -34,6 +37,7 @@ mod dir_times;
 mod entry;
 mod error;
 mod extended;
+mod extraction;
 mod number;
 mod parents;
 mod path;
@@ -47,7 +51,11 @@ use std::os::fd::BorrowedFd;
 
 use bulkhead_model::Digest;
 
+use place::Way;
+
+use compression::Formats;
 pub use error::UnpackError;
+pub use extraction::{Extraction, Owner, extract};
 
 /// How a layer's whiteouts (`.wh.name`, `.wh..wh..opq`) are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +110,19 @@ pub fn apply<R: Read + Send>(
     style: WhiteoutStyle,
     limits: &Limits,
 ) -> Result<Unpacked, UnpackError> {
+    carry_out(reader, Formats::Layer, dest, Way::Layer(style), limits)
+}
+
+fn carry_out<R: Read + Send>(
+    reader: R,
+    formats: Formats,
+    dest: BorrowedFd<'_>,
+    way: Way<'_>,
+    limits: &Limits,
+) -> Result<Unpacked, UnpackError> {
     std::thread::scope(|scope| {
-        let (chunks, decoding) = pipeline::start(scope, reader, limits.bytes)?;
-        let placed = place::layer(chunks, dest, style, limits);
+        let (chunks, decoding) = pipeline::start(scope, reader, formats, limits.bytes)?;
+        let placed = place::layer(chunks, dest, way, limits);
         let decoded = decoding.join();
         // A stream that breaks off ends the archive early: the decoder knows why.
         let (placed, decoded) = match (placed, decoded) {

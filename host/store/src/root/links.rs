@@ -1,7 +1,7 @@
 //! Where a symlink leads, as text for a client. Nothing is opened by the
 //! result: whoever uses it asks for it as for any other path.
 
-use rustix::fs::{self, OFlags};
+use rustix::fs::{self, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::{Root, open_in_root};
@@ -25,7 +25,7 @@ pub(super) fn follow(root: Root<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
         done.push(b'/');
         done.extend_from_slice(&part);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match open_in_root(root.fd, &done, flags) {
+        let file = match open_in_root(root.fd, &done, flags, ResolveFlags::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT | Errno::NOTDIR) => continue,
             Err(e) => return Err(e),

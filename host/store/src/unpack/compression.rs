@@ -15,13 +15,26 @@ const INPUT: usize = 128 * 1024;
 /// RFC 8878 asks decoders for at least that.
 const ZSTD_WINDOW_LOG: u32 = 26;
 
+/// KiB that decompressing xz may take; `xz -9` wants 65 MiB.
+const XZ_MEMORY: u32 = 96 * 1024;
+
 /// A compression, by the first bytes of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
     Gzip,
     Zstd,
-    Unsupported(&'static str),
+    Bzip2,
+    Xz,
+}
+
+/// Whose archive is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Formats {
+    /// A layer's: gzip and zstd, what its media type can say.
+    Layer,
+    /// A client's: bzip2 and xz, too, as Docker takes them.
+    Client,
 }
 
 impl Compression {
@@ -31,8 +44,8 @@ impl Compression {
         match start {
             [0x1f, 0x8b, 8, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            [b'B', b'Z', b'h', ..] => Self::Unsupported("bzip2"),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Unsupported("xz"),
+            [b'B', b'Z', b'h', ..] => Self::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             _ => Self::None,
         }
     }
@@ -42,7 +55,8 @@ impl Compression {
             Self::None => "uncompressed",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
-            Self::Unsupported(name) => name,
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
         }
     }
 }
@@ -50,6 +64,7 @@ impl Compression {
 /// A reader of the uncompressed bytes.
 pub(super) fn decoder<'a, R: Read + Send + 'a>(
     reader: R,
+    formats: Formats,
 ) -> Result<(Compression, Box<dyn Read + 'a>), UnpackError> {
     let mut reader = BufReader::with_capacity(INPUT, Whole(reader));
     let failed = |compression: Compression| {
@@ -69,7 +84,13 @@ pub(super) fn decoder<'a, R: Read + Send + 'a>(
                 .map_err(failed(compression))?;
             Box::new(zstd)
         }
-        Compression::Unsupported(name) => return Err(UnpackError::Compression(name)),
+        Compression::Bzip2 if formats == Formats::Client => {
+            Box::new(bzip2::bufread::MultiBzDecoder::new(reader))
+        }
+        Compression::Xz if formats == Formats::Client => {
+            Box::new(lzma_rust2::XzReader::new_mem_limit(reader, true, XZ_MEMORY))
+        }
+        refused => return Err(UnpackError::Compression(refused.name())),
     };
     Ok((compression, decoder))
 }

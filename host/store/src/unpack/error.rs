@@ -40,6 +40,18 @@ pub enum UnpackError {
         /// Why.
         reason: &'static str,
     },
+    /// Directories and other files were not to replace each other.
+    #[error("cannot overwrite {found} {path:?} with {wanted} {destination:?}")]
+    OtherKind {
+        /// What is there: `directory` or `non-directory`.
+        found: &'static str,
+        /// Where, inside.
+        path: String,
+        /// What the archive has.
+        wanted: &'static str,
+        /// Where the archive is unpacked.
+        destination: String,
+    },
     /// The layer costs more than it may.
     #[error("layer exceeds the limit of {limit} {what}")]
     Limit {
@@ -93,9 +105,10 @@ impl Kind for UnpackError {
                 _ => ErrorKind::Unavailable,
             },
             Self::Compression(_) => ErrorKind::Unsupported,
-            Self::UnexpectedEnd(_) | Self::Header { .. } | Self::Entry { .. } => {
-                ErrorKind::InvalidArgument
-            }
+            Self::UnexpectedEnd(_)
+            | Self::Header { .. }
+            | Self::Entry { .. }
+            | Self::OtherKind { .. } => ErrorKind::InvalidArgument,
             Self::Limit { .. } => ErrorKind::ResourceExhausted,
             Self::Io { source, .. } => crate::error::io_kind(source),
             Self::Thread(_) | Self::GivenUp => ErrorKind::Internal,

@@ -9,7 +9,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 use bulkhead_model::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::compression::decoder;
+use super::compression::{Formats, decoder};
 use super::error::UnpackError;
 
 const CHUNK: usize = 256 * 1024;
@@ -41,6 +41,7 @@ pub(super) struct Decoding<'s> {
 pub(super) fn start<'s, R: Read + Send + 's>(
     scope: &'s Scope<'s, '_>,
     reader: R,
+    formats: Formats,
     limit: u64,
 ) -> Result<(Chunks, Decoding<'s>), UnpackError> {
     let (plain_in, plain) = sync_channel(CHUNKS / 2);
@@ -48,7 +49,9 @@ pub(super) fn start<'s, R: Read + Send + 's>(
     let (empty, empty_out) = channel();
     let decoder = Builder::new()
         .name("layer-decode".to_owned())
-        .spawn_scoped(scope, move || decode(reader, limit, &plain_in, &empty_out))
+        .spawn_scoped(scope, move || {
+            decode(reader, formats, limit, &plain_in, &empty_out)
+        })
         .map_err(UnpackError::Thread)?;
     let hasher = Builder::new()
         .name("layer-hash".to_owned())
@@ -98,11 +101,12 @@ fn hash(plain: &Receiver<Vec<u8>>, full: &SyncSender<Vec<u8>>) -> Digest {
 
 fn decode<R: Read + Send>(
     reader: R,
+    formats: Formats,
     limit: u64,
     full: &SyncSender<Vec<u8>>,
     empty: &Receiver<Vec<u8>>,
 ) -> Result<u64, UnpackError> {
-    let (compression, mut decoder) = decoder(reader)?;
+    let (compression, mut decoder) = decoder(reader, formats)?;
     let mut bytes = 0;
     loop {
         let mut chunk = empty.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);

@@ -14,11 +14,11 @@ use super::archive::Archive;
 use super::dir_times::DirTimes;
 use super::entry::{Entry, EntryKind};
 use super::error::UnpackError;
-use super::parents::Parents;
+use super::parents::{Parents, Reach};
 use super::path::{Meaning, clean, meaning, split};
 use super::pipeline::Chunks;
 use super::removal::{self, Spared};
-use super::{Limits, WhiteoutStyle};
+use super::{Extraction, Limits, WhiteoutStyle};
 
 /// What was placed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,9 +27,18 @@ pub(super) struct Placed {
     pub(super) inodes: u64,
 }
 
+/// What an archive is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way<'a> {
+    /// A layer: names can be whiteouts.
+    Layer(WhiteoutStyle),
+    /// Files for a container's directory, where others write meanwhile.
+    Files(&'a Extraction<'a>),
+}
+
 struct Layer<'a> {
     dest: BorrowedFd<'a>,
-    style: WhiteoutStyle,
+    way: Way<'a>,
     max_size: u64,
     parents: Parents<'a>,
     dir_times: DirTimes<'a>,
@@ -52,24 +61,56 @@ struct Place<'p> {
 pub(super) fn layer(
     chunks: Chunks,
     dest: BorrowedFd<'_>,
-    style: WhiteoutStyle,
+    way: Way<'_>,
     limits: &Limits,
 ) -> Result<Placed, UnpackError> {
     let mut layer = Layer {
         dest,
-        style,
+        way,
         max_size: limits.bytes,
-        parents: Parents::new(dest),
+        parents: Parents::new(dest, way.reach()),
         dir_times: DirTimes::new(dest),
         made: HashSet::new(),
         placed: Placed::default(),
     };
     let mut archive = Archive::new(chunks, limits.entries);
-    while let Some(entry) = archive.next_entry()? {
+    while let Some(mut entry) = archive.next_entry()? {
+        if let Way::Files(how) = way {
+            how.owner.give(&mut entry)?;
+        }
         layer.place(&entry, &mut archive)?;
     }
     archive.drain();
     layer.finish()
+}
+
+impl<'a> Way<'a> {
+    fn reach(self) -> Reach<'a> {
+        match self {
+            Self::Layer(_) => Reach::Layer,
+            Self::Files(how) => Reach::Container(how.destination.path.as_bytes()),
+        }
+    }
+
+    fn meaning(self, path: &[u8]) -> Result<Meaning<'_>, &'static str> {
+        match self {
+            Self::Layer(_) => meaning(path),
+            Self::Files(_) => Ok(Meaning::Entry),
+        }
+    }
+
+    fn deletes(self) -> bool {
+        matches!(self, Self::Layer(WhiteoutStyle::Delete))
+    }
+
+    fn is_overlay(self) -> bool {
+        matches!(self, Self::Layer(WhiteoutStyle::Overlay))
+    }
+
+    /// Whether this entry stands for what is below of its name.
+    fn is_whiteout(self, kind: EntryKind) -> bool {
+        matches!(self, Self::Layer(_)) && kind == (EntryKind::CharDevice { major: 0, minor: 0 })
+    }
 }
 
 impl Layer<'_> {
@@ -77,13 +118,13 @@ impl Layer<'_> {
         let refused = |reason| UnpackError::entry(&entry.raw_path, reason);
         let path = clean(&entry.raw_path).map_err(refused)?;
         let (above, name) = split(&path);
-        match meaning(&path).map_err(refused)? {
+        match self.way.meaning(&path).map_err(refused)? {
             Meaning::Ignore => Ok(()),
             Meaning::Opaque => self.hide_all(above),
             Meaning::Whiteout(hidden) => self.hide(above, hidden),
-            Meaning::Entry if entry.kind == (EntryKind::CharDevice { major: 0, minor: 0 }) => {
-                self.hide(above, name)
-            }
+            Meaning::Entry if self.way.is_whiteout(entry.kind) => self.hide(above, name),
+            // Whoever copies content means no change of the directory itself.
+            Meaning::Entry if path.is_empty() && matches!(self.way, Way::Files(_)) => Ok(()),
             Meaning::Entry if path.is_empty() => self.root(entry),
             Meaning::Entry => {
                 let parent = self.parents.make(above)?;
@@ -93,10 +134,40 @@ impl Layer<'_> {
                     path: &path,
                 };
                 self.placed.inodes += 1;
+                self.check_kinds(&place, entry)?;
                 self.make(&place, entry, archive)?;
                 self.remember(&place)
             }
         }
+    }
+
+    /// With that wish, a directory and anything else do not replace each other.
+    fn check_kinds(&self, place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
+        let Way::Files(how) = self.way else {
+            return Ok(());
+        };
+        if !how.no_overwrite_dir_non_dir {
+            return Ok(());
+        }
+        let found = match fs::statat(place.parent, place.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(()),
+            other => other.map_err(|e| UnpackError::io("stat", place.path, e))?,
+        };
+        let found = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+        let wanted = entry.kind == EntryKind::Directory;
+        if found == wanted {
+            return Ok(());
+        }
+        let word = |is_dir| if is_dir { "directory" } else { "non-directory" };
+        Err(UnpackError::OtherKind {
+            found: word(found),
+            path: String::from_utf8_lossy(
+                &[how.destination.path.as_bytes(), b"/", place.path].concat(),
+            )
+            .into_owned(),
+            wanted: word(wanted),
+            destination: how.destination.path.clone(),
+        })
     }
 
     fn make(
@@ -173,7 +244,7 @@ impl Layer<'_> {
         attributes::of_descriptor(dir.as_fd(), place.path, entry)?;
         // A whiteout and a directory of the same name in one layer: the lower
         // directory is hidden and this one is new.
-        if covers_whiteout && self.style == WhiteoutStyle::Overlay {
+        if covers_whiteout && self.way.is_overlay() {
             attributes::make_opaque(dir.as_fd(), place.path)?;
         }
         self.parents.keep(place.path, dir);
@@ -255,7 +326,7 @@ impl Layer<'_> {
         self.fresh(place, "mknod", || {
             fs::mknodat(place.parent, place.name, file_type, mode, device)
         })?;
-        attributes::of_node(place, entry)
+        attributes::of_node(place, file_type, entry)
     }
 
     /// Runs `create`, once more after clearing the place if it was taken.
@@ -293,9 +364,9 @@ impl Layer<'_> {
 
     /// `.wh.<name>`: what lower layers have of this name is gone.
     fn hide(&mut self, above: &[u8], name: &[u8]) -> Result<(), UnpackError> {
-        match self.style {
-            WhiteoutStyle::Overlay => self.make_whiteout(above, name),
-            WhiteoutStyle::Delete => {
+        match self.way {
+            Way::Layer(WhiteoutStyle::Overlay) => self.make_whiteout(above, name),
+            _ => {
                 let Some(parent) = self.parents.find(above)? else {
                     return Ok(());
                 };
@@ -331,12 +402,12 @@ impl Layer<'_> {
 
     /// `.wh..wh..opq`: everything lower layers have in this directory is gone.
     fn hide_all(&mut self, above: &[u8]) -> Result<(), UnpackError> {
-        match self.style {
-            WhiteoutStyle::Overlay => {
+        match self.way {
+            Way::Layer(WhiteoutStyle::Overlay) => {
                 let dir = self.parents.make(above)?;
                 self.mark_opaque(dir.as_fd(), b".")
             }
-            WhiteoutStyle::Delete => {
+            _ => {
                 let Some(dir) = self.parents.find(above)? else {
                     return Ok(());
                 };
@@ -359,7 +430,7 @@ impl Layer<'_> {
     }
 
     fn remember(&mut self, place: &Place<'_>) -> Result<(), UnpackError> {
-        if self.style == WhiteoutStyle::Delete {
+        if self.way.deletes() {
             let stat = fs::statat(place.parent, place.name, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(|e| UnpackError::io("stat", place.path, e))?;
             self.made.insert(stat.st_ino);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// Each level of a tree holds one descriptor open while it is removed.
@@ -37,7 +37,9 @@ fn remove_below(
     if is_dir {
         let depth = depth.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let tree = fs::openat(dir, name, flags, Mode::empty())?;
+        // What is mounted there is not what is replaced.
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
+        let tree = fs::openat2(dir, name, flags, Mode::empty(), within)?;
         empty_below(tree.as_fd(), spared, depth)?;
     }
     if spared.contains(&stat.st_ino) {

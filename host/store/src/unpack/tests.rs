@@ -1,4 +1,5 @@
 mod archives;
+mod containers;
 mod faithful;
 mod hostile;
 mod whiteouts;

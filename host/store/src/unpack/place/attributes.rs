@@ -2,9 +2,11 @@
 //! matters: chown(2) clears set-user-ID bits and `security.capability`, and
 //! everything changes times.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{
+    self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
+};
 use rustix::io::Errno;
 
 use super::Place;
@@ -40,24 +42,52 @@ pub(super) fn time_of_descriptor(
 }
 
 pub(super) fn of_symlink(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
-    chown(place, entry)?;
-    xattrs_by_path(place, entry)?;
-    set_time(place.parent, place.name, place.path, entry.mtime)
+    let handle = handle_of(place, FileType::Symlink)?;
+    chown(handle.as_fd(), place, entry)?;
+    xattrs(handle.as_fd(), place, entry)?;
+    time_of_handle(handle.as_fd(), place, entry)
 }
 
-/// Devices and FIFOs, which must not be opened. fchmodat(2) would follow a
-/// symlink, but the node was made a moment ago and nobody else writes here.
-pub(super) fn of_node(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
-    chown(place, entry)?;
-    fs::chmodat(
-        place.parent,
-        place.name,
-        Mode::from_raw_mode(entry.mode),
-        AtFlags::empty(),
-    )
-    .map_err(|e| UnpackError::io("chmod", place.path, e))?;
-    xattrs_by_path(place, entry)?;
-    set_time(place.parent, place.name, place.path, entry.mtime)
+/// Devices and FIFOs, which must not be opened but for their path. fchmodat(2)
+/// would follow a symlink that came in the node's place.
+pub(super) fn of_node(
+    place: &Place<'_>,
+    file_type: FileType,
+    entry: &Entry,
+) -> Result<(), UnpackError> {
+    let handle = handle_of(place, file_type)?;
+    chown(handle.as_fd(), place, entry)?;
+    fs::chmod(magic_path(handle.as_fd()), Mode::from_raw_mode(entry.mode))
+        .map_err(|e| UnpackError::io("chmod", place.path, e))?;
+    xattrs(handle.as_fd(), place, entry)?;
+    time_of_handle(handle.as_fd(), place, entry)
+}
+
+/// What was made a moment ago, by a descriptor for its path alone. In a
+/// container something else may have come in its place.
+fn handle_of(place: &Place<'_>, file_type: FileType) -> Result<OwnedFd, UnpackError> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let failed = |e| UnpackError::io("open", place.path, e);
+    let handle = fs::openat(place.parent, place.name, flags, Mode::empty()).map_err(failed)?;
+    let found = FileType::from_raw_mode(fs::fstat(&handle).map_err(failed)?.st_mode);
+    if found != file_type {
+        return Err(UnpackError::entry(place.path, "it was replaced meanwhile"));
+    }
+    Ok(handle)
+}
+
+fn time_of_handle(
+    handle: BorrowedFd<'_>,
+    place: &Place<'_>,
+    entry: &Entry,
+) -> Result<(), UnpackError> {
+    fs::utimensat(handle, "", &timestamps(entry.mtime), AtFlags::EMPTY_PATH)
+        .map_err(|e| UnpackError::io("utimens", place.path, e))
+}
+
+/// The magic link of a descriptor for a path alone leads to the very inode.
+fn magic_path(handle: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", handle.as_raw_fd())
 }
 
 pub(super) fn set_time(
@@ -75,22 +105,16 @@ pub(super) fn make_opaque(dir: BorrowedFd<'_>, path: &[u8]) -> Result<(), Unpack
         .map_err(|e| UnpackError::io("make opaque", path, e))
 }
 
-fn chown(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
+fn chown(handle: BorrowedFd<'_>, place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
     let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-    fs::chownat(
-        place.parent,
-        place.name,
-        Some(uid),
-        Some(gid),
-        AtFlags::SYMLINK_NOFOLLOW,
-    )
-    .map_err(|e| UnpackError::io("chown", place.path, e))
+    fs::chownat(handle, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
+        .map_err(|e| UnpackError::io("chown", place.path, e))
 }
 
 /// fsetxattr(2) refuses `O_PATH` descriptors, and setxattrat(2) is as new as
 /// Linux 6.13; the magic link of an `O_PATH` descriptor leads to the very
 /// inode, a symlink's too.
-fn xattrs_by_path(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
+fn xattrs(handle: BorrowedFd<'_>, place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
     let mut wanted = entry
         .xattrs
         .iter()
@@ -100,9 +124,7 @@ fn xattrs_by_path(place: &Place<'_>, entry: &Entry) -> Result<(), UnpackError> {
         return Ok(());
     }
     let failed = |e| UnpackError::io("setxattr", place.path, e);
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = fs::openat(place.parent, place.name, flags, Mode::empty()).map_err(failed)?;
-    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    let path = magic_path(handle);
     for (name, value) in wanted {
         let set = fs::setxattr(&*path, name.as_slice(), value, XattrFlags::empty());
         tolerate(set).map_err(failed)?;
