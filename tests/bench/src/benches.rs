@@ -1,5 +1,8 @@
 //! One file per bench.
 
+mod api;
+mod density;
+mod list;
 mod memory;
 mod plugin_op;
 mod pull;
@@ -12,9 +15,12 @@ use crate::Options;
 type Bench = fn(&Options) -> Result<()>;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [(&str, Bench); 4] = [
+pub(crate) const ALL: [(&str, Bench); 7] = [
     ("run", run::run),
     ("plugin-op", plugin_op::run),
     ("pull", pull::run),
+    ("api", api::run),
+    ("list", list::run),
     ("memory", memory::run),
+    ("density", density::run),
 ];

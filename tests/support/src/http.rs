@@ -51,6 +51,30 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
 }
 
+/// One call of an engine's API with a JSON body, over its unix socket.
+pub fn call(
+    socket: &Path,
+    method: &str,
+    target: &str,
+    body: &serde_json::Value,
+) -> Result<Response> {
+    let body = if body.is_null() {
+        Vec::new()
+    } else {
+        body.to_string().into_bytes()
+    };
+    over_unix(
+        socket,
+        &Request {
+            method,
+            target,
+            content_type: "application/json",
+            authorization: "",
+            body: &body,
+        },
+    )
+}
+
 pub(crate) fn over_unix(socket: &Path, request: &Request<'_>) -> Result<Response> {
     let stream =
         UnixStream::connect(socket).with_context(|| format!("connect to {}", socket.display()))?;

@@ -33,7 +33,7 @@ pub use binaries::{binary, cache_dir, release_dir};
 pub use client::{Output, run, run_with_input, wait_until};
 pub use daemon::{Daemon, DaemonBuilder};
 pub use free::own_network;
-pub use http::Response;
+pub use http::{Response, call};
 pub use image::{Compression, Image, ManifestFormat, digest};
 pub use privilege::{privileged, skip};
 pub use pty::Terminal;

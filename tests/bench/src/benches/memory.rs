@@ -64,7 +64,7 @@ fn print(label: &str, pids: &[u32], wanted: impl Fn(&str) -> bool) {
 }
 
 /// Pss and Private_* of smaps_rollup, in kilobytes (proc_pid_smaps(5)).
-fn usage(pid: u32) -> (u64, u64) {
+pub(super) fn usage(pid: u32) -> (u64, u64) {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let sum = |prefix: &str| {
         let lines = text.lines().filter(|line| line.starts_with(prefix));
@@ -76,7 +76,7 @@ fn usage(pid: u32) -> (u64, u64) {
 }
 
 /// Every process of that program.
-fn named(program: &str) -> Result<Vec<u32>> {
+pub(super) fn named(program: &str) -> Result<Vec<u32>> {
     let entries = fs::read_dir("/proc").context("list processes")?.flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     Ok(pids.filter(|pid| name(*pid).contains(program)).collect())
@@ -84,7 +84,7 @@ fn named(program: &str) -> Result<Vec<u32>> {
 
 /// The path of its program. Our shim's is that of a sealed memfd, and its
 /// `comm` not its name.
-fn name(pid: u32) -> String {
+pub(super) fn name(pid: u32) -> String {
     let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     program.to_string_lossy().into_owned()
 }
