@@ -24,6 +24,9 @@ pub struct ImageSummary {
     pub size: i64,
     /// Bytes; -1 when not counted.
     pub shared_size: i64,
+    /// The size once more; gone in API 1.44.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_size: Option<i64>,
     pub labels: BTreeMap<String, String>,
     /// How many containers use it; -1 when not counted.
     pub containers: i64,
@@ -51,6 +54,9 @@ pub struct ImageInspect {
     pub os_version: String,
     /// Bytes.
     pub size: i64,
+    /// The size once more; gone in API 1.44.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_size: Option<i64>,
     pub graph_driver: GraphDriver,
     #[serde(rename = "RootFS")]
     pub root_fs: RootFs,

@@ -25,6 +25,31 @@ pub struct DiskUsage {
     /// Gone in API 1.42.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builder_size: Option<i64>,
+    /// From API 1.52 on, which takes the fields above away with 1.53.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_usage: Option<ObjectsUsage<ImageSummary>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_usage: Option<ObjectsUsage<ContainerSummary>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume_usage: Option<ObjectsUsage<Volume>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_cache_usage: Option<ObjectsUsage<serde_json::Value>>,
+}
+
+/// One kind of object in sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ObjectsUsage<T: Default> {
+    /// How many are in use.
+    pub active_count: i64,
+    pub total_count: i64,
+    /// Bytes that a prune would free.
+    pub reclaimable: i64,
+    /// Bytes.
+    pub total_size: i64,
+    /// With `verbose` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<T>>,
 }
 
 /// The answer of `POST /containers/prune`.

@@ -92,7 +92,7 @@ async fn dispatch(
         Route::Version => routes::system::version(),
         Route::Info => routes::system::info(daemon).await,
         Route::ContainerCreate => routes::containers::create(daemon, query, request).await,
-        Route::ContainerList => routes::containers::list(daemon, query).await,
+        Route::ContainerList => routes::list::list(daemon, query).await,
         Route::ContainerInspect(id) => routes::containers::inspect(daemon, &id).await,
         Route::ContainerStart(id) => routes::containers::start(daemon, id).await,
         Route::ContainerStop(id) => routes::containers::stop(daemon, &id, query).await,
@@ -112,7 +112,6 @@ async fn dispatch(
         | Route::ContainerPause(_)
         | Route::ContainerUnpause(_)
         | Route::ContainerAttachWebsocket(_)
-        | Route::ContainerPrune
         | Route::ArchiveStat(_)
         | Route::ArchiveGet(_)
         | Route::ArchivePut(_) => Err(ApiError::Unsupported("this call")),
@@ -133,9 +132,10 @@ async fn dispatch(
         Route::VolumeInspect(name) => routes::volumes::inspect(daemon, name).await,
         Route::VolumeRemove(name) => routes::volumes::remove(daemon, name, query).await,
         Route::Events => routes::events::events(daemon, version, query, request.headers()),
-        Route::DiskUsage | Route::Auth | Route::ImagePrune => {
-            Err(ApiError::Unsupported("this call"))
-        }
+        Route::Auth => Err(ApiError::Unsupported("this call")),
+        Route::DiskUsage => routes::usage::usage(daemon, version, query).await,
+        Route::ContainerPrune => routes::prune::containers(daemon, query).await,
+        Route::ImagePrune => routes::prune::images(daemon, query).await,
         Route::BuildPrune => Ok(routes::system::build_prune()),
         Route::PluginList => Ok(reply::json(StatusCode::OK, &[(); 0])),
         Route::PluginInspect(name) => Err(ApiError::NoSuchPlugin(name)),

@@ -19,6 +19,8 @@ pub enum ApiError {
     NoSuchPage,
     #[error("`since` time ({since}) cannot be after `until` time ({until})")]
     SinceAfterUntil { since: String, until: String },
+    #[error("unknown object type: {0}")]
+    ObjectType(String),
     #[error(transparent)]
     Moment(#[from] bulkhead_api::time::InvalidMoment),
     #[error("plugin \"{0}\" not found")]
@@ -83,6 +85,7 @@ impl ApiError {
             | Self::SinceAfterUntil { .. }
             | Self::Moment(_)
             | Self::DetachKeys(_)
+            | Self::ObjectType(_)
             | Self::Auth(_)
             | Self::Version(_)
             | Self::Query(_)

@@ -35,6 +35,7 @@ mod remove;
 mod start;
 mod stop;
 mod sweep;
+mod usage;
 mod volumes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -55,6 +56,7 @@ pub use networks::{Network, Networks};
 pub use pull::{Progress, PullEvent, PullRequest};
 pub use recover::Recovered;
 pub use start::Started;
+pub use usage::ContainerUsage;
 pub use volumes::objects::{Volume, VolumeSpec};
 
 /// What the daemon was started with.

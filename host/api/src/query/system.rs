@@ -54,17 +54,21 @@ impl Params for EventsQuery {
 pub struct DiskUsageQuery {
     /// `container`, `image`, `volume`, `build-cache`; none for all.
     pub types: Vec<String>,
+    /// Each object, too (API 1.52).
+    pub verbose: bool,
 }
 
 impl Params for DiskUsageQuery {
     fn read(query: &Query) -> Result<Self, QueryError> {
         Ok(Self {
             types: query.all("type").map(str::to_owned).collect(),
+            verbose: query.flag("verbose"),
         })
     }
 
     fn write(&self, query: &mut Query) {
         self.types.iter().for_each(|kind| query.push("type", kind));
+        query.push_flag("verbose", self.verbose);
     }
 }
 

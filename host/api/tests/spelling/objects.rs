@@ -91,6 +91,12 @@ fn usage_and_prunes_are_spelt_as_docker_spells_them() {
         "BuildCache",
     ];
     check::<DiskUsage, models::SystemDataUsageResponse>(usage, &lost);
+    let sums =
+        json!({"ActiveCount": 1, "TotalCount": 2, "Reclaimable": 3, "TotalSize": 4, "Items": []});
+    let usage = json!({
+        "LayersSize": 0, "ImageUsage": sums, "ContainerUsage": sums, "VolumeUsage": sums, "BuildCacheUsage": sums,
+    });
+    check::<DiskUsage, models::SystemDataUsageResponse>(usage, &["LayersSize"]);
 }
 
 #[test]

@@ -31,10 +31,12 @@ pub fn summary(listed: &ImageListed) -> ImageSummary {
 }
 
 fn created_seconds(text: Option<&str>) -> i64 {
-    let time = text.and_then(|t| humantime::parse_rfc3339_weak(t.trim_end_matches('Z')).ok());
-    let since = time.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    since
-        .and_then(|d| i64::try_from(d.as_secs()).ok())
+    i64::try_from(created_nanos(text) / 1_000_000_000).unwrap_or(0)
+}
+
+/// When an image was made, nanoseconds since the epoch; 0 when it does not say.
+pub fn created_nanos(text: Option<&str>) -> u64 {
+    text.and_then(|t| bulkhead_api::time::moment(t, 0).ok())
         .unwrap_or(0)
 }
 

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod list;
 pub mod networks;
 pub mod pull;
+pub mod select;
 pub mod volumes;
 
 /// Nanoseconds since the epoch as RFC 3339; 0 is Go's zero time.

@@ -1,11 +1,9 @@
-//! `/containers`: create, list, inspect, start, stop, kill, resize, remove.
+//! `/containers`: create, inspect, start, stop, kill, resize, remove.
 
 use std::sync::Arc;
 
-use bulkhead_api::Filters;
 use bulkhead_api::container::{CreateRequest, CreateResponse};
-use bulkhead_api::query::{CreateQuery, KillQuery, ListQuery, RemoveQuery, ResizeQuery, StopQuery};
-use bulkhead_engine::container::Container;
+use bulkhead_api::query::{CreateQuery, KillQuery, RemoveQuery, ResizeQuery, StopQuery};
 use bulkhead_model::container::Decision;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -31,70 +29,6 @@ pub async fn create(daemon: &Arc<Daemon>, text: &str, request: Request<Incoming>
         warnings: created.warnings,
     };
     Ok(reply::json(StatusCode::CREATED, &response))
-}
-
-/// `GET /containers/json`
-pub async fn list(daemon: &Arc<Daemon>, text: &str) -> Answer {
-    let ListQuery {
-        all,
-        limit,
-        filters,
-        ..
-    } = query(text)?;
-    filters.only(&[
-        "ancestor", "exited", "id", "label", "name", "network", "status", "volume",
-    ])?;
-    let mut records: Vec<Container> = daemon
-        .engine
-        .containers
-        .all()
-        .iter()
-        .rev()
-        .map(|e| e.record())
-        .collect();
-    let everything = all || limit.is_some() || filters.values("status").next().is_some();
-    records.retain(|r| (everything || r.state.is_running()) && matches(r, &filters));
-    if let Some(limit) = limit {
-        records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    }
-    let now = convert::now();
-    let rows: Vec<_> = records
-        .iter()
-        .map(|r| convert::list::summary(r, now))
-        .collect();
-    Ok(reply::json(StatusCode::OK, &rows))
-}
-
-fn matches(record: &Container, filters: &Filters) -> bool {
-    use bulkhead_model::container::State;
-    let exited = |code: &str| matches!(&record.state, State::Exited { status, .. } if status.code.to_string() == code);
-    filters.matches("id", |v| record.id.as_str().starts_with(v))
-        && filters.matches("name", |v| {
-            record.name.contains(
-                v.trim_start_matches('/')
-                    .trim_start_matches('^')
-                    .trim_end_matches('$'),
-            )
-        })
-        && filters.matches("status", |v| convert::list::state_word(&record.state) == v)
-        && filters.matches("exited", exited)
-        && filters.matches("ancestor", |v| {
-            record.spec.image == v || record.image_id.trim_start_matches("sha256:").starts_with(v)
-        })
-        && filters.matches("network", |v| {
-            let mut networks = record.networks.iter();
-            networks.any(|m| m.name == v || m.network.starts_with(v))
-        })
-        && filters.matches("volume", |v| {
-            record
-                .mounts
-                .iter()
-                .any(|m| m.volume.as_deref() == Some(v) || m.target == v)
-        })
-        && filters.values("label").all(|v| match v.split_once('=') {
-            Some((key, value)) => record.spec.labels.get(key).is_some_and(|l| l == value),
-            None => record.spec.labels.contains_key(v),
-        })
 }
 
 /// `GET /containers/{id}/json`

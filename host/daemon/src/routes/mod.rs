@@ -4,9 +4,12 @@ pub mod attach;
 pub mod containers;
 pub mod events;
 pub mod images;
+pub mod list;
 pub mod logs;
 pub mod networks;
+pub mod prune;
 pub mod system;
+pub mod usage;
 pub mod volumes;
 pub mod wait;
 

@@ -1,0 +1,145 @@
+//! `POST /containers/prune` and `POST /images/prune`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bulkhead_api::Filters;
+use bulkhead_api::query::FiltersQuery;
+use bulkhead_api::usage::{ContainersPruned, ImagesPruned};
+use bulkhead_engine::container::Container;
+use bulkhead_engine::events::Subject;
+use bulkhead_engine::{Engine, EngineError, ImageDeleted};
+use bulkhead_model::error::{ErrorKind, Kind};
+use bulkhead_model::{ContainerId, Digest};
+use bulkhead_store::ImageRecord;
+use hyper::{Response, StatusCode};
+
+use super::query;
+use crate::convert;
+use crate::convert::filters::{flag, has_labels, until};
+use crate::daemon::Daemon;
+use crate::reply::{self, Body};
+use crate::status::ApiError;
+
+type Answer = Result<Response<Body>, ApiError>;
+
+/// Removes every container that does not run and that the filters choose.
+pub async fn containers(daemon: &Arc<Daemon>, text: &str) -> Answer {
+    let FiltersQuery { filters } = query(text)?;
+    filters.only(&["until", "label", "label!"])?;
+    let made_before = until(&filters)?.unwrap_or(u64::MAX);
+    let chosen = |record: &Container| {
+        !record.state.is_running()
+            && record.created_at < made_before
+            && has_labels(&record.spec.labels, &filters)
+    };
+    let all = daemon.engine.containers.all();
+    let records = all.iter().map(|entry| entry.record());
+    let candidates: Vec<_> = records
+        .filter(|record| chosen(record))
+        .map(|record| record.id.clone())
+        .collect();
+    let mut pruned = ContainersPruned::default();
+    for id in candidates {
+        if let Some(bytes) = remove(daemon, &id).await? {
+            pruned.space_reclaimed += bytes;
+            pruned.containers_deleted.push(id.to_string());
+        }
+    }
+    tell(daemon, Subject::Container, pruned.space_reclaimed);
+    Ok(reply::json(StatusCode::OK, &pruned))
+}
+
+/// The bytes a container held, `None` when it stays: started or removed by
+/// someone else since it was looked at.
+async fn remove(daemon: &Arc<Daemon>, id: &ContainerId) -> Result<Option<u64>, ApiError> {
+    let Ok(entry) = daemon.engine.containers.find(id.as_str()) else {
+        return Ok(None);
+    };
+    let record = entry.record();
+    let held = daemon
+        .blocking(move |engine| engine.container_usage(&record))
+        .await;
+    let target = id.to_string();
+    match daemon
+        .blocking(move |engine| engine.remove(&target, false))
+        .await
+    {
+        Ok(()) => Ok(Some(held.map_or(0, |usage| usage.writable))),
+        Err(ApiError::Engine(error)) if error.kind() == ErrorKind::Conflict => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes images that no container uses: those without a name, or, with
+/// `dangling=false`, all.
+pub async fn images(daemon: &Arc<Daemon>, text: &str) -> Answer {
+    let FiltersQuery { filters } = query(text)?;
+    filters.only(&["dangling", "until", "label", "label!"])?;
+    let nameless_only = flag(&filters, "dangling")?.unwrap_or(true);
+    let made_before = until(&filters)?.unwrap_or(u64::MAX);
+    let pruned = daemon
+        .blocking(move |engine| prune_images(engine, &filters, nameless_only, made_before))
+        .await?;
+    tell(daemon, Subject::Image, pruned.space_reclaimed);
+    Ok(reply::json(StatusCode::OK, &pruned))
+}
+
+fn prune_images(
+    engine: &Engine,
+    filters: &Filters,
+    nameless_only: bool,
+    made_before: u64,
+) -> Result<ImagesPruned, EngineError> {
+    let mut sizes: HashMap<Digest, u64> = HashMap::new();
+    let mut deleted = Vec::new();
+    for listed in engine.images()? {
+        let record = &listed.record;
+        let labels = &record.image.config.labels;
+        let made = convert::images::created_nanos(record.image.created.as_deref());
+        let kept = listed.containers > 0
+            || (nameless_only && !record.tags.is_empty())
+            || made >= made_before
+            || !has_labels(labels, filters);
+        if kept {
+            continue;
+        }
+        sizes.extend(engine.layer_usage(&record.image)?);
+        deleted.extend(remove_image(engine, record)?);
+    }
+    let freed = deleted.iter().filter_map(|step| match step {
+        ImageDeleted::Deleted(digest) => sizes.get(digest),
+        ImageDeleted::Untagged(_) => None,
+    });
+    Ok(ImagesPruned {
+        space_reclaimed: freed.sum(),
+        images_deleted: deleted.into_iter().map(convert::images::deleted).collect(),
+    })
+}
+
+/// Takes away each of its names, with the last one the image. One that came
+/// into use meanwhile stays.
+fn remove_image(engine: &Engine, record: &ImageRecord) -> Result<Vec<ImageDeleted>, EngineError> {
+    let mut names: Vec<_> = record.tags.iter().map(|tag| tag.familiar()).collect();
+    if names.is_empty() {
+        names.push(record.image.id.to_string());
+    }
+    let mut deleted = Vec::new();
+    for name in names {
+        match engine.remove_image(&name, false) {
+            Ok(steps) => deleted.extend(steps),
+            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(deleted)
+}
+
+fn tell(daemon: &Daemon, subject: Subject, reclaimed: u64) {
+    let reclaimed = reclaimed.to_string();
+    let attributes = [("reclaimed", reclaimed.as_str())];
+    daemon
+        .engine
+        .events
+        .publish(subject, "prune", "", attributes);
+}
