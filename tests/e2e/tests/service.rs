@@ -1,5 +1,6 @@
 //! The daemon as a service: configuration, reload, TLS, socket activation.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -174,15 +175,23 @@ fn only_clients_with_a_certificate_of_ours_get_in_over_tcp() {
                 .arg("--tlsverify")
                 .env("DOCKER_CERT_PATH", certificates.path(who));
         }
-        command.args(arguments).output().unwrap()
+        command.args(arguments);
+        command
     };
-    let created = docker(
+    let script = "cat; echo end";
+    let mut run = docker(
         Some("client"),
-        &["create", "--name", "over-tls", "busybox", "true"],
+        &["run", "--rm", "-i", "busybox", "sh", "-c", script],
     );
-    assert!(created.status.success(), "{created:?}");
+    let run = run
+        .stdin(File::open("/proc/version").unwrap())
+        .output()
+        .unwrap();
+    let version = std::fs::read_to_string("/proc/version").unwrap();
+    let told = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert_eq!(told, format!("{version}end\n"), "{run:?}");
     for who in [Some("stranger"), None] {
-        let refused = docker(who, &["version"]);
+        let refused = docker(who, &["version"]).output().unwrap();
         assert!(!refused.status.success(), "{who:?} got in: {refused:?}");
     }
 }
