@@ -25,6 +25,12 @@ impl std::str::FromStr for FilterFlag {
     }
 }
 
+impl std::fmt::Display for FilterFlag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
+}
+
 /// The filters of a call.
 pub(crate) fn filters(flags: &[FilterFlag]) -> Filters {
     let mut filters = Filters::default();

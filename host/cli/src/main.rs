@@ -10,6 +10,7 @@ mod error;
 mod filter;
 mod flags;
 mod help;
+mod options;
 mod output;
 mod prompt;
 mod session;

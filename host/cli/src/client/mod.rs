@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::error::{Error, Result};
+use crate::template::Data;
 
 pub(crate) use address::{Address, AddressError};
 pub(crate) use autostart::AutostartError;
@@ -130,6 +131,11 @@ impl Client {
     /// Makes a call and decodes its answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, call: Call) -> Result<T> {
         Ok(bulkhead_api::json::decode(&self.bytes(call).await?)?)
+    }
+
+    /// Makes a call and gives its answer as it is, fields in the daemon's order.
+    pub(crate) async fn data(&self, call: Call) -> Result<Data> {
+        Ok(Data::from_json(&self.bytes(call).await?)?)
     }
 
     /// Makes a call and reads its answer to the end.

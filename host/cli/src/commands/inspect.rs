@@ -1,6 +1,6 @@
 //! `bulkhead inspect`, and that of containers, images and other objects.
 
-use bulkhead_api::query::{ImageInspectQuery, InspectQuery};
+use bulkhead_api::query::{ImageInspectQuery, InspectQuery, NetworkInspectQuery};
 use bulkhead_api::route::Route;
 use clap::Args;
 
@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     Container,
     Image,
     Network,
+    /// With what a diagnosis needs.
+    NetworkInDetail,
     Volume,
 }
 
@@ -65,7 +67,7 @@ impl Kind {
         match self {
             Kind::Container => "container",
             Kind::Image => "image",
-            Kind::Network => "network",
+            Kind::Network | Kind::NetworkInDetail => "network",
             Kind::Volume => "volume",
         }
     }
@@ -77,7 +79,13 @@ impl Kind {
             }
             Kind::Image => Call::new(Route::ImageInspect(name.to_owned()))
                 .params(&ImageInspectQuery::default()),
-            Kind::Network => Call::new(Route::NetworkInspect(name.to_owned())),
+            Kind::Network | Kind::NetworkInDetail => {
+                let query = NetworkInspectQuery {
+                    verbose: self == Kind::NetworkInDetail,
+                    ..NetworkInspectQuery::default()
+                };
+                Call::new(Route::NetworkInspect(name.to_owned())).params(&query)
+            }
             Kind::Volume => Call::new(Route::VolumeInspect(name.to_owned())),
         }
     }
@@ -171,12 +179,8 @@ impl Search<'_> {
     /// not decoded into types.
     async fn find(&self, client: &Client, name: &str) -> Result<Data> {
         for kind in self.kinds {
-            match client.bytes(kind.call(name, self.size)).await {
-                Ok(answer) => {
-                    let syntax =
-                        |error| Error::Answer(bulkhead_api::json::DecodeError::Syntax(error));
-                    return serde_json::from_slice(&answer).map_err(syntax);
-                }
+            match client.data(kind.call(name, self.size)).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) if error.is_not_found() && self.kinds.len() > 1 => {}
                 Err(error) => return Err(error),
             }

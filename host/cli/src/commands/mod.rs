@@ -5,8 +5,11 @@ pub(crate) mod container;
 pub(crate) mod daemon;
 mod image;
 mod inspect;
+mod network;
+mod prune;
 mod system;
 mod version;
+mod volume;
 
 use clap::Subcommand;
 
@@ -39,6 +42,14 @@ pub(crate) enum Command {
     /// Manage images
     #[command(name = "image", subcommand)]
     ImageManagement(image::Management),
+    /// Get real time events from the daemon
+    Events(system::events::EventsArgs),
+    /// Manage networks
+    #[command(name = "network", subcommand)]
+    Network(network::Management),
+    /// Manage volumes
+    #[command(name = "volume", subcommand)]
+    Volume(volume::Management),
     /// Manage bulkhead
     #[command(name = "system", subcommand)]
     System(system::Management),
@@ -61,6 +72,9 @@ impl Command {
             Command::Version(args) => version::execute(client, args).await,
             Command::Containers(verb) => verb.execute(client).await,
             Command::ImageManagement(verb) => verb.execute(client).await,
+            Command::Events(args) => system::events::execute(client, args).await,
+            Command::Network(verb) => verb.execute(client).await,
+            Command::Volume(verb) => verb.execute(client).await,
             Command::System(verb) => verb.execute(client).await,
             Command::Daemon(args) => Err(daemon::execute(&args.words, daemon::Session::Callers)),
         }

@@ -12,4 +12,7 @@ pub(crate) use list::{Heading, print, print_value, row, show, text};
 pub(crate) use progress::PullProgress;
 pub(crate) use screen::Screen;
 pub(crate) use table::Table;
-pub(crate) use units::{ago, binary_size, date_time, decimal_size, quote, short_id, shorten};
+pub(crate) use units::{
+    ago, binary_size, date_time, decimal_size, label_list, moment, quote, short_id, shorten,
+    timestamp,
+};

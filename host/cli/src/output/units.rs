@@ -62,6 +62,32 @@ pub(crate) fn ago(created: i64) -> String {
 
 /// `2026-11-21 23:57:36 +0000 UTC`, from seconds since the epoch.
 pub(crate) fn date_time(seconds: i64) -> String {
+    let (date, time) = date_and_time(seconds);
+    format!("{date} {time} +0000 UTC")
+}
+
+/// `2026-11-21T23:57:36.000000001Z`, from nanoseconds since the epoch.
+pub(crate) fn timestamp(nanos: i64) -> String {
+    let (date, time) = date_and_time(nanos.div_euclid(1_000_000_000));
+    format!("{date}T{time}.{:09}Z", nanos.rem_euclid(1_000_000_000))
+}
+
+/// `2026-11-22 02:58:38.586259472 +0000 UTC` of a date and time in RFC 3339's
+/// UTC; another text stays as it is.
+pub(crate) fn moment(text: &str) -> String {
+    match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
+        Some((date, time)) => format!("{date} {time} +0000 UTC"),
+        None => text.to_owned(),
+    }
+}
+
+/// `name=value,other=…`
+pub(crate) fn label_list(labels: &std::collections::BTreeMap<String, String>) -> String {
+    let pairs = labels.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+fn date_and_time(seconds: i64) -> (String, String) {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Years that begin in March, so that the leap day comes last, in eras of
     // 400 years, which all have 146,097 days.
@@ -76,7 +102,10 @@ pub(crate) fn date_time(seconds: i64) -> String {
     let year = era * 400 + year + i64::from(month >= 10);
     let month = if month < 10 { month + 3 } else { month - 9 };
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} +0000 UTC")
+    (
+        format!("{year:04}-{month:02}-{day:02}"),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    )
 }
 
 /// `sha256:` and all but twelve digits taken away.

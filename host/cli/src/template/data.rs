@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bulkhead_api::json::DecodeError;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -71,6 +72,10 @@ impl Data {
             Data::Struct(_) => "struct",
             Data::Map(_) | Data::NoMap => "map",
         }
+    }
+
+    pub(crate) fn from_json(text: &[u8]) -> Result<Self, DecodeError> {
+        serde_json::from_slice(text).map_err(DecodeError::Syntax)
     }
 
     pub(crate) fn to_json(&self) -> String {

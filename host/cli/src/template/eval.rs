@@ -328,13 +328,12 @@ impl Run<'_> {
 fn fields(base: &Data, operand: &Operand) -> Result<Data, EvalError> {
     let mut value = base;
     for name in &operand.fields {
+        let left_out = || shape::left_out(name);
         value = match (value.get(name), value) {
             (Some(found), _) => found,
             (None, Data::Map(_) | Data::NoMap) => &Data::Missing,
-            (None, Data::Struct(_)) if shape::is_optional(name) => &Data::Null,
-            (None, Data::Struct(_)) => {
-                return Err(operand.error(format!("map has no entry for key {name:?}")));
-            }
+            (None, Data::Struct(_)) => left_out()
+                .ok_or_else(|| operand.error(format!("map has no entry for key {name:?}")))?,
             (None, Data::Null | Data::Missing) => {
                 return Err(operand.error(format!("nil pointer evaluating {name}")));
             }

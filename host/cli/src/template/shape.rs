@@ -47,7 +47,6 @@ const OPTIONAL: &[&str] = &[
     "Shell",
     "SizeRootFs",
     "SizeRw",
-    "Status",
     "StopSignal",
     "StopTimeout",
     "StorageOpt",
@@ -72,9 +71,16 @@ const POINTERS: &[&str] = &[
     "UsageData",
 ];
 
-/// Whether a field may be absent.
-pub(super) fn is_optional(name: &str) -> bool {
-    OPTIONAL.contains(&name)
+/// Text that JSON leaves out when it is empty.
+const TEXTS: &[&str] = &["From", "ID", "Status"];
+
+/// What a field is that JSON may leave out, `None` if it may not.
+pub(super) fn left_out(name: &str) -> Option<&'static Data> {
+    static EMPTY: Data = Data::Text(String::new());
+    if TEXTS.contains(&name) {
+        return Some(&EMPTY);
+    }
+    OPTIONAL.contains(&name).then_some(&Data::Null)
 }
 
 impl Data {

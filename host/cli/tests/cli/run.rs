@@ -37,10 +37,10 @@ fn output_is_told_apart_and_the_exit_code_is_the_containers() {
     assert_eq!(
         calls,
         [
-            "POST /v1.50/containers/create",
-            "POST /v1.50/containers/c0ffee/attach?stderr=1&stdout=1&stream=1",
-            "POST /v1.50/containers/c0ffee/wait?condition=removed",
-            "POST /v1.50/containers/c0ffee/start",
+            "POST /v1.53/containers/create",
+            "POST /v1.53/containers/c0ffee/attach?stderr=1&stdout=1&stream=1",
+            "POST /v1.53/containers/c0ffee/wait?condition=removed",
+            "POST /v1.53/containers/c0ffee/start",
         ]
     );
 }
@@ -55,8 +55,8 @@ fn detached_it_prints_the_id_and_waits_for_nothing() {
     assert_eq!(
         daemon.calls(),
         [
-            "POST /v1.50/containers/create?name=web",
-            "POST /v1.50/containers/c0ffee/start"
+            "POST /v1.53/containers/create?name=web",
+            "POST /v1.53/containers/c0ffee/start"
         ]
     );
 }
@@ -89,7 +89,7 @@ fn a_missing_image_is_pulled_once_and_the_container_made_again() {
     );
     assert_eq!(
         daemon.calls()[1],
-        "POST /v1.50/images/create?fromImage=busybox&tag=latest"
+        "POST /v1.53/images/create?fromImage=busybox&tag=latest"
     );
 }
 
@@ -116,9 +116,9 @@ fn a_pull_that_fails_midway_is_an_engine_error() {
 #[test]
 fn an_older_daemon_is_spoken_to_in_its_own_version() {
     let daemon = Daemon::start(|method, path, body| match path {
-        path if path.starts_with("/v1.50/") => Answer::Whole(
+        path if path.starts_with("/v1.53/") => Answer::Whole(
             400,
-            r#"{"message":"client version 1.50 is too new. Maximum supported API version is 1.41"}"#,
+            r#"{"message":"client version 1.53 is too new. Maximum supported API version is 1.41"}"#,
         ),
         path => ordinary(method, path, body),
     });
@@ -126,7 +126,7 @@ fn an_older_daemon_is_spoken_to_in_its_own_version() {
     assert_eq!(
         daemon.calls(),
         [
-            "POST /v1.50/containers/create",
+            "POST /v1.53/containers/create",
             "POST /v1.41/containers/create",
             "POST /v1.41/containers/c0ffee/start",
         ]

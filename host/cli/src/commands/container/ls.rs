@@ -10,11 +10,12 @@ use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::filter::{FilterFlag, filters};
 use crate::output::{
-    Format, Heading, ago, date_time, decimal_size, print, quote, row, short_id, shorten, show,
+    Format, Heading, ago, date_time, decimal_size, label_list, print, quote, row, short_id,
+    shorten, show,
 };
 use crate::template::Row;
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(override_usage = "[OPTIONS]")]
 pub(crate) struct PsArgs {
     /// Show all containers (default shows just running)
@@ -43,7 +44,7 @@ pub(crate) struct PsArgs {
     size: bool,
 }
 
-const HEADINGS: &[Heading] = &[
+pub(crate) const HEADINGS: &[Heading] = &[
     ("ID", "CONTAINER ID"),
     ("Names", "NAMES"),
     ("Image", "IMAGE"),
@@ -70,6 +71,34 @@ const COLUMNS: &[&str] = &[
     "Ports",
     "Names",
 ];
+
+/// Those of `system df -v`.
+pub(crate) const USAGE_COLUMNS: &[&str] = &[
+    "ID",
+    "Image",
+    "Command",
+    "LocalVolumes",
+    "Size",
+    "RunningFor",
+    "Status",
+    "Names",
+];
+
+/// A row for each container of `system df -v`.
+pub(crate) fn usage_rows(containers: &[ContainerSummary], whole_ids: bool) -> Vec<Row> {
+    let args = PsArgs {
+        no_trunc: whole_ids,
+        ..PsArgs::default()
+    };
+    let own_size = |container: &ContainerSummary| ContainerSummary {
+        size_root_fs: None,
+        ..container.clone()
+    };
+    containers
+        .iter()
+        .map(|container| args.fields(&own_size(container)))
+        .collect()
+}
 
 pub(crate) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
@@ -139,11 +168,6 @@ impl PsArgs {
         let names: Vec<&str> = names
             .filter(|name| self.no_trunc || !name.contains('/'))
             .collect();
-        let labels: Vec<String> = container
-            .labels
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
         let networks: Vec<&str> = container
             .network_settings
             .networks
@@ -167,7 +191,7 @@ impl PsArgs {
             "State": container.state,
             "Ports": ports(&container.ports),
             "Names": names.join(","),
-            "Labels": labels.join(","),
+            "Labels": label_list(&container.labels),
             "Networks": networks.join(","),
             "Mounts": mounts.cloned().collect::<Vec<_>>().join(","),
             "LocalVolumes": container.mounts.iter().filter(|m| m.driver == "local").count().to_string(),

@@ -35,7 +35,7 @@ pub(crate) enum Verb {
     /// Create a new container
     Create(Box<create::CreateArgs>),
     /// Execute a command in a running container
-    Exec(exec::ExecArgs),
+    Exec(Box<exec::ExecArgs>),
     /// Kill one or more running containers
     Kill(kill::KillArgs),
     /// Fetch the logs of a container
@@ -64,7 +64,7 @@ pub(crate) enum Verb {
     /// Unpause all processes within one or more containers
     Unpause(unpause::UnpauseArgs),
     /// Update the limits and restart policy of one or more containers
-    Update(update::UpdateArgs),
+    Update(Box<update::UpdateArgs>),
     /// Block until one or more containers stop, then print their exit codes
     Wait(wait::WaitArgs),
 }

@@ -12,7 +12,7 @@ use crate::filter::{FilterFlag, filters};
 use crate::output::{Format, Heading, ago, date_time, decimal_size, print, row, short_id, show};
 use crate::template::Row;
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(override_usage = "[OPTIONS] [REPOSITORY[:TAG]]")]
 pub(crate) struct ImagesArgs {
     /// Show all images (default hides intermediate images)
@@ -45,7 +45,7 @@ struct Named<'a> {
     digest: String,
 }
 
-const HEADINGS: &[Heading] = &[
+pub(crate) const HEADINGS: &[Heading] = &[
     ("ID", "IMAGE ID"),
     ("Repository", "REPOSITORY"),
     ("Tag", "TAG"),
@@ -60,6 +60,28 @@ const HEADINGS: &[Heading] = &[
 ];
 
 const COLUMNS: &[&str] = &["Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"];
+
+/// Those of `system df -v`.
+pub(crate) const USAGE_COLUMNS: &[&str] = &[
+    "Repository",
+    "Tag",
+    "ID",
+    "CreatedSince",
+    "Size",
+    "SharedSize",
+    "UniqueSize",
+    "Containers",
+];
+
+/// A row for each image of `system df -v`.
+pub(crate) fn usage_rows(images: &[ImageSummary], whole_ids: bool) -> Vec<Row> {
+    let args = ImagesArgs {
+        no_trunc: whole_ids,
+        ..ImagesArgs::default()
+    };
+    let named = images.iter().flat_map(|image| names(image, false));
+    named.map(|entry| args.fields(&entry)).collect()
+}
 
 pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
@@ -104,6 +126,10 @@ impl ImagesArgs {
     }
 
     fn fields(&self, entry: &Named<'_>) -> Row {
+        let image = entry.image;
+        // -1 for what was not counted.
+        let counted = |number: i64| (number >= 0).then_some(number);
+        let shared = counted(image.shared_size);
         let fields = json!({
             "Repository": entry.repository,
             "Tag": entry.tag,
@@ -112,10 +138,10 @@ impl ImagesArgs {
             "CreatedSince": ago(entry.image.created),
             "CreatedAt": date_time(entry.image.created),
             "Size": decimal_size(entry.image.size, 3),
-            "VirtualSize": decimal_size(entry.image.size, 3),
-            "Containers": "N/A",
-            "SharedSize": "N/A",
-            "UniqueSize": "N/A",
+            "VirtualSize": decimal_size(image.size, 4),
+            "Containers": counted(image.containers).map_or("N/A".to_owned(), |count| count.to_string()),
+            "SharedSize": shared.map_or("N/A".to_owned(), |shared| decimal_size(shared, 4)),
+            "UniqueSize": shared.map_or("N/A".to_owned(), |shared| decimal_size(image.size - shared, 4)),
         });
         row(fields, Default::default())
     }

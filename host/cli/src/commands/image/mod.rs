@@ -1,6 +1,7 @@
 //! `bulkhead image`: a file per verb.
 
 pub(crate) mod ls;
+mod prune;
 pub(crate) mod pull;
 pub(crate) mod rm;
 
@@ -18,6 +19,8 @@ pub(crate) enum Management {
     /// List images
     #[command(visible_alias = "list")]
     Ls(ls::ImagesArgs),
+    /// Remove unused images
+    Prune(prune::PruneArgs),
     /// Download an image from a registry
     Pull(pull::PullArgs),
     /// Remove one or more images
@@ -31,6 +34,7 @@ impl Management {
         match self {
             Management::Inspect(args) => inspect::images(client, args).await,
             Management::Ls(args) => ls::execute(client, args).await,
+            Management::Prune(args) => prune::execute(client, args).await,
             Management::Pull(args) => pull::execute(client, args).await,
             Management::Rm(args) => rm::execute(client, args).await,
         }

@@ -7,7 +7,6 @@ use clap::Args;
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::output::{Format, binary_size, print, print_value};
-use crate::template::Data;
 
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS]")]
@@ -31,7 +30,7 @@ pub(crate) async fn execute(client: &Client, args: &InfoArgs) -> Result<u8> {
             .for_each(|warning| eprintln!("WARNING: {warning}"));
         return Ok(0);
     }
-    let value: Data = client.json(Call::new(Route::Info)).await?;
+    let value = client.data(Call::new(Route::Info)).await?;
     print_value(value, &format)?;
     Ok(0)
 }

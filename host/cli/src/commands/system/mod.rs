@@ -1,6 +1,9 @@
 //! `bulkhead system`: a file per verb.
 
+mod df;
+pub(crate) mod events;
 pub(crate) mod info;
+mod prune;
 
 use clap::Subcommand;
 
@@ -10,15 +13,24 @@ use crate::error::Result;
 /// What stands after `system`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Management {
+    /// Show how much of the disk is used
+    Df(df::DfArgs),
+    /// Get real time events from the daemon
+    Events(events::EventsArgs),
     /// Display system-wide information
     Info(info::InfoArgs),
+    /// Remove unused data
+    Prune(prune::PruneArgs),
 }
 
 impl Management {
     /// Carries the verb out and gives the exit code.
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
+            Management::Df(args) => df::execute(client, args).await,
+            Management::Events(args) => events::execute(client, args).await,
             Management::Info(args) => info::execute(client, args).await,
+            Management::Prune(args) => prune::execute(client, args).await,
         }
     }
 }
