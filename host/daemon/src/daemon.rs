@@ -27,6 +27,8 @@ pub struct Daemon {
     pub data_root: std::path::PathBuf,
     /// The configuration in force.
     pub settings: RwLock<Arc<Settings>>,
+    /// Wakes those who follow logs.
+    pub log_watch: crate::log_watch::LogWatch,
     /// Speaks to registries; what it may do can be configured anew.
     pub registries: Arc<bulkhead_fetch::Fetcher>,
 }

@@ -11,6 +11,7 @@ mod daemon;
 mod follow;
 mod hijack;
 mod listen;
+mod log_watch;
 mod logging;
 mod names;
 mod pid_file;

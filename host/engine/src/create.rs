@@ -11,7 +11,7 @@ use bulkhead_model::storage::{Purpose, SnapshotRequest};
 use crate::container::{Container, PluginRecord};
 use crate::error::EngineError;
 use crate::spec::ContainerSpec;
-use crate::{Engine, capabilities, command, limits, name, now, plan, random_id, stop};
+use crate::{Engine, capabilities, command, limits, log_options, name, now, plan, random_id, stop};
 
 /// A new container.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ impl Engine {
         if !spec.working_dir.is_empty() && !spec.working_dir.starts_with('/') {
             return Err(EngineError::WorkingDir(spec.working_dir.clone()));
         }
+        log_options::check(spec)?;
         limits::resources(&spec.limits, self.config.cpus)?;
         capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
         plan::user_namespace(spec, &self.config.user_namespace)?;

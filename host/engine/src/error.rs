@@ -119,12 +119,13 @@ pub enum EngineError {
         "invalid security option \"{0}\": this daemon knows no-new-privileges, seccomp=unconfined, seccomp=builtin"
     )]
     SecurityOption(String),
-    #[error("logger: no log driver named '{0}' is registered")]
-    LogDriver(String),
-    #[error("invalid value {value:?} for log option {key}")]
-    LogOption { key: &'static str, value: String },
     #[error("configured logging driver does not support reading")]
     LogsNotKept,
+    #[error("log {}", path.display())]
+    ReadLog {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
     #[error("invalid mount config: {0}")]
     Mount(String),
     #[error("the working directory '{0}' is invalid, it needs to be an absolute path")]
@@ -178,6 +179,8 @@ pub enum EngineError {
         id: String,
         source: serde_json::Error,
     },
+    #[error(transparent)]
+    Log(#[from] crate::log_options::InvalidLog),
     #[error(transparent)]
     Limit(#[from] crate::limits::InvalidLimit),
     #[error(transparent)]
@@ -250,6 +253,7 @@ impl Kind for EngineError {
             E::DiffId { .. }
             | E::ReferenceDigest { .. }
             | E::Record { .. }
+            | E::ReadLog { .. }
             | E::NoMount(_)
             | E::WorkerPanicked => ErrorKind::Internal,
             E::Plugin(e) => e.kind(),
@@ -279,8 +283,7 @@ impl Kind for EngineError {
             | E::PrivilegedUserNamespace
             | E::SharedWithUserNamespace(_)
             | E::SecurityOption(_)
-            | E::LogDriver(_)
-            | E::LogOption { .. }
+            | E::Log(_)
             | E::Mount(_)
             | E::Port(_)
             | E::WorkingDir(_)

@@ -1,69 +1,287 @@
-//! `logs`: reads Docker's json-file format back, across rotated files.
+//! `logs`: reads back what a container wrote.
 //!
-//! One JSON object a line: `{"log":"text\n","stream":"stdout","time":"RFC 3339"}`.
-//! The newest file is `<id>-json.log`; rotation renames it to `.1`, `.1` to `.2`.
+//! The newest file is `name`; rotation renames it to `name.1`, that one to
+//! `name.2`, and may compress older ones to `.gz`. A reader holds one file
+//! open at a time and never more than a batch of entries, however large the
+//! log is. It waits for nobody: at the end of what there is, it says so, and
+//! whoever follows asks again when the folder has changed.
 
+mod files;
+mod records;
+mod tail;
+
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::Deserialize;
+use flate2::read::MultiGzDecoder;
 
 use crate::Engine;
 use crate::error::EngineError;
+use crate::log_options;
+use files::LogFile;
+use records::Records;
 
-/// Which lines to give.
+/// A batch ends when its texts have this many bytes.
+const BATCH: usize = 128 * 1024;
+
+/// Which entries to give.
 #[derive(Clone, Debug, Default)]
 pub struct LogQuery {
-    /// Lines of standard output.
+    /// Those of standard output.
     pub stdout: bool,
-    /// Lines of standard error.
+    /// Those of standard error.
     pub stderr: bool,
     /// Not before, nanoseconds since the epoch.
     pub since: u64,
     /// Not after, nanoseconds since the epoch; 0 for no end.
     pub until: u64,
-    /// Only so many from the end.
+    /// Only so many from the end, of either stream.
     pub tail: Option<usize>,
+    /// What is written later, too.
+    pub follow: bool,
 }
 
-/// One line.
+/// One entry: a line, or a piece of a long one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
+pub struct LogEntry {
     /// Whether it is standard error's.
     pub stderr: bool,
-    /// As the log has it.
-    pub time: String,
+    /// Nanoseconds since the epoch.
+    pub time: u64,
     /// With its newline, if it had one.
-    pub text: String,
+    pub text: Vec<u8>,
+    /// What the log says of every line beside its text, by name.
+    pub attributes: Vec<(String, String)>,
 }
 
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default)]
-    log: String,
-    #[serde(default)]
-    stream: String,
-    #[serde(default)]
-    time: String,
+/// What comes after a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogState {
+    /// There is more.
+    More,
+    /// That was all for now.
+    Idle,
+    /// Nothing more will come: the query's end is reached.
+    Ended,
 }
 
-impl LogQuery {
-    fn wants(&self, line: &LogLine) -> bool {
-        let stream = if line.stderr {
-            self.stderr
-        } else {
-            self.stdout
-        };
-        if self.since == 0 && self.until == 0 {
-            return stream;
-        }
-        let time = nanos(&line.time).unwrap_or(u64::MAX);
-        stream && time >= self.since && (self.until == 0 || time <= self.until)
+/// How a file's entries are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Binary,
+}
+
+/// Reads what is there and, asked again, what has come since. An entry that
+/// is not whole yet waits for the rest.
+pub struct LogReader {
+    folder: PathBuf,
+    name: String,
+    format: Format,
+    query: LogQuery,
+    /// Files to read after the open one, oldest first.
+    queue: VecDeque<LogFile>,
+    open: Option<Open>,
+    /// Entries to pass over.
+    skip: usize,
+    /// The open file is no longer the current one: its end is the last.
+    rotated: bool,
+    ended: bool,
+}
+
+struct Open {
+    identity: u64,
+    source: Box<dyn Read + Send>,
+    records: Records,
+}
+
+impl std::fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogReader")
+            .field("folder", &self.folder)
+            .field("query", &self.query)
+            .finish_non_exhaustive()
     }
 }
 
+impl Engine {
+    /// A reader of a container's log.
+    ///
+    /// # Errors
+    /// There is no such container, its driver keeps nothing, or the files
+    /// cannot be read.
+    pub fn logs(&self, id: &str, query: LogQuery) -> Result<LogReader, EngineError> {
+        let record = self.containers.find(id)?.record();
+        let format = match record.spec.log_driver.as_str() {
+            "local" => Format::Binary,
+            _ => Format::Json,
+        };
+        let config = log_options::config(&record)?;
+        let name = config.file_name(record.id.as_str());
+        let name = name.ok_or(EngineError::LogsNotKept)?;
+        let folder = self.store.container_path(&record.id);
+        let failed = |source| EngineError::ReadLog {
+            path: folder.join(&name),
+            source,
+        };
+        LogReader::open(folder.clone(), &name, format, query).map_err(failed)
+    }
+}
+
+impl LogReader {
+    fn open(folder: PathBuf, name: &str, format: Format, query: LogQuery) -> io::Result<Self> {
+        let mut files = files::open_all(&folder, name)?;
+        let start = match query.tail {
+            Some(wanted) => tail::cut(&mut files, format, wanted)?,
+            None => tail::Start::default(),
+        };
+        // Whatever was last changed before that has nothing of what is asked for.
+        let old = files
+            .iter()
+            .take_while(|f| f.modified < query.since)
+            .count();
+        let all_old = old == files.len();
+        if old > 0 && query.tail.is_none() {
+            files.drain(..old - usize::from(all_old));
+        }
+        let mut reader = Self {
+            folder,
+            name: name.to_owned(),
+            format,
+            query,
+            queue: files.into(),
+            open: None,
+            skip: start.skip,
+            rotated: false,
+            ended: false,
+        };
+        reader.open_next(start.offset)?;
+        Ok(reader)
+    }
+
+    /// The folder of the files: it changes when there is more to read.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The next entries.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn read(&mut self, batch: &mut Vec<LogEntry>) -> io::Result<LogState> {
+        let mut bytes = 0;
+        while bytes < BATCH {
+            if self.ended {
+                return Ok(LogState::Ended);
+            }
+            match self.next()? {
+                Some(entry) if self.skip > 0 => {
+                    self.skip -= 1;
+                    drop(entry);
+                }
+                Some(entry) if self.query.until != 0 && entry.time > self.query.until => {
+                    self.ended = true;
+                }
+                Some(entry) => {
+                    if self.wants(&entry) {
+                        // An empty line costs memory, too.
+                        bytes += entry.text.len() + size_of::<LogEntry>();
+                        batch.push(entry);
+                    }
+                }
+                None if self.advance()? => {}
+                None => return Ok(LogState::Idle),
+            }
+        }
+        Ok(LogState::More)
+    }
+
+    fn wants(&self, entry: &LogEntry) -> bool {
+        let stream = match entry.stderr {
+            true => self.query.stderr,
+            false => self.query.stdout,
+        };
+        stream && entry.time >= self.query.since
+    }
+
+    fn next(&mut self) -> io::Result<Option<LogEntry>> {
+        let Some(open) = &mut self.open else {
+            return Ok(None);
+        };
+        match open.records.next(&mut *open.source) {
+            // A compressed file that was cut off has nothing after that.
+            Err(e) if !self.queue.is_empty() && e.kind() != io::ErrorKind::Interrupted => Ok(None),
+            other => other,
+        }
+    }
+
+    /// Goes on with the next file; whether there is one, or more to read.
+    fn advance(&mut self) -> io::Result<bool> {
+        if !self.queue.is_empty() {
+            self.open_next(0)?;
+            return Ok(true);
+        }
+        if !self.query.follow {
+            return Ok(false);
+        }
+        if !self.rotated {
+            // What was written before the rotation was seen may not have been
+            // read yet; nothing is written after it.
+            self.rotated = self.is_rotated();
+            return Ok(self.rotated);
+        }
+        let files = files::open_all(&self.folder, &self.name)?;
+        let open = self.open.as_ref().map(|open| open.identity);
+        // Inodes of files that were compressed since are used again: only the
+        // newest of that name is ours.
+        let here = files.iter().rposition(|file| Some(file.identity) == open);
+        self.queue = files
+            .into_iter()
+            .skip(here.map_or(0, |at| at + 1))
+            .collect();
+        self.rotated = false;
+        if self.queue.is_empty() {
+            return Ok(false);
+        }
+        self.open_next(0)?;
+        Ok(true)
+    }
+
+    fn is_rotated(&self) -> bool {
+        let current = files::current_identity(&self.folder, &self.name);
+        current.is_some() && current != self.open.as_ref().map(|open| open.identity)
+    }
+
+    fn open_next(&mut self, offset: u64) -> io::Result<()> {
+        use std::io::Seek;
+        let Some(mut file) = self.queue.pop_front() else {
+            return Ok(());
+        };
+        file.file.seek(io::SeekFrom::Start(offset))?;
+        let is_current = self.queue.is_empty();
+        let source: Box<dyn Read + Send> = match (file.compressed, self.query.follow) {
+            (true, _) => Box::new(MultiGzDecoder::new(io::BufReader::new(file.file))),
+            // A busy container must not keep a reader that does not follow.
+            (false, false) if is_current => Box::new(until(file.file, file.length - offset)),
+            (false, _) => Box::new(file.file),
+        };
+        self.open = Some(Open {
+            identity: file.identity,
+            source,
+            records: Records::new(self.format),
+        });
+        Ok(())
+    }
+}
+
+fn until(file: File, length: u64) -> io::Take<File> {
+    file.take(length)
+}
+
+/// Nanoseconds since the epoch of an RFC 3339 time.
 fn nanos(time: &str) -> Option<u64> {
     let since = humantime::parse_rfc3339_weak(time)
         .ok()?
@@ -72,212 +290,5 @@ fn nanos(time: &str) -> Option<u64> {
     u64::try_from(since.as_nanos()).ok()
 }
 
-/// Reads what is there and, asked again, what has come since. A line that is
-/// not whole yet waits for the rest.
-#[derive(Debug)]
-pub struct LogReader {
-    path: PathBuf,
-    file: Option<BufReader<File>>,
-    partial: Vec<u8>,
-    query: LogQuery,
-}
-
-impl Engine {
-    /// A reader of a container's log, and the lines asked for so far.
-    pub fn logs(
-        &self,
-        id: &str,
-        query: LogQuery,
-    ) -> Result<(Vec<LogLine>, LogReader), EngineError> {
-        let record = self.containers.find(id)?.record();
-        if record.spec.log_driver == "none" {
-            return Err(EngineError::LogsNotKept);
-        }
-        let path = self
-            .store
-            .container_path(&record.id)
-            .join(format!("{}-json.log", record.id));
-        Ok(open(path, query))
-    }
-}
-
-fn open(path: PathBuf, query: LogQuery) -> (Vec<LogLine>, LogReader) {
-    let tail = query.tail;
-    let mut lines = Vec::new();
-    for rotated in rotated(&path) {
-        let mut reader = LogReader::at(rotated, query.clone());
-        lines.extend(reader.more());
-        keep_last(&mut lines, tail);
-    }
-    let mut reader = LogReader::at(path, query);
-    lines.extend(reader.more());
-    keep_last(&mut lines, tail);
-    (lines, reader)
-}
-
-/// The rotated files, oldest first.
-fn rotated(path: &Path) -> Vec<PathBuf> {
-    let numbered = |n: u32| {
-        path.with_file_name(format!(
-            "{}.{n}",
-            path.file_name().unwrap_or_default().to_string_lossy()
-        ))
-    };
-    let mut files: Vec<_> = (1..).map(numbered).take_while(|p| p.exists()).collect();
-    files.reverse();
-    files
-}
-
-fn keep_last(lines: &mut Vec<LogLine>, tail: Option<usize>) {
-    if let Some(surplus) = tail.and_then(|n| lines.len().checked_sub(n)) {
-        lines.drain(..surplus);
-    }
-}
-
-impl LogReader {
-    fn at(path: PathBuf, query: LogQuery) -> Self {
-        let file = File::open(&path).ok().map(BufReader::new);
-        Self {
-            path,
-            file,
-            partial: Vec::new(),
-            query,
-        }
-    }
-
-    /// The lines that have come since the last call. After a rotation it
-    /// finishes the old file before it goes on with the new one.
-    pub fn more(&mut self) -> Vec<LogLine> {
-        let mut lines = self.drain();
-        if self.was_rotated() {
-            self.partial.clear();
-            self.file = File::open(&self.path).ok().map(BufReader::new);
-            lines.extend(self.drain());
-        }
-        lines
-    }
-
-    fn drain(&mut self) -> Vec<LogLine> {
-        let mut lines = Vec::new();
-        let Some(file) = &mut self.file else {
-            return lines;
-        };
-        while let Ok(read) = file.read_until(b'\n', &mut self.partial) {
-            if read == 0 || self.partial.last() != Some(&b'\n') {
-                break;
-            }
-            lines.extend(parse(&self.partial).filter(|l| self.query.wants(l)));
-            self.partial.clear();
-        }
-        lines
-    }
-
-    /// Whether the name now means another file, or one shorter than what was read.
-    fn was_rotated(&mut self) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        let Ok(named) = std::fs::metadata(&self.path) else {
-            return false;
-        };
-        let Some(file) = &mut self.file else {
-            return true;
-        };
-        let Ok(open) = file.get_ref().metadata() else {
-            return false;
-        };
-        let position = file.stream_position().unwrap_or(0);
-        (named.ino(), named.dev()) != (open.ino(), open.dev()) || named.len() < position
-    }
-}
-
-fn parse(line: &[u8]) -> Option<LogLine> {
-    let entry: Entry = serde_json::from_slice(line).ok()?;
-    Some(LogLine {
-        stderr: entry.stream == "stderr",
-        time: entry.time,
-        text: entry.log,
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(text: &str, stream: &str, second: u32) -> String {
-        format!(
-            "{{\"log\":\"{text}\\n\",\"stream\":\"{stream}\",\"time\":\"2026-01-01T00:00:{second:02}.5Z\"}}\n"
-        )
-    }
-
-    fn both() -> LogQuery {
-        LogQuery {
-            stdout: true,
-            stderr: true,
-            ..LogQuery::default()
-        }
-    }
-
-    fn texts(lines: &[LogLine]) -> Vec<&str> {
-        lines.iter().map(|l| l.text.trim_end()).collect()
-    }
-
-    #[test]
-    fn rotated_files_come_first_and_tail_counts_across_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x-json.log");
-        std::fs::write(
-            dir.path().join("x-json.log.1"),
-            entry("a", "stdout", 1) + &entry("b", "stderr", 2),
-        )
-        .unwrap();
-        std::fs::write(&path, entry("c", "stdout", 3)).unwrap();
-        assert_eq!(texts(&open(path.clone(), both()).0), ["a", "b", "c"]);
-        assert_eq!(
-            texts(
-                &open(
-                    path.clone(),
-                    LogQuery {
-                        tail: Some(2),
-                        ..both()
-                    }
-                )
-                .0
-            ),
-            ["b", "c"]
-        );
-        assert_eq!(
-            texts(
-                &open(
-                    path.clone(),
-                    LogQuery {
-                        stderr: false,
-                        ..both()
-                    }
-                )
-                .0
-            ),
-            ["a", "c"]
-        );
-        let since = nanos("2026-01-01T00:00:02Z").unwrap();
-        assert_eq!(
-            texts(&open(path, LogQuery { since, ..both() }).0),
-            ["b", "c"]
-        );
-    }
-
-    #[test]
-    fn a_reader_goes_on_through_partial_lines_and_a_rotation() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x-json.log");
-        let whole = entry("a", "stdout", 1);
-        std::fs::write(&path, &whole[..20]).unwrap();
-        let (lines, mut reader) = open(path.clone(), both());
-        assert!(lines.is_empty());
-        std::fs::write(&path, &whole).unwrap();
-        assert_eq!(texts(&reader.more()), ["a"]);
-        std::fs::rename(&path, dir.path().join("x-json.log.1")).unwrap();
-        assert!(reader.more().is_empty());
-        std::fs::write(&path, entry("b", "stdout", 2)).unwrap();
-        assert_eq!(texts(&reader.more()), ["b"]);
-        assert!(reader.more().is_empty());
-    }
-}
+mod tests;

@@ -4,9 +4,7 @@
 use std::path::PathBuf;
 
 use bulkhead_model::network::NetworkNamespace;
-use bulkhead_model::process::{
-    BindMount, ContainerPlan, IdMap, LogConfig, SeccompProfile, SharedNamespaces,
-};
+use bulkhead_model::process::{BindMount, ContainerPlan, IdMap, SeccompProfile, SharedNamespaces};
 use bulkhead_model::resources::Rlimit;
 use bulkhead_model::storage::{OverlayOption, RootMount};
 
@@ -15,11 +13,9 @@ use crate::container::Container;
 use crate::error::EngineError;
 use crate::networks::Wiring;
 use crate::spec::ContainerSpec;
-use crate::{files, limits};
+use crate::{files, limits, log_options};
 
 const DEFAULT_SHM: u64 = 64 << 20;
-const DEFAULT_LOG_SIZE: u64 = 10 << 20;
-const DEFAULT_LOG_FILES: u32 = 3;
 
 /// What of the host a plan depends on.
 #[derive(Debug)]
@@ -101,7 +97,7 @@ pub(crate) fn container(
             host.resolv_conf,
             in_host_network,
         ),
-        log: log_config(container)?,
+        log: log_options::config(container)?,
     })
 }
 
@@ -180,70 +176,11 @@ fn security_options(options: &[String]) -> Result<SecurityOptions, EngineError> 
     Ok(parsed)
 }
 
-fn log_config(container: &Container) -> Result<LogConfig, EngineError> {
-    let spec = &container.spec;
-    match spec.log_driver.as_str() {
-        "" | "json-file" => {}
-        "none" => return Ok(LogConfig::None),
-        other => return Err(EngineError::LogDriver(other.to_owned())),
-    }
-    let option = |key: &'static str, value: &str| EngineError::LogOption {
-        key,
-        value: value.to_owned(),
-    };
-    let max_size = match spec.log_opts.get("max-size") {
-        Some(text) => parse_size(text).ok_or_else(|| option("max-size", text))?,
-        None => DEFAULT_LOG_SIZE,
-    };
-    let max_files = match spec.log_opts.get("max-file") {
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|n| *n > 0)
-            .ok_or_else(|| option("max-file", text))?,
-        None => DEFAULT_LOG_FILES,
-    };
-    Ok(LogConfig::JsonFile {
-        max_size,
-        max_files,
-    })
-}
-
-/// `10m`, `1g`, `512k` or bytes; -1 is unlimited.
-fn parse_size(text: &str) -> Option<u64> {
-    if text == "-1" {
-        return Some(u64::MAX);
-    }
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.trim_end_matches(['b', 'k', 'm', 'g']);
-    let scale = match lower[digits.len()..].chars().next() {
-        Some('k') => 1 << 10,
-        Some('m') => 1 << 20,
-        Some('g') => 1 << 30,
-        _ => 1,
-    };
-    digits
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(scale)
-        .filter(|n| *n > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use bulkhead_model::storage::DirPath;
 
     use super::*;
-
-    #[test]
-    fn log_sizes_are_read_as_docker_writes_them() {
-        assert_eq!(parse_size("10m"), Some(10 << 20));
-        assert_eq!(parse_size("1kb"), Some(1024));
-        assert_eq!(parse_size("-1"), Some(u64::MAX));
-        for bad in ["", "m", "0", "1x", "-2"] {
-            assert_eq!(parse_size(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn an_unknown_security_option_is_refused_by_name() {

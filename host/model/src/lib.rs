@@ -12,6 +12,7 @@ pub mod driver;
 pub mod error;
 pub mod id;
 pub mod image;
+pub mod log_record;
 pub mod network;
 pub mod platform;
 pub mod plugin;

@@ -4,6 +4,7 @@
 mod attachment;
 mod exec;
 mod files;
+mod log;
 mod stats;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 pub use attachment::Attachment;
 pub use exec::{ExecPlan, ProcessRef};
 pub use files::{Files, FilesPlan, FilesScope};
+pub use log::{INODE_FIELD, LogConfig, Rotation};
 pub use stats::{
     BlockIoCount, BlockIoStats, CpuStats, InterfaceStats, MemoryStats, Stats, Traffic,
 };
@@ -138,20 +140,6 @@ pub struct ContainerPlan {
     pub files: Vec<InjectedFile>,
     /// Where output is kept.
     pub log: LogConfig,
-}
-
-/// Where and how output is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogConfig {
-    /// Docker's json-file in the container's state folder, rotated.
-    JsonFile {
-        /// Rotate when a file reaches this size, bytes.
-        max_size: u64,
-        /// Keep this many files.
-        max_files: u32,
-    },
-    /// Keep nothing.
-    None,
 }
 
 /// How a container's first process ended.

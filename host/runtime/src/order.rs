@@ -105,12 +105,19 @@ pub struct RlimitOrder {
 }
 
 /// How the log is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogOrder {
-    /// Rotate at this size, bytes; 0 is never.
+    /// The current file's name.
+    pub name: String,
+    /// Each line is an object of JSON with these members in `attrs`; absent:
+    /// the files are binary.
+    pub json: Option<Vec<(String, String)>>,
+    /// Rotate at this size, bytes.
     pub max_size: u64,
     /// Keep this many files, the current one included.
     pub max_files: u32,
+    /// Compress all but the current one.
+    pub compress: bool,
 }
 
 /// Namespaces that the container shares with the host.

@@ -40,8 +40,8 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
     }
     let state = given.one(&Role::State)?;
     let listener = listen(&state)?;
-    let log = match order.log {
-        Some(settings) => Some(Log::open(given.one(&Role::Logs)?, &order.id, settings)?),
+    let log = match &order.log {
+        Some(settings) => Some(Log::open(given.one(&Role::Logs)?, settings.clone())?),
         None => None,
     };
     let attached = clients(&mut given)?;

@@ -13,6 +13,7 @@ pub mod copy;
 pub mod device_bpf;
 pub mod directory;
 pub mod error;
+pub mod inotify;
 pub mod memfd;
 pub mod mount;
 pub mod namespace;

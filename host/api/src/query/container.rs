@@ -343,6 +343,8 @@ pub struct LogsQuery {
     pub until: Option<Timestamp>,
     /// Begin each line with its time.
     pub timestamps: bool,
+    /// Begin each line with its labels and variables.
+    pub details: bool,
     /// How much to begin with.
     pub tail: Tail,
 }
@@ -361,6 +363,7 @@ impl Params for LogsQuery {
                 .parsed("until", expected)?
                 .filter(|t| *t != Timestamp::default()),
             timestamps: query.flag("timestamps"),
+            details: query.flag("details"),
             tail: query
                 .get("tail")
                 .and_then(|n| n.parse().ok())
@@ -369,6 +372,7 @@ impl Params for LogsQuery {
     }
 
     fn write(&self, query: &mut Query) {
+        query.push_flag("details", self.details);
         query.push_flag("follow", self.follow);
         query.push(
             "since",

@@ -167,7 +167,7 @@ fn invalid(name: &'static str, value: &str, expected: &'static str) -> QueryErro
 }
 
 /// Encodes all but RFC 3986's unreserved characters and those in `also`.
-pub(crate) fn percent_encode(text: &str, also: &[u8]) -> String {
+pub fn percent_encode(text: &str, also: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte) {

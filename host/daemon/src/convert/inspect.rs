@@ -35,7 +35,10 @@ pub fn inspect(
         resolv_conf_path: in_folder("resolv.conf"),
         hostname_path: in_folder("hostname"),
         hosts_path: in_folder("hosts"),
-        log_path: in_folder(&format!("{}-json.log", record.id)),
+        log_path: match spec.log_driver.as_str() {
+            "" | "json-file" => in_folder(&format!("{}-json.log", record.id)),
+            _ => String::new(),
+        },
         name: format!("/{}", record.name),
         driver: record.storage_driver.clone(),
         platform: "linux".to_owned(),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bulkhead_api::query::AttachQuery;
 use bulkhead_engine::attach::Slot;
 use bulkhead_engine::container::Container;
-use bulkhead_engine::{LogQuery, detach_keys};
+use bulkhead_engine::{LogQuery, LogState, detach_keys};
 use bulkhead_model::process::Attachment;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use super::logs::{Form, frame};
+use super::logs::{Form, frames};
 use super::query;
 use crate::daemon::Daemon;
 use crate::hijack::{self, Taken};
@@ -97,10 +97,18 @@ async fn past(
     let form = Form {
         terminal: record.spec.tty,
         timestamps: false,
+        details: false,
     };
     let id = record.id.to_string();
-    let (lines, _) = daemon
-        .blocking(move |engine| engine.logs(&id, query))
-        .await?;
-    Ok(lines.iter().flat_map(|line| frame(line, form)).collect())
+    daemon
+        .blocking(move |engine| {
+            let mut reader = engine.logs(&id, query)?;
+            let (mut out, mut batch) = (Vec::new(), Vec::new());
+            while matches!(reader.read(&mut batch), Ok(LogState::More)) {
+                out.extend(frames(&std::mem::take(&mut batch), form));
+            }
+            out.extend(frames(&batch, form));
+            Ok(out)
+        })
+        .await
 }

@@ -207,7 +207,7 @@ impl Runtime {
         let order = StartOrder {
             id: plan.id.as_str().to_owned(),
             roles,
-            log: log_order(&plan.log),
+            log: log_order(plan),
             stdin: plan.stdin,
             terminal: plan.terminal,
             console_size: plan.console_size,
@@ -284,17 +284,22 @@ fn checked_sysctls(
     Ok(plan.sysctls.iter().map(check).collect::<Result<_, _>>()?)
 }
 
-fn log_order(log: &LogConfig) -> Option<LogOrder> {
-    match log {
+fn log_order(plan: &ContainerPlan) -> Option<LogOrder> {
+    let (rotation, json) = match &plan.log {
         LogConfig::JsonFile {
-            max_size,
-            max_files,
-        } => Some(LogOrder {
-            max_size: *max_size,
-            max_files: *max_files,
-        }),
-        LogConfig::None => None,
-    }
+            rotation,
+            attributes,
+        } => (rotation, Some(attributes.clone())),
+        LogConfig::Local { rotation } => (rotation, None),
+        LogConfig::None => return None,
+    };
+    Some(LogOrder {
+        name: plan.log.file_name(plan.id.as_str())?,
+        json,
+        max_size: rotation.max_size,
+        max_files: rotation.max_files,
+        compress: rotation.compress,
+    })
 }
 
 fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Vec<BorrowedFd<'a>>) {

@@ -14,7 +14,7 @@ use bulkhead_model::ContainerId;
 use bulkhead_model::error::Failure;
 use bulkhead_model::network::NetworkPlan;
 use bulkhead_model::process::{
-    Attachment, ContainerPlan, ExitStatus, LogConfig, ProcessRef, Running, Runtime as _,
+    Attachment, ContainerPlan, ExitStatus, LogConfig, ProcessRef, Rotation, Running, Runtime as _,
 };
 use bulkhead_model::storage::{DirName, DirPath, RootMount};
 use bulkhead_runtime::network::NetworkContext;
@@ -146,8 +146,12 @@ impl Machine {
             mounts: Vec::new(),
             files: Vec::new(),
             log: LogConfig::JsonFile {
-                max_size: 10 << 20,
-                max_files: 3,
+                rotation: Rotation {
+                    max_size: 10 << 20,
+                    max_files: 3,
+                    compress: false,
+                },
+                attributes: Vec::new(),
             },
         }
     }

@@ -36,6 +36,9 @@ pub(crate) struct LogsArgs {
     /// Show timestamps
     #[arg(short, long)]
     timestamps: bool,
+    /// Show the labels and variables that --log-opt chose
+    #[arg(long)]
+    details: bool,
     #[arg(value_name = "CONTAINER", hide = true)]
     container: String,
 }
@@ -51,6 +54,7 @@ pub(crate) async fn execute(client: &Client, args: &LogsArgs) -> Result<u8> {
         since: args.since,
         until: args.until,
         timestamps: args.timestamps,
+        details: args.details,
         tail: args.tail.parse().map_or(Tail::All, Tail::Last),
     };
     let mut body = client

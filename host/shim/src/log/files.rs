@@ -1,0 +1,178 @@
+//! The files of a log: `name`, `name.1`, `name.2`, …, the older ones
+//! perhaps compressed, as `name.1.gz`.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::thread::JoinHandle;
+
+use bulkhead_model::log_record::last_length;
+use bulkhead_model::process::INODE_FIELD;
+use bulkhead_runtime::order::LogOrder;
+use bulkhead_sys::directory::{rename, unlinkat};
+use bulkhead_sys::path::{OFlag, open_beneath};
+use flate2::{Compression, GzBuilder};
+
+/// What a buffer keeps of its room.
+const ROOM: usize = 256 * 1024;
+
+/// The current file and what becomes of it.
+pub(super) struct Files {
+    dir: OwnedFd,
+    order: LogOrder,
+    current: File,
+    size: u64,
+    compressing: Option<JoinHandle<()>>,
+}
+
+impl Files {
+    /// Goes on with the files that are there.
+    pub(super) fn open(dir: OwnedFd, order: LogOrder) -> io::Result<Self> {
+        let current = open_current(&dir, &order.name)?;
+        let size = current.metadata()?.len();
+        let mut files = Self {
+            dir,
+            order,
+            current,
+            size,
+            compressing: None,
+        };
+        if !files.ends_whole()? {
+            files.rotate();
+        }
+        Ok(files)
+    }
+
+    /// A shim that was killed, or a power cut, may have left half an entry.
+    fn ends_whole(&self) -> io::Result<bool> {
+        if self.size == 0 {
+            return Ok(true);
+        }
+        let file = File::from(open_beneath(
+            &self.dir,
+            &self.order.name,
+            OFlag::O_RDONLY,
+            0,
+        )?);
+        if self.order.json.is_some() {
+            let mut last = [0];
+            file.read_exact_at(&mut last, self.size - 1)?;
+            return Ok(last == *b"\n");
+        }
+        let mut last = [0; 4];
+        let Some(end) = self.size.checked_sub(4) else {
+            return Ok(false);
+        };
+        file.read_exact_at(&mut last, end)?;
+        Ok(last_length(last).is_some_and(|length| length as u64 <= self.size))
+    }
+
+    /// Whether so many more bytes fill the current file.
+    pub(super) fn is_full(&self, more: usize) -> bool {
+        self.size.saturating_add(more as u64) >= self.order.max_size
+    }
+
+    /// Writes entries, and empties the buffer. Half an entry would spoil the
+    /// next: what does not fit on the disk is taken back.
+    pub(super) fn write(&mut self, entries: &mut Vec<u8>) {
+        if entries.is_empty() {
+            return;
+        }
+        if self.current.write_all(entries).is_ok() {
+            self.size += entries.len() as u64;
+        } else {
+            let _ = self.current.set_len(self.size);
+        }
+        entries.clear();
+        entries.shrink_to(ROOM);
+    }
+
+    /// `name.1` becomes `name.2` and so on; the oldest is replaced. Readers
+    /// rely on the order: the name of the current file is free last, and
+    /// taken again by a new one.
+    pub(super) fn rotate(&mut self) {
+        self.finish_compressing();
+        let keep = self.order.max_files.max(1);
+        for number in (1..keep).rev() {
+            for (ending, other) in [("", ".gz"), (".gz", "")] {
+                let from = self.numbered(number - 1, ending);
+                if rename(&self.dir, from, &self.dir, self.numbered(number, ending)).is_ok() {
+                    let _ = unlinkat(&self.dir, self.numbered(number, other));
+                }
+            }
+        }
+        if keep == 1 {
+            let _ = unlinkat(&self.dir, &self.order.name);
+        }
+        if let Ok(file) = open_current(&self.dir, &self.order.name) {
+            self.current = file;
+            self.size = 0;
+        }
+        if keep > 1 && self.order.compress {
+            self.compress();
+        }
+    }
+
+    fn numbered(&self, number: u32, ending: &str) -> String {
+        match number {
+            0 => format!("{}{ending}", self.order.name),
+            number => format!("{}.{number}{ending}", self.order.name),
+        }
+    }
+
+    /// Beside the container's output, which does not wait for it.
+    fn compress(&mut self) {
+        let Ok(dir) = self.dir.try_clone() else {
+            return;
+        };
+        let name = self.numbered(1, "");
+        let work = move || {
+            // The file stays as it is when it can't be compressed.
+            if compress(&dir, &name).is_err() {
+                let _ = unlinkat(&dir, format!("{name}.gz.new"));
+            }
+        };
+        let thread = std::thread::Builder::new().name("compress".into());
+        self.compressing = thread.spawn(work).ok();
+    }
+
+    fn finish_compressing(&mut self) {
+        if let Some(thread) = self.compressing.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        self.finish_compressing();
+    }
+}
+
+fn open_current(dir: &OwnedFd, name: &str) -> io::Result<File> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOFOLLOW;
+    Ok(File::from(open_beneath(dir, name, flags, 0o640)?))
+}
+
+/// Makes `name.gz` out of `name`. It has its name only when it is whole.
+fn compress(dir: &OwnedFd, name: &str) -> io::Result<()> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW;
+    let mut from = File::from(open_beneath(dir.as_fd(), name, flags, 0)?);
+    let unfinished = format!("{name}.gz.new");
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
+    let to = File::from(open_beneath(dir.as_fd(), &unfinished, flags, 0o640)?);
+    let inode = from.metadata()?.ino().to_le_bytes();
+    let field = [&INODE_FIELD[..], &[8, 0], &inode].concat();
+    let mut writer = GzBuilder::new().extra(field).write(to, Compression::fast());
+    let mut buffer = vec![0; ROOM];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => break,
+            count => writer.write_all(&buffer[..count])?,
+        }
+    }
+    writer.finish()?;
+    rename(dir, &unfinished, dir, format!("{name}.gz"))?;
+    Ok(unlinkat(dir, name)?)
+}
