@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bulkhead_engine::{Engine, EngineError, Started};
 use bulkhead_model::ContainerId;
+use bulkhead_model::network::ResolverSockets;
 use bulkhead_model::process::ProcessRef;
 
 use crate::config::Settings;
 use crate::follow::{follow, lost};
+use crate::resolver::{self, Resolver};
 use crate::status::ApiError;
 
 /// The running daemon.
@@ -114,11 +116,21 @@ impl Daemon {
         }
     }
 
+    fn resolver(&self, id: &ContainerId, sockets: Option<ResolverSockets>) -> Option<Resolver> {
+        let served = resolver::serve(self.engine.clone(), id.clone(), sockets?);
+        if let Err(error) = &served {
+            tracing::warn!(container = %id, %error, "answering a container's questions for names");
+        }
+        served.ok()
+    }
+
     /// Follows a container's shim: its end goes to the engine.
     pub fn follow(&self, id: ContainerId, running: bulkhead_model::process::Running) {
         self.warn(&id, &running.warnings);
         let engine = self.engine.clone();
+        let resolver = self.resolver(&id, running.resolver);
         tokio::spawn(async move {
+            let _resolver = resolver;
             let status = follow(running.shim, || engine.detached(&id)).await;
             let ended = tokio::task::spawn_blocking(move || {
                 let status = status

@@ -18,6 +18,7 @@ mod pid_file;
 mod relay;
 mod reload;
 mod reply;
+mod resolver;
 mod routes;
 mod server;
 mod source;

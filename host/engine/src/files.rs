@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use bulkhead_model::network::RESOLVER;
 use bulkhead_model::process::InjectedFile;
 
 use crate::spec::ContainerSpec;
@@ -12,15 +13,25 @@ use crate::spec::ContainerSpec;
 /// Used when the host's own name servers cannot be reached from a container.
 const PUBLIC_NAME_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 
+/// Whom a container asks for names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameServers {
+    /// Those of the request, or the host's that are not on its loopback.
+    Reachable,
+    /// Those of the request, or the host's: it shares the host's network.
+    Host,
+    /// Its own resolver, which forwards to those.
+    Resolver,
+}
+
 /// The three files. `addr` is the container's own address; `host_resolv` the
-/// host's resolv.conf; `host_namespace` says that the container shares the
-/// host's network and so reaches name servers on loopback.
+/// host's resolv.conf.
 pub fn injected(
     spec: &ContainerSpec,
     hostname: &str,
     addr: Option<IpAddr>,
     host_resolv: &str,
-    host_namespace: bool,
+    servers: NameServers,
 ) -> Vec<InjectedFile> {
     let file = |name: &'static str, content: String| InjectedFile {
         name,
@@ -30,10 +41,7 @@ pub fn injected(
     vec![
         file("hostname", format!("{hostname}\n")),
         file("hosts", hosts(spec, hostname, addr)),
-        file(
-            "resolv.conf",
-            resolv_conf(spec, host_resolv, host_namespace),
-        ),
+        file("resolv.conf", resolv_conf(spec, host_resolv, servers)),
     ]
 }
 
@@ -52,7 +60,7 @@ fn hosts(spec: &ContainerSpec, hostname: &str, addr: Option<IpAddr>) -> String {
     text
 }
 
-fn resolv_conf(spec: &ContainerSpec, host: &str, host_namespace: bool) -> String {
+fn resolv_conf(spec: &ContainerSpec, host: &str, asked: NameServers) -> String {
     let words = |key: &'static str| {
         host.lines().filter_map(move |l| {
             l.trim()
@@ -61,16 +69,10 @@ fn resolv_conf(spec: &ContainerSpec, host: &str, host_namespace: bool) -> String
                 .map(str::trim)
         })
     };
-    let mut servers = spec.dns.clone();
-    if servers.is_empty() {
-        servers = words("nameserver")
-            .filter(|s| host_namespace || !is_loopback(s))
-            .map(str::to_owned)
-            .collect();
-    }
-    if servers.is_empty() {
-        servers = PUBLIC_NAME_SERVERS.map(str::to_owned).to_vec();
-    }
+    let servers = match asked {
+        NameServers::Resolver => vec![RESOLVER.to_string()],
+        _ => forwarders(spec, host, asked == NameServers::Host),
+    };
     let mut text = String::new();
     for server in servers {
         let _ = writeln!(text, "nameserver {server}");
@@ -82,15 +84,41 @@ fn resolv_conf(spec: &ContainerSpec, host: &str, host_namespace: bool) -> String
             own.join(" ")
         }
     };
+    let mut options = or_host(&spec.dns_options, "options");
+    if asked == NameServers::Resolver && !options.contains("ndots:") {
+        // A name of one word is first asked for as it is: it may be a neighbour's.
+        options = format!("{options} ndots:0").trim_start().to_owned();
+    }
     for (key, value) in [
         ("search", or_host(&spec.dns_search, "search")),
-        ("options", or_host(&spec.dns_options, "options")),
+        ("options", options),
     ] {
         if !value.is_empty() && value != "." {
             let _ = writeln!(text, "{key} {value}");
         }
     }
     text
+}
+
+/// The servers of the request, or the host's, or public ones. Those on the
+/// host's loopback can only be reached from its own network namespace.
+pub fn forwarders(spec: &ContainerSpec, host: &str, host_namespace: bool) -> Vec<String> {
+    if !spec.dns.is_empty() {
+        return spec.dns.clone();
+    }
+    let servers: Vec<String> = host
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some("nameserver")).then(|| words.next())?
+        })
+        .filter(|s| host_namespace || !is_loopback(s))
+        .map(str::to_owned)
+        .collect();
+    match servers.is_empty() {
+        true => PUBLIC_NAME_SERVERS.map(str::to_owned).to_vec(),
+        false => servers,
+    }
 }
 
 fn is_loopback(server: &str) -> bool {
@@ -106,16 +134,34 @@ mod tests {
         let spec = ContainerSpec::default();
         let host = "nameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a.example b.example\noptions edns0\n";
         assert_eq!(
-            resolv_conf(&spec, host, false),
+            resolv_conf(&spec, host, NameServers::Reachable),
             "nameserver 10.0.0.1\nsearch a.example b.example\noptions edns0\n"
         );
         assert_eq!(
-            resolv_conf(&spec, "nameserver 127.0.0.1\n", false),
+            resolv_conf(&spec, "nameserver 127.0.0.1\n", NameServers::Reachable),
             "nameserver 8.8.8.8\nnameserver 8.8.4.4\n"
         );
         assert_eq!(
-            resolv_conf(&spec, "nameserver 127.0.0.1\n", true),
+            resolv_conf(&spec, "nameserver 127.0.0.1\n", NameServers::Host),
             "nameserver 127.0.0.1\n"
+        );
+    }
+
+    #[test]
+    fn a_container_with_names_asks_its_own_resolver_first_for_the_bare_name() {
+        let spec = ContainerSpec::default();
+        let host = "nameserver 10.0.0.1\noptions edns0\n";
+        assert_eq!(
+            resolv_conf(&spec, host, NameServers::Resolver),
+            "nameserver 127.0.0.11\noptions edns0 ndots:0\n"
+        );
+        let own = ContainerSpec {
+            dns_options: vec!["ndots:2".into()],
+            ..Default::default()
+        };
+        assert_eq!(
+            resolv_conf(&own, host, NameServers::Resolver),
+            "nameserver 127.0.0.11\noptions ndots:2\n"
         );
     }
 
@@ -127,7 +173,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(
-            resolv_conf(&spec, "nameserver 10.0.0.1\n", false),
+            resolv_conf(&spec, "nameserver 10.0.0.1\n", NameServers::Reachable),
             "nameserver 1.1.1.1\nsearch x.example\n"
         );
     }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bulkhead_model::network::NetworkNamespace;
+use bulkhead_model::network::{NetworkNamespace, NetworkStep};
 use bulkhead_model::process::{BindMount, ContainerPlan, IdMap, SeccompProfile, SharedNamespaces};
 use bulkhead_model::resources::Rlimit;
 use bulkhead_model::storage::{OverlayOption, RootMount};
@@ -11,6 +11,7 @@ use bulkhead_model::storage::{OverlayOption, RootMount};
 use crate::capabilities;
 use crate::container::Container;
 use crate::error::EngineError;
+use crate::files::NameServers;
 use crate::networks::Wiring;
 use crate::spec::ContainerSpec;
 use crate::{files, limits, log_options};
@@ -38,7 +39,12 @@ pub(crate) fn container(
     let spec = &container.spec;
     let security = security_options(&spec.security_opt)?;
     let addr = (wiring.endpoints.first()).and_then(|e| e.addresses.first().copied());
-    let in_host_network = wiring.plan.namespace == NetworkNamespace::Host;
+    let resolver = wiring.plan.steps.contains(&NetworkStep::Resolver);
+    let servers = match wiring.plan.namespace {
+        NetworkNamespace::Host => NameServers::Host,
+        NetworkNamespace::Private if resolver => NameServers::Resolver,
+        NetworkNamespace::Private => NameServers::Reachable,
+    };
     Ok(ContainerPlan {
         id: container.id.clone(),
         storage_driver: container.storage_driver.clone(),
@@ -90,13 +96,7 @@ pub(crate) fn container(
         },
         sysctls: spec.sysctls.clone().into_iter().collect(),
         mounts: container.mounts.iter().map(bind).collect(),
-        files: files::injected(
-            spec,
-            &container.hostname,
-            addr,
-            host.resolv_conf,
-            in_host_network,
-        ),
+        files: files::injected(spec, &container.hostname, addr, host.resolv_conf, servers),
         log: log_options::config(container)?,
     })
 }

@@ -159,6 +159,19 @@ pub struct EndpointRequest {
     pub ports: Vec<PortMapping>,
 }
 
+/// The address at which a container finds the names of its networks, as in
+/// Docker; it is one of its own loopback.
+pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+
+/// The resolver's sockets, made inside a container's network namespace.
+#[derive(Debug)]
+pub struct ResolverSockets {
+    /// Bound to port 53.
+    pub udp: std::net::UdpSocket,
+    /// Bound to port 53 and listening.
+    pub tcp: std::net::TcpListener,
+}
+
 /// Which network namespace the container gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetworkNamespace {
@@ -217,6 +230,9 @@ pub enum NetworkStep {
         /// The network's bridge.
         bridge: IfName,
     },
+    /// Sockets of a resolver at [`RESOLVER`] in the container's namespace. The
+    /// host orders them for containers whose networks have names.
+    Resolver,
     /// A host port forwarded to an address of this endpoint.
     Publish {
         /// The mapping.

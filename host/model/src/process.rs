@@ -170,6 +170,8 @@ pub struct Running {
     /// The control connection to its shim: a SOCK_STREAM unix socket that
     /// speaks the shim protocol and tells the end.
     pub shim: std::os::unix::net::UnixStream,
+    /// Where a container whose networks have names asks for them.
+    pub resolver: Option<crate::network::ResolverSockets>,
     /// Limits that this machine could not apply, one sentence each.
     pub warnings: Vec<String>,
 }

@@ -5,11 +5,11 @@ mod note;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bulkhead_model::ErrorKind;
 use bulkhead_model::error::Kind;
-use bulkhead_model::network::{IfName, NetworkPlan};
+use bulkhead_model::network::{IfName, NetworkPlan, ResolverSockets};
 use bulkhead_sys::path::{OFlag, open_beneath};
 
 use crate::error::RuntimeError;
@@ -86,6 +86,11 @@ pub(crate) fn restore_noted(
 pub(crate) fn detach_unknown(endpoint: &str, context: &NetworkContext) -> Result<(), RuntimeError> {
     let everything = "veth eth0\npublish eth0 tcp 0.0.0.0 0 0 0.0.0.0\n";
     detach(&note::read(everything), endpoint, context)
+}
+
+/// The resolver's sockets in a namespace.
+pub(crate) fn resolver(namespace: &OwnedFd) -> Result<ResolverSockets, RuntimeError> {
+    network::resolver_sockets(namespace.as_fd()).map_err(failed)
 }
 
 /// Takes one link and its published ports away from an endpoint that goes on.

@@ -37,6 +37,7 @@ mod error;
 mod firewall;
 mod housekeeper;
 mod ports;
+mod resolver;
 mod rules;
 mod subnet;
 #[cfg(test)]
@@ -48,4 +49,5 @@ pub use endpoint::{Attached, Connection, attach, attach_in, detach, detach_link,
 pub use error::NetworkError;
 pub use firewall::Published;
 pub use ports::{PortReservation, endpoints, free_port, published};
+pub use resolver::sockets as resolver_sockets;
 pub use subnet::pick_subnet;

@@ -69,6 +69,9 @@ impl Engine {
             wiring.endpoints.extend(endpoint(network, &request, &plan));
             merge(&mut wiring.plan, plan, network, outward == Some(nth));
         }
+        if joined.iter().any(|(n, _)| n.record.has_names()) {
+            wiring.plan.steps.push(NetworkStep::Resolver);
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //! isolate bulkhead0
 //! veth eth0 bulkhead0
 //! masquerade bulkhead0 172.17.0.0/16
+//! resolver
 //! publish bulkhead0 tcp 0.0.0.0 8080 80 172.17.0.2
 //! ```
 //!
@@ -22,6 +23,7 @@ use bulkhead_model::network::{
 };
 
 const HOST: &str = "host";
+const RESOLVER: &str = "resolver";
 
 /// Writes the note's text; empty for a plan that makes nothing.
 pub(super) fn write(plan: &NetworkPlan) -> String {
@@ -40,6 +42,7 @@ pub(super) fn write(plan: &NetworkPlan) -> String {
                 Some(bridge) => writeln!(out, "veth {inner} {bridge}"),
                 None => writeln!(out, "veth {inner}"),
             },
+            NetworkStep::Resolver => writeln!(out, "{RESOLVER}"),
             NetworkStep::Masquerade { source, bridge } => {
                 writeln!(out, "masquerade {bridge} {source}")
             }
@@ -68,6 +71,7 @@ pub(super) fn read(text: &str) -> NetworkPlan {
         let mut words = line.split(' ');
         match words.next() {
             Some(HOST) => plan.namespace = NetworkNamespace::Host,
+            Some(RESOLVER) => plan.steps.push(NetworkStep::Resolver),
             Some("lease") => plan.leases.extend(parse::<IpAddr>(words.next())),
             Some(kind) => plan.steps.extend(step(kind, &mut words)),
             None => {}
@@ -142,6 +146,7 @@ mod tests {
                     source: "10.1.0.0/16".parse().unwrap(),
                     bridge: bridge.clone(),
                 },
+                NetworkStep::Resolver,
                 NetworkStep::Publish {
                     mapping: PortMapping {
                         protocol: Protocol::Udp,
@@ -176,6 +181,6 @@ mod tests {
     #[test]
     fn a_broken_line_costs_only_itself() {
         let text = write(&plan()).replace("masquerade", "quarrel") + "publish x tcp\n\n";
-        assert_eq!(read(&text).steps.len(), 4);
+        assert_eq!(read(&text).steps.len(), 5);
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bulkhead_model::network::{
-    Cidr, IfName, NetworkNamespace, NetworkPlan, NetworkStep, PortMapping,
+    Cidr, IfName, NetworkNamespace, NetworkPlan, NetworkStep, PortMapping, ResolverSockets,
 };
 use bulkhead_sys as sys;
 use bulkhead_sys::netlink::{Address, Namespace, Peer, Route, RouteSocket, Veth};
@@ -14,6 +14,7 @@ use super::context::NetworkContext;
 use super::error::NetworkError;
 use super::firewall::Published;
 use super::ports::PortReservation;
+use super::resolver;
 
 /// A connected endpoint that is disconnected on drop unless it is kept.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Attached {
     endpoint: String,
     namespace: Option<Namespace>,
     reservations: Vec<PortReservation>,
+    resolver: Option<ResolverSockets>,
     warnings: Vec<String>,
     /// The interfaces inside: name and index, in the order they were made.
     inner: Vec<(String, u32)>,
@@ -37,6 +39,8 @@ pub struct Connection {
     pub netns: Option<OwnedFd>,
     /// The published ports' sockets. See the [module's page](super).
     pub reservations: Vec<PortReservation>,
+    /// The resolver's sockets, where it was ordered.
+    pub resolver: Option<ResolverSockets>,
     /// What the user should know, each a sentence.
     pub warnings: Vec<String>,
 }
@@ -72,6 +76,7 @@ pub fn attach_in(
         endpoint: endpoint.to_owned(),
         namespace: None,
         reservations: Vec::new(),
+        resolver: None,
         warnings: Vec::new(),
         inner: Vec::new(),
         undo: Vec::new(),
@@ -163,7 +168,10 @@ pub fn restore(
                     firewall.publish(&wanted)?;
                 }
             }
-            NetworkStep::Veth { .. } | NetworkStep::Addr { .. } | NetworkStep::Route { .. } => {}
+            NetworkStep::Veth { .. }
+            | NetworkStep::Addr { .. }
+            | NetworkStep::Route { .. }
+            | NetworkStep::Resolver => {}
         }
     }
     Ok(())
@@ -181,6 +189,7 @@ impl Attached {
         Connection {
             netns: self.namespace.take().map(|namespace| namespace.fd),
             reservations: std::mem::take(&mut self.reservations),
+            resolver: self.resolver.take(),
             warnings: std::mem::take(&mut self.warnings),
         }
     }
@@ -205,6 +214,7 @@ impl Attached {
     fn apply(&mut self, plan: &NetworkPlan, step: &NetworkStep) -> Result<(), NetworkError> {
         match step {
             NetworkStep::Bridge { name, addr } => bridge::ensure(&self.context, name, *addr),
+            NetworkStep::Resolver => self.resolver(),
             NetworkStep::Isolate { bridge } => self.context.firewall().isolate(bridge.as_str()),
             NetworkStep::Veth { inner, bridge, mtu } => {
                 self.veth(plan, inner, bridge.as_ref(), *mtu)
@@ -287,6 +297,12 @@ impl Attached {
         let mut firewall = self.context.firewall();
         firewall.masquerade(source, bridge.as_str())?;
         self.warnings.extend(firewall.warning.clone());
+        Ok(())
+    }
+
+    fn resolver(&mut self) -> Result<(), NetworkError> {
+        let namespace = inside(&mut self.namespace, "a resolver")?;
+        self.resolver = Some(resolver::sockets(namespace.fd.as_fd())?);
         Ok(())
     }
 

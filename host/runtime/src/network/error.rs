@@ -15,6 +15,9 @@ pub enum NetworkError {
     /// No network namespace could be made.
     #[error("cannot make a network namespace")]
     Namespace(#[source] sys::Error),
+    /// The container's resolver has no sockets.
+    #[error("cannot listen for names at 127.0.0.11:53 of the container")]
+    Resolver(#[source] std::io::Error),
     /// The plan orders links for a container that has the host's network.
     #[error("the plan orders {0} inside the host's network namespace")]
     HostNamespace(&'static str),

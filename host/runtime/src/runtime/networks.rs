@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use bulkhead_model::ContainerId;
-use bulkhead_model::network::{IfName, NetworkPlan, NetworkStep};
+use bulkhead_model::network::{IfName, NetworkPlan, NetworkStep, ResolverSockets};
 use bulkhead_model::process::ProcessRef;
 use bulkhead_sys::path::{OFlag, open_host};
 
@@ -57,6 +57,20 @@ impl Runtime {
             _ => true,
         });
         handoff::write_note(&state, &note)
+    }
+
+    /// The resolver's sockets of a container that has one; those of an earlier
+    /// daemon went with it.
+    pub(super) fn resolver_again(
+        &self,
+        id: &ContainerId,
+    ) -> Result<Option<ResolverSockets>, RuntimeError> {
+        let note = self.noted_network(id).unwrap_or_default();
+        if !note.steps.contains(&NetworkStep::Resolver) {
+            return Ok(None);
+        }
+        let namespace = self.network_namespace(id)?;
+        handoff::resolver(&namespace).map(Some)
     }
 
     /// A running container's network namespace. A pid may be another process's

@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use bulkhead_model::ContainerId;
+use bulkhead_model::error::message;
 use bulkhead_model::process::{Attachment, ExitStatus, ProcessRef, Running};
 use bulkhead_sys::path::{OFlag, open_beneath, proc_path};
 use bulkhead_sys::{pidfd, poll, tree};
@@ -38,14 +39,20 @@ impl Runtime {
 
     pub(super) fn reconnect_shim(&self, process: &ProcessRef) -> Result<Running, RuntimeError> {
         let (pid, shim) = self.running(process)?;
-        Ok(Running {
+        let mut running = Running {
             pid,
             shim,
-            warnings: match &process.exec {
-                None => self.restore_network(&process.container),
-                Some(_) => Vec::new(),
-            },
-        })
+            resolver: None,
+            warnings: Vec::new(),
+        };
+        if process.exec.is_none() {
+            running.warnings = self.restore_network(&process.container);
+            match self.resolver_again(&process.container) {
+                Ok(resolver) => running.resolver = resolver,
+                Err(error) => running.warnings.push(message(&error)),
+            }
+        }
+        Ok(running)
     }
 
     /// The pid of a running process and a connection to its shim.

@@ -106,6 +106,7 @@ impl Runtime {
         prepared.attached = attached.into_iter().map(order::attach_order).collect();
         prepared.shim_tasks = shim_tasks;
         prepared.netns = wired.netns;
+        let resolver = wired.resolver;
         prepared.reserved = wired
             .reservations
             .into_iter()
@@ -117,6 +118,7 @@ impl Runtime {
         Ok(Running {
             pid,
             shim: connection,
+            resolver,
             warnings,
         })
     }

@@ -202,7 +202,7 @@ proptest! {
         let own = IfName::new("bh0").unwrap();
         for step in &plan.steps {
             let fine = match step {
-                NetworkStep::Isolate { .. } => false,
+                NetworkStep::Isolate { .. } | NetworkStep::Resolver => false,
                 NetworkStep::Bridge { name, addr } => *name == own && Some(*addr) == request.network.gateway,
                 NetworkStep::Veth { bridge, .. } => bridge.as_ref().is_none_or(|b| *b == own),
                 NetworkStep::Addr { addr, .. } => plan.leases.contains(&addr.addr),
