@@ -19,7 +19,7 @@ pub use stats::{
 
 use crate::resources::{Resources, Rlimit};
 use crate::storage::RootMount;
-use crate::{ContainerId, ErrorKind};
+use crate::{ContainerId, ErrorKind, ExecId};
 
 /// Which namespaces of the host a container shares (`--pid=host`, …). The
 /// network's is decided by the network plan.
@@ -216,6 +216,19 @@ pub trait Runtime: Send + Sync {
         network: &crate::network::NetworkPlan,
         attached: Vec<Attachment>,
     ) -> Result<Running, crate::error::Failure>;
+    /// Starts one more process in a container that runs. On failure nothing
+    /// of it is left.
+    fn exec(
+        &self,
+        plan: &ExecPlan,
+        attached: Vec<Attachment>,
+    ) -> Result<Running, crate::error::Failure>;
+    /// The processes that were started in a container since it started, until
+    /// each is forgotten: running ones and ended ones.
+    fn known_execs(&self, container: &ContainerId) -> Vec<ExecId>;
+    /// Takes away what is left of a process that was started later and has
+    /// ended; missing things are fine.
+    fn forget_exec(&self, process: &ProcessRef) -> Result<(), crate::error::Failure>;
     /// Attaches a client to a process that runs: its output from now on.
     fn attach(
         &self,

@@ -170,6 +170,43 @@ impl Parent {
         Ok(())
     }
 
+    /// A running container's cgroups, for one more process: version 1 files to
+    /// write `0` to from inside, and the version 2 one to be born in. That is
+    /// the one its first process `pid` is in: when a container has cgroups of
+    /// its own, only the innermost may hold processes.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn enter(
+        &self,
+        id: &str,
+        pid: u32,
+    ) -> Result<(Vec<OwnedFd>, Option<OwnedFd>), RuntimeError> {
+        let (mut tasks, mut unified) = (Vec::with_capacity(self.dirs.len()), None);
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        for (hierarchy, parent) in self.hierarchies.iter().zip(&self.dirs) {
+            let failed = |source| failed(&self.path(hierarchy, id), source);
+            let dir = open_beneath(parent, id, flags, 0).map_err(failed)?;
+            match hierarchy.version {
+                Version::One => tasks.push(open(&dir, "tasks").map_err(failed)?),
+                Version::Two => {
+                    let below = self.below(id, pid);
+                    let inner = below.and_then(|path| open_beneath(&dir, path, flags, 0).ok());
+                    unified = Some(inner.unwrap_or(dir));
+                }
+            }
+        }
+        Ok((tasks, unified))
+    }
+
+    /// Where below its container's version 2 cgroup a process is (`cgroups(7)`).
+    fn below(&self, id: &str, pid: u32) -> Option<String> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let inner = path.strip_prefix(&format!("/{}/{id}/", self.name))?;
+        Some(inner.to_owned())
+    }
+
     /// The shims' cgroup: version 1 files to write `0` to from inside, and
     /// the version 2 one to be born in, as moving there would wait for an RCU
     /// grace period.

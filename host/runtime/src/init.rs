@@ -16,6 +16,7 @@ mod devices;
 mod error;
 mod exec;
 mod identity;
+mod join;
 mod limits;
 mod mask;
 mod rootfs;
@@ -31,6 +32,7 @@ use bulkhead_sys::{process, signal, socket, terminal};
 
 pub use error::InitError;
 pub(crate) use identity::resolve as find_user;
+pub use join::{Joining, join};
 
 use crate::order::InitOrder;
 
@@ -65,6 +67,9 @@ pub enum Report {
     Warning(String),
     /// The terminal's master is attached to the message.
     Terminal,
+    /// The process in the container that was joined, in the host's pid
+    /// namespace; its pidfd is attached to the message.
+    Process(u32),
     /// It failed.
     Failed(StartFailure),
 }
@@ -181,6 +186,10 @@ fn send_report(socket: &OwnedFd, report: &Report, fd: Option<&OwnedFd>) {
     match report {
         Report::Warning(text) => Event::Warning(text.clone()).encode(&mut bytes),
         Report::Terminal => bytes.push(0),
+        Report::Process(pid) => {
+            bytes.push(1);
+            bytes.extend_from_slice(&pid.to_le_bytes());
+        }
         Report::Failed(failure) => Event::StartFailed(failure.clone()).encode(&mut bytes),
     }
     let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd()).collect();
@@ -200,6 +209,10 @@ pub fn read_report(socket: &OwnedFd) -> std::io::Result<Option<(Report, Option<O
     match bytes {
         [] => return Ok(None),
         [0] => return Ok(Some((Report::Terminal, received.fds.into_iter().next()))),
+        &[1, a, b, c, d] => {
+            let process = Report::Process(u32::from_le_bytes([a, b, c, d]));
+            return Ok(Some((process, received.fds.into_iter().next())));
+        }
         _ => {}
     }
     let mut decoder = Decoder::<Event>::default();

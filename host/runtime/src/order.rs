@@ -45,6 +45,8 @@ pub enum Role {
     Mount,
     /// A socket bound to a published port, kept open while the shim lives.
     Reserved,
+    /// The pidfd of the first process of a container to join.
+    Container,
     /// A client's socket, attached from the first byte on.
     Attached(AttachOrder),
 }
@@ -142,6 +144,13 @@ pub struct MappedIds {
     pub tty: Option<u32>,
 }
 
+/// A container that is joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// It has a user namespace of its own.
+    pub user_namespace: bool,
+}
+
 /// Everything a shim needs to start a container, beside descriptors.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartOrder {
@@ -157,11 +166,15 @@ pub struct StartOrder {
     pub terminal: bool,
     /// Its first size: columns, rows.
     pub console_size: Option<(u16, u16)>,
+    /// The process is one more in a container that runs.
+    pub join: Option<Join>,
     /// What happens in the child.
     pub init: InitOrder,
 }
 
-/// Everything the child needs to become the container's first process.
+/// Everything the child needs to become the container's first process. One
+/// that joins a container needs what is the process's own, from the command
+/// line to the identity and the limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitOrder {
     /// Command line.

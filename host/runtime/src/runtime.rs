@@ -1,5 +1,6 @@
 //! The runtime: one structure over descriptors, one file per operation.
 
+mod exec;
 mod files;
 mod mounts;
 mod networks;
@@ -18,10 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::error::Failure;
 use bulkhead_model::network::{Cidr, IfName, NetworkPlan};
-use bulkhead_model::process::{Attachment, ContainerPlan, ExitStatus, ProcessRef, Running, Stats};
+use bulkhead_model::process::{
+    Attachment, ContainerPlan, ExecPlan, ExitStatus, ProcessRef, Running, Stats,
+};
 use bulkhead_model::resources::Resources;
 use bulkhead_model::storage::{RootMount, StoragePlan};
-use bulkhead_model::{ContainerId, process};
+use bulkhead_model::{ContainerId, ExecId, process};
 
 use crate::cgroup::Parent;
 use crate::error::RuntimeError;
@@ -178,6 +181,18 @@ impl process::Runtime for Runtime {
 
     fn disconnect(&self, id: &ContainerId, inner: &str) -> Result<(), Failure> {
         self.disconnect_running(id, inner).map_err(Failure::new)
+    }
+
+    fn exec(&self, plan: &ExecPlan, attached: Vec<Attachment>) -> Result<Running, Failure> {
+        self.start_exec(plan, attached).map_err(Failure::new)
+    }
+
+    fn known_execs(&self, container: &ContainerId) -> Vec<ExecId> {
+        self.held_execs(container)
+    }
+
+    fn forget_exec(&self, process: &ProcessRef) -> Result<(), Failure> {
+        self.remove_exec(process).map_err(Failure::new)
     }
 
     fn attach(&self, process: &ProcessRef, attachment: Attachment) -> Result<(), Failure> {

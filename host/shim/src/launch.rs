@@ -7,11 +7,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Instant;
 
 use bulkhead_model::process::StartFailure;
-use bulkhead_runtime::init::{self, Descriptors, Report};
+use bulkhead_runtime::init::{self, Descriptors, Joining, Report};
 use bulkhead_runtime::layout::SOCKET;
-use bulkhead_runtime::order::{self, Role, StartOrder};
+use bulkhead_runtime::order::{self, Join, Role, StartOrder};
 use bulkhead_runtime::shim_protocol::{Event, Message};
 use bulkhead_sys::clone::{Child, fork_into};
+use bulkhead_sys::namespace::Namespaces;
 use bulkhead_sys::path::proc_path;
 use bulkhead_sys::{poll, socket, terminal};
 
@@ -48,7 +49,11 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
     let oom_events = given.one(&Role::OomEvents).ok();
     let freezer = given.one(&Role::Freezer).ok();
     let unified = given.one(&Role::Cgroup).ok();
-    let (child, ends) = match start_child(&order, &mut given, unified.as_ref(), &connection)? {
+    let started = match order.join {
+        None => start_child(&order, &mut given, unified.as_ref(), &connection)?,
+        Some(join) => join_child(&order, join, &mut given, unified.as_ref(), &connection)?,
+    };
+    let (child, ends) = match started {
         Ok(started) => started,
         Err(failure) => {
             tell(&connection, &Event::StartFailed(failure));
@@ -181,19 +186,14 @@ fn start_child(
     );
     let child = match cloned {
         Ok(child) => child,
-        Err(error) => {
-            let message = format!("{error}: {}", error.source);
-            return Ok(Err(StartFailure {
-                kind: bulkhead_model::ErrorKind::Internal,
-                message,
-            }));
-        }
+        Err(error) => return Ok(Err(internal(format!("{error}: {}", error.source)))),
     };
     // The child's ends were moved into the closure, and went with it.
     while let Some((report, master)) = init::read_report(&reported)? {
         match report {
             Report::Warning(text) => tell(connection, &Event::Warning(text)),
             Report::Terminal => ends = terminal_ends(order, master)?,
+            Report::Process(_) => {}
             Report::Failed(failure) => {
                 bulkhead_sys::pidfd::wait(&child.pidfd)?;
                 return Ok(Err(failure));
@@ -201,6 +201,68 @@ fn start_child(
         }
     }
     Ok(Ok((child, ends)))
+}
+
+/// Has a helper join the container and make the process there, which becomes
+/// our child.
+fn join_child(
+    order: &StartOrder,
+    join: Join,
+    given: &mut Given,
+    unified: Option<&OwnedFd>,
+    connection: &UnixStream,
+) -> io::Result<Started> {
+    let (report, reported) = socket::seqpacket_pair()?;
+    let (mut ends, streams) = if order.terminal {
+        (Ends::none(), None)
+    } else {
+        pipes(order.stdin)?
+    };
+    let joining = Joining {
+        container: given.one(&Role::Container)?,
+        cgroup_tasks: given.all(|r| *r == Role::CgroupTasks),
+        streams,
+        report,
+    };
+    let init = &order.init;
+    let helper = fork_into(
+        Namespaces::empty(),
+        unified.map(|fd| fd.as_fd()),
+        move || init::join(init, join, joining),
+    );
+    let helper = match helper {
+        Ok(helper) => helper,
+        Err(error) => return Ok(Err(internal(format!("{error}: {}", error.source)))),
+    };
+    let (mut process, mut failed) = (None, None);
+    while let Some((report, fd)) = init::read_report(&reported)? {
+        match (report, fd) {
+            (Report::Warning(text), _) => tell(connection, &Event::Warning(text)),
+            (Report::Terminal, master) => ends = terminal_ends(order, master)?,
+            (Report::Process(pid), Some(pidfd)) => process = Some(Child { pid, pidfd }),
+            (Report::Process(_), None) => {}
+            (Report::Failed(failure), _) => failed = Some(failure),
+        }
+    }
+    bulkhead_sys::pidfd::wait(&helper.pidfd)?;
+    match (process, failed) {
+        (Some(child), None) => Ok(Ok((child, ends))),
+        (child, failed) => {
+            if let Some(child) = child {
+                bulkhead_sys::pidfd::wait(&child.pidfd)?;
+            }
+            Ok(Err(failed.unwrap_or_else(|| {
+                internal("the container could not be joined".to_owned())
+            })))
+        }
+    }
+}
+
+fn internal(message: String) -> StartFailure {
+    StartFailure {
+        kind: bulkhead_model::ErrorKind::Internal,
+        message,
+    }
 }
 
 impl Ends {

@@ -82,6 +82,36 @@ pub fn fork_into(
     }
 }
 
+/// Forks a child of our own parent's: a sibling, in the namespaces that
+/// children get after `setns(2)`. It runs `body` and exits with what it
+/// returns. Its pid is told in our pid namespace.
+///
+/// # Errors
+/// As [`fork_into`]; EINVAL for the first process of a pid namespace.
+pub fn fork_sibling(body: impl FnOnce() -> i32) -> Result<Child> {
+    let mut pidfd: libc::c_int = -1;
+    // The signal at its end is ours, and must not be given (clone(2)).
+    let args = CloneArgs {
+        flags: CLONE_PIDFD | libc::CLONE_PARENT as u64,
+        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: as in `fork_into`.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &args, size_of::<CloneArgs>()) };
+    match pid {
+        0 => process::exit_now(body()),
+        pid if pid > 0 => {
+            // SAFETY: the kernel just gave us this descriptor.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Child {
+                pid: pid as u32,
+                pidfd,
+            })
+        }
+        _ => Err(Error::last("clone3", "CLONE_PARENT")),
+    }
+}
+
 /// A process that does nothing but keep namespaces alive while they are being
 /// prepared. It is killed on drop, and with the thread that made it.
 #[derive(Debug)]

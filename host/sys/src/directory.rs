@@ -280,6 +280,8 @@ pub fn filesystem_magic(file: impl AsFd) -> Result<i64> {
 pub const PROC_MAGIC: i64 = 0x9fa0;
 /// `SYSFS_MAGIC`
 pub const SYSFS_MAGIC: i64 = 0x6265_6572;
+/// `DEVPTS_SUPER_MAGIC`
+pub const DEVPTS_MAGIC: i64 = 0x1cd1;
 /// `CGROUP2_SUPER_MAGIC`
 pub const CGROUP2_MAGIC: i64 = 0x6367_7270;
 /// `TMPFS_MAGIC`

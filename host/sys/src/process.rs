@@ -2,7 +2,7 @@
 //! descriptors.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::unistd::{Gid, Uid};
 
@@ -314,6 +314,23 @@ pub fn close_descriptors(first: u32, last: u32) -> Result<()> {
         return Ok(());
     }
     close_range(first, last, 0)
+}
+
+/// Closes every descriptor but the standard streams and `kept`.
+///
+/// Only for a process that has just been cloned or is about to exec: no other
+/// `OwnedFd` may be used or dropped afterwards.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    numbers.sort_unstable();
+    let mut next = 3;
+    for number in numbers.into_iter().filter(|number| *number >= 3) {
+        if number > next {
+            close_descriptors(next, number - 1)?;
+        }
+        next = number + 1;
+    }
+    close_descriptors(next, u32::MAX)
 }
 
 fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {

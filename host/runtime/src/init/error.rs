@@ -57,6 +57,9 @@ pub enum InitError {
         #[source]
         source: io::Error,
     },
+    /// The container has something else on /dev/pts.
+    #[error("/dev/pts is not a devpts")]
+    ForgedDevpts,
     /// /proc is not the kernel's.
     #[error("/proc is not a procfs")]
     ForgedProc,
@@ -91,9 +94,9 @@ impl InitError {
         match self {
             InitError::NotFound(_) => ErrorKind::CommandNotFound,
             InitError::NotExecutable(_) => ErrorKind::CommandNotExecutable,
-            InitError::NotADirectory(_) | InitError::InsideKernelFilesystem(_) => {
-                ErrorKind::Forbidden
-            }
+            InitError::NotADirectory(_)
+            | InitError::InsideKernelFilesystem(_)
+            | InitError::ForgedDevpts => ErrorKind::Forbidden,
             InitError::WorkingDirectoryOutside(_) => ErrorKind::Forbidden,
             InitError::User(_)
             | InitError::TargetType(_)

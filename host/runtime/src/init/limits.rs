@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use bulkhead_sys::directory::{PROC_MAGIC, filesystem_magic};
-use bulkhead_sys::path::{OFlag, open_beneath};
+use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
 use bulkhead_sys::process::{Resource, rlimit, set_rlimit};
 
 use super::{InitError, warn};
@@ -45,6 +45,13 @@ pub(super) fn adjust_oom_score(
         );
     }
     Ok(())
+}
+
+/// As [`adjust_oom_score`], by way of the host's procfs: for a process that has
+/// not joined its container yet.
+pub(super) fn adjust_oom_score_outside(score: i32, report: &OwnedFd) -> Result<(), InitError> {
+    let proc = open_host_dir("/proc")?;
+    adjust_oom_score(&proc, score, report)
 }
 
 fn write_proc(proc: &OwnedFd, path: &str, value: &str) -> std::io::Result<()> {

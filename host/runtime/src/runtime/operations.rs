@@ -121,17 +121,18 @@ impl Runtime {
             Err(_) => handoff::detach_unknown(id, &self.network)?,
         }
         self.cgroups.remove(id)?;
+        self.reap_execs(id)?;
         Ok(tree::remove_tree(&self.layout.shims, id)?)
     }
 
     /// Waits for a shim of ours to end, a moment; then it is killed. Whether
     /// there was one.
-    pub(super) fn reap_one(&self, id: &str) -> Result<bool, RuntimeError> {
+    pub(super) fn reap_one(&self, name: &str) -> Result<bool, RuntimeError> {
         let child = self
             .children
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+            .remove(name);
         let Some(child) = child else {
             return Ok(false);
         };
@@ -166,7 +167,7 @@ pub(super) fn ends_within(child: &OwnedFd, limit: Duration) -> Result<bool, Runt
     }
 }
 
-fn send(connection: &UnixStream, request: &Request) -> Result<(), RuntimeError> {
+pub(super) fn send(connection: &UnixStream, request: &Request) -> Result<(), RuntimeError> {
     use std::io::Write;
     let mut bytes = Vec::new();
     request.encode(&mut bytes);
@@ -175,7 +176,7 @@ fn send(connection: &UnixStream, request: &Request) -> Result<(), RuntimeError> 
 }
 
 /// The answer to `GetState`; a client may detach before it.
-fn next_state(mut connection: &UnixStream) -> Result<Event, RuntimeError> {
+pub(super) fn next_state(mut connection: &UnixStream) -> Result<Event, RuntimeError> {
     loop {
         match read_event(&mut connection).map_err(RuntimeError::Shim)? {
             Event::Detached => {}
@@ -184,7 +185,7 @@ fn next_state(mut connection: &UnixStream) -> Result<Event, RuntimeError> {
     }
 }
 
-fn not_running(process: &ProcessRef) -> RuntimeError {
+pub(super) fn not_running(process: &ProcessRef) -> RuntimeError {
     let name = match &process.exec {
         None => process.container.as_str(),
         Some(exec) => exec.as_str(),

@@ -83,7 +83,7 @@ impl Runtime {
         undo.push(move || self.cgroups.remove(id));
         undo.push(move || self.reap_one(id).map(drop));
         let (shim_tasks, shim_cgroup) = self.cgroups.shims()?;
-        let (child, connection) = self.spawn_shim(id, &state, shim_cgroup.as_ref())?;
+        let (child, connection) = self.spawn_shim(&[id], &state, shim_cgroup.as_ref())?;
         // The shim ends by itself when its connection closes without an order.
         self.children
             .lock()
@@ -130,9 +130,9 @@ impl Runtime {
         Ok(self.layout.shim(id)?)
     }
 
-    fn spawn_shim(
+    pub(super) fn spawn_shim(
         &self,
-        id: &str,
+        names: &[&str],
         state: &OwnedFd,
         cgroup: Option<&OwnedFd>,
     ) -> Result<(Child, UnixStream), RuntimeError> {
@@ -144,11 +144,9 @@ impl Runtime {
             0o600,
         )?;
         let (ours, theirs) = UnixStream::pair().map_err(RuntimeError::Shim)?;
-        // The id lets people tell shims apart in ps.
-        let args = [
-            CString::from(c"bulkhead-shim"),
-            CString::new(id).unwrap_or_default(),
-        ];
+        // The ids let people tell shims apart in ps.
+        let mut args = vec![CString::from(c"bulkhead-shim")];
+        args.extend(names.iter().map(|id| CString::new(*id).unwrap_or_default()));
         let descriptors = [null.as_fd(), null.as_fd(), log.as_fd(), theirs.as_fd()];
         let program = Program {
             file: self.shim.as_fd(),
@@ -213,6 +211,7 @@ impl Runtime {
             stdin: plan.stdin,
             terminal: plan.terminal,
             console_size: plan.console_size,
+            join: None,
             init: self.init_order(plan, prepared),
         };
         (order, fds)
@@ -264,7 +263,7 @@ impl Runtime {
         }
     }
 
-    fn filter(&self, capabilities: u64) -> Vec<(u16, u8, u8, u32)> {
+    pub(super) fn filter(&self, capabilities: u64) -> Vec<(u16, u8, u8, u32)> {
         self.profiles
             .default_profile(capabilities)
             .iter()
@@ -368,7 +367,7 @@ fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Ve
     all.into_iter().unzip()
 }
 
-fn await_start(
+pub(super) fn await_start(
     mut connection: &UnixStream,
     warnings: &mut Vec<String>,
 ) -> Result<u32, RuntimeError> {

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use bulkhead_model::ContainerId;
 use bulkhead_model::error::Failure;
 use bulkhead_model::network::NetworkPlan;
 use bulkhead_model::process::{
-    Attachment, ContainerPlan, ExitStatus, LogConfig, ProcessRef, Rotation, Running, Runtime as _,
+    Attachment, ContainerPlan, ExecPlan, ExitStatus, LogConfig, ProcessRef, Rotation, Running,
+    Runtime as _,
 };
 use bulkhead_model::storage::{DirName, DirPath, RootMount};
+use bulkhead_model::{ContainerId, ExecId};
 use bulkhead_runtime::network::NetworkContext;
 use bulkhead_runtime::shim_protocol::{Event, Message, Request, read_event};
 use bulkhead_runtime::{Config, Runtime};
@@ -354,4 +355,25 @@ pub fn send(mut shim: &UnixStream, request: &Request) {
     let mut bytes = Vec::new();
     request.encode(&mut bytes);
     shim.write_all(&bytes).unwrap();
+}
+
+/// One more process that is as the container's first.
+pub fn exec_like(container: &ContainerPlan, id: &ExecId) -> ExecPlan {
+    ExecPlan {
+        process: ProcessRef::exec(&container.id, id),
+        args: container.args.clone(),
+        env: container.env.clone(),
+        cwd: "/".into(),
+        user: String::new(),
+        groups: Vec::new(),
+        terminal: false,
+        stdin: false,
+        console_size: None,
+        capabilities: container.capabilities,
+        privileged: false,
+        no_new_privileges: false,
+        seccomp: Default::default(),
+        rlimits: Vec::new(),
+        oom_score_adj: 0,
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use crate::support::Machine;
-use bulkhead_model::ErrorKind;
+use crate::support::{Machine, client, exec_like};
 use bulkhead_model::network::NetworkPlan;
-use bulkhead_model::process::{BindMount, ContainerPlan, IdMap, InjectedFile, Runtime as _};
+use bulkhead_model::process::{
+    BindMount, ContainerPlan, IdMap, InjectedFile, ProcessRef, Runtime as _,
+};
 use bulkhead_model::storage::{DirName, DirPath, RootMount};
+use bulkhead_model::{ErrorKind, ExecId};
 
 const ROOT: u32 = 300_000;
 const MAP: IdMap = IdMap {
@@ -34,6 +36,39 @@ fn over(machine: &Machine, mut plan: ContainerPlan) -> ContainerPlan {
         options: Vec::new(),
     };
     plan
+}
+
+#[test]
+fn a_process_that_joins_is_in_the_user_namespace_too() {
+    let machine = Machine::new();
+    let plan = remapped(&machine, "sleep 1000");
+    let started = machine.start(&plan).unwrap();
+    let exec = ExecId::from_bytes(bulkhead_sys::random::bytes().unwrap());
+    let mut like = plan.clone();
+    like.args = vec![
+        "sh".into(),
+        "-c".into(),
+        "id -u; cat /proc/self/uid_map; mount -t tmpfs x /tmp; sleep 1000".into(),
+    ];
+    let (mut client, attachment) = client(&like);
+    let exec = exec_like(&like, &exec);
+    let running = machine.runtime.exec(&exec, vec![attachment]).unwrap();
+    client.wait_for(b"denied");
+    for kind in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] {
+        let link = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+        assert_eq!(link(running.pid), link(started.running.pid));
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid)).unwrap();
+    assert!(
+        status.contains(&format!("Uid:\t{ROOT}\t{ROOT}\t{ROOT}\t{ROOT}")),
+        "{status}"
+    );
+    machine
+        .runtime
+        .signal(&ProcessRef::first(&plan.id), 9)
+        .unwrap();
+    started.finish();
+    machine.runtime.cleanup(&plan.id).unwrap();
 }
 
 #[test]
