@@ -1,6 +1,7 @@
 //! Answers: JSON, text, streams and errors.
 
 use std::convert::Infallible;
+use std::io;
 
 use bulkhead_api::route::Method;
 use bulkhead_api::{ErrorBody, system, version};
@@ -15,8 +16,13 @@ use serde::Serialize;
 
 use crate::status::ApiError;
 
-/// Any answer's body.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// Any answer's body. A streamed one that fails breaks its connection off, so
+/// that the client does not take what it got for all.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+fn whole(body: impl hyper::body::Body<Data = Bytes, Error = Infallible> + Send + 'static) -> Body {
+    body.map_err(|never| match never {}).boxed_unsync()
+}
 
 /// A JSON body.
 pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
@@ -51,7 +57,7 @@ pub fn ping(method: Method) -> Response<Body> {
 
 /// No body.
 pub fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Empty::new().boxed_unsync());
+    let mut response = Response::new(whole(Empty::new()));
     *response.status_mut() = status;
     response
 }
@@ -62,7 +68,16 @@ pub fn stream(
     pieces: impl Stream<Item = Bytes> + Send + 'static,
 ) -> Response<Body> {
     use futures_util::StreamExt;
-    let frames = pieces.map(|bytes| Ok(Frame::data(bytes)));
+    fallible_stream(content_type, pieces.map(Ok))
+}
+
+/// [`stream`] that may end in an error.
+pub fn fallible_stream(
+    content_type: &'static str,
+    pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> Response<Body> {
+    use futures_util::StreamExt;
+    let frames = pieces.map(|piece| piece.map(Frame::data));
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     response
         .headers_mut()
@@ -98,7 +113,7 @@ pub fn brand(response: &mut Response<Body>) {
 }
 
 fn with_body(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(body)).boxed_unsync());
+    let mut response = Response::new(whole(Full::new(Bytes::from(body))));
     *response.status_mut() = status;
     response
         .headers_mut()

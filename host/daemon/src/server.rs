@@ -103,18 +103,18 @@ async fn dispatch(
         Route::ContainerWait(id) => routes::wait::wait(daemon, &id, query),
         Route::ContainerAttach(id) => routes::attach::attach(daemon, &id, query, request).await,
         Route::ContainerLogs(id) => routes::logs::logs(daemon, id, query).await,
+        Route::ContainerChanges(id) => routes::archive::changes(daemon, id).await,
+        Route::ContainerExport(id) => routes::archive::export(daemon, id).await,
+        Route::ArchiveStat(id) => routes::archive::stat(daemon, id, query).await,
+        Route::ArchiveGet(id) => routes::archive::get(daemon, id, query).await,
+        Route::ArchivePut(id) => routes::archive::put(daemon, id, query, request).await,
         Route::ContainerTop(_)
-        | Route::ContainerChanges(_)
-        | Route::ContainerExport(_)
         | Route::ContainerStats(_)
         | Route::ContainerUpdate(_)
         | Route::ContainerRename(_)
         | Route::ContainerPause(_)
         | Route::ContainerUnpause(_)
-        | Route::ContainerAttachWebsocket(_)
-        | Route::ArchiveStat(_)
-        | Route::ArchiveGet(_)
-        | Route::ArchivePut(_) => Err(ApiError::Unsupported("this call")),
+        | Route::ContainerAttachWebsocket(_) => Err(ApiError::Unsupported("this call")),
         Route::ExecCreate(_)
         | Route::ExecStart(_)
         | Route::ExecResize(_)

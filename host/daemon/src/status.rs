@@ -43,6 +43,8 @@ pub enum ApiError {
     DetachKeys(String),
     #[error("handing the connection over")]
     Connection(#[source] std::io::Error),
+    #[error("starting a thread: {0}")]
+    Thread(std::io::Error),
     #[error("a worker of the daemon panicked")]
     Panicked,
     #[error(transparent)]
@@ -79,7 +81,9 @@ impl ApiError {
             Self::Unsupported(_) | Self::BadRequest(BadRequest::Unsupported(_)) => {
                 StatusCode::NOT_IMPLEMENTED
             }
-            Self::Panicked | Self::Connection(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Panicked | Self::Thread(_) | Self::Connection(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Engine(error) => of_kind(error.kind()),
             Self::Body(_)
             | Self::SinceAfterUntil { .. }

@@ -189,6 +189,16 @@ pub enum EngineError {
     Reference(#[from] bulkhead_model::reference::InvalidReference),
     #[error(transparent)]
     Manifest(#[from] bulkhead_store::manifest::ManifestError),
+    #[error("bad parameter: path cannot be empty")]
+    EmptyPath,
+    #[error("Could not find the file {path} in container {container}")]
+    NoSuchFile { path: String, container: String },
+    #[error(transparent)]
+    Root(bulkhead_store::root::RootError),
+    #[error(transparent)]
+    Pack(#[from] bulkhead_store::pack::PackError),
+    #[error(transparent)]
+    Changes(#[from] bulkhead_store::changes::ChangesError),
     #[error(transparent)]
     Unpack(#[from] bulkhead_store::unpack::UnpackError),
     #[error(transparent)]
@@ -249,6 +259,11 @@ impl Kind for EngineError {
             E::WouldNotDie(_) => ErrorKind::Timeout,
             E::ForeignSystem(_) => ErrorKind::Unsupported,
             E::Manifest(e) => e.kind(),
+            E::NoSuchFile { .. } => ErrorKind::NotFound,
+            E::EmptyPath => ErrorKind::InvalidArgument,
+            E::Root(e) => e.kind(),
+            E::Pack(e) => e.kind(),
+            E::Changes(e) => e.kind(),
             E::Unpack(e) => e.kind(),
             E::DiffId { .. }
             | E::ReferenceDigest { .. }

@@ -10,6 +10,9 @@ use bulkhead_model::process::InjectedFile;
 
 use crate::spec::ContainerSpec;
 
+/// The files' names, in `/etc` and in the container's state folder.
+pub(crate) const NAMES: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
+
 /// Used when the host's own name servers cannot be reached from a container.
 const PUBLIC_NAME_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 

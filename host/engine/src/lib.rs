@@ -24,8 +24,12 @@ pub mod name;
 pub mod plan;
 pub mod spec;
 
+mod archive;
+mod changes;
 mod create;
 mod exited;
+mod export;
+mod extract;
 mod images;
 mod lay_out;
 mod logs;
@@ -37,6 +41,7 @@ mod start;
 mod stop;
 mod sweep;
 mod usage;
+mod view;
 mod volumes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -49,8 +54,10 @@ use bulkhead_model::registry::{Fetcher, RegistrySource};
 use bulkhead_model::storage::RootMount;
 use bulkhead_store::Store;
 
+pub use archive::Download;
 pub use create::Created;
 pub use error::EngineError;
+pub use extract::Upload;
 pub use images::{ImageDeleted, ImageListed};
 pub use logs::{LogEntry, LogQuery, LogReader, LogState};
 pub use networks::{Network, Networks};

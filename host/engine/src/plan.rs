@@ -120,7 +120,7 @@ fn unsynced(mut rootfs: RootMount) -> RootMount {
     rootfs
 }
 
-fn bind(mount: &crate::container::Mount) -> BindMount {
+pub(crate) fn bind(mount: &crate::container::Mount) -> BindMount {
     BindMount {
         source: PathBuf::from(&mount.source),
         target: PathBuf::from(&mount.target),

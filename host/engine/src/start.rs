@@ -5,7 +5,7 @@ use bulkhead_model::ContainerId;
 use bulkhead_model::container::{Decision, Request, State};
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::process::{ExitStatus, Running};
-use bulkhead_model::storage::{Purpose, RootMount, SnapshotRequest};
+use bulkhead_model::storage::{Purpose, RootMount};
 
 use crate::container::Container;
 use crate::containers::Entry;
@@ -86,16 +86,7 @@ impl Engine {
         {
             return Ok(mount);
         }
-        let driver = self.storage_driver(Some(&record.storage_driver))?;
-        let request = SnapshotRequest {
-            key: record.snapshot(),
-            parents: record.parent_keys(),
-            purpose: Purpose::Run,
-        };
-        let root = self.runtime.driver_root(driver.driver_name());
-        let plan = driver.mounts(&*root, &request)?;
-        plan.mount
-            .ok_or_else(|| EngineError::NoMount(record.storage_driver.clone()))
+        self.snapshot_mount(record, Purpose::Run)
     }
 
     fn started(&self, entry: &Entry, running: &Running, wiring: Wiring) -> Result<(), EngineError> {

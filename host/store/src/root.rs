@@ -199,7 +199,7 @@ impl Found {
             size: self.stat.st_size.try_into().unwrap_or(0),
             mode: self.stat.st_mode,
             mtime: (
-                self.stat.st_mtime as i64,
+                self.stat.st_mtime,
                 u32::try_from(self.stat.st_mtime_nsec).unwrap_or(0),
             ),
             link_target,

@@ -1,5 +1,6 @@
 //! Between the wire's types and the engine's.
 
+pub mod archive;
 pub mod create;
 pub mod events;
 pub mod filters;

@@ -1,5 +1,6 @@
 //! One file per resource of the API.
 
+pub mod archive;
 pub mod attach;
 pub mod containers;
 pub mod events;

@@ -9,6 +9,9 @@ use rustix::io::Errno;
 /// What an id without a name is shown as (`/proc/sys/kernel/overflowuid`).
 const NOBODY: u32 = 65_534;
 
+/// Names and values.
+pub(super) type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What a host's id is inside.
 pub(crate) fn inside(maps: &[IdMap], host: u32) -> u32 {
     if maps.is_empty() {
@@ -22,7 +25,7 @@ pub(crate) fn inside(maps: &[IdMap], host: u32) -> u32 {
 
 /// Those that an unpacker takes: `user.*` but overlay's own, access lists,
 /// and a file's capabilities.
-pub(super) fn extended(file: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+pub(super) fn extended(file: BorrowedFd<'_>) -> Result<Attributes, Errno> {
     let mut names = Vec::with_capacity(1024);
     let mut out = Vec::new();
     match fs::flistxattr(file, rustix::buffer::spare_capacity(&mut names)) {

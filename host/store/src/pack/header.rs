@@ -4,6 +4,7 @@
 use tar::{EntryType, Header};
 
 use super::Times;
+use super::attributes::Attributes;
 
 /// The largest extended header that readers take (Go's archive/tar, and so
 /// Docker, and this crate's own).
@@ -28,7 +29,7 @@ pub(super) struct Entry<'a> {
     pub(super) mtime: (i64, u32),
     /// Major and minor.
     pub(super) device: (u32, u32),
-    pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) xattrs: Attributes,
 }
 
 /// Adds an entry's blocks to `out`; `None` when no reader would take them.

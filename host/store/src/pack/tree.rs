@@ -257,7 +257,7 @@ impl<W: Write> Writer<'_, W> {
             gid: inside(self.style.ids, stat.st_gid),
             size: 0,
             mtime: (
-                stat.st_mtime as i64,
+                stat.st_mtime,
                 u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
             ),
             device: (fs::major(stat.st_rdev), fs::minor(stat.st_rdev)),

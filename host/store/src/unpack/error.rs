@@ -22,7 +22,7 @@ pub enum UnpackError {
     #[error("start the decompressing thread")]
     Thread(#[source] io::Error),
     /// The archive ends within an entry.
-    #[error("unexpected end of the layer's archive at byte {0}")]
+    #[error("unexpected end of the archive at byte {0}")]
     UnexpectedEnd(u64),
     /// A header makes no sense.
     #[error("invalid tar header before byte {offset}: {reason}")]

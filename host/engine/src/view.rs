@@ -1,0 +1,162 @@
+//! Where a container's files are looked at: in its process while it runs,
+//! in its snapshot otherwise.
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+
+use bulkhead_model::container::State;
+use bulkhead_model::error::ErrorKind;
+use bulkhead_model::process::{Files, FilesPlan, FilesScope, IdMap};
+use bulkhead_model::storage::{Purpose, RootMount, SnapshotRequest};
+use bulkhead_store::root::{Root, RootError};
+
+use crate::Engine;
+use crate::container::Container;
+use crate::error::EngineError;
+use crate::{files, plan};
+
+/// A container's files while they are looked at.
+pub(crate) struct View<'a> {
+    /// Its root directory.
+    pub(crate) fd: BorrowedFd<'a>,
+    /// Its user namespace; empty: the host's.
+    pub(crate) ids: &'a [IdMap],
+}
+
+impl<'a> View<'a> {
+    /// The root directory, to find paths in.
+    pub(crate) fn root(&self) -> Root<'a> {
+        Root::new(self.fd)
+    }
+}
+
+impl Engine {
+    /// Calls `work` with a container's files, on a thread that makes files as
+    /// the container's root. Whatever was mounted for it goes after.
+    pub(crate) fn view<T: Send>(
+        &self,
+        record: &Container,
+        scope: FilesScope,
+        work: impl FnOnce(&View<'_>) -> Result<T, EngineError> + Send,
+    ) -> Result<T, EngineError> {
+        let ids = plan::user_namespace(&record.spec, &self.config.user_namespace)?;
+        let mut work = Some(work);
+        let mut done = None;
+        let mut see = |files| {
+            let plan = FilesPlan {
+                id: record.id.clone(),
+                files,
+                scope,
+                user_namespace: ids.clone(),
+            };
+            self.runtime.with_files(&plan, &mut |fd| {
+                let view = View { fd, ids: &ids };
+                done = work.take().map(|work| work(&view));
+            })
+        };
+        // In a mount namespace that belongs to a user namespace all mounts are
+        // locked, and the root cannot be copied without what is in it.
+        let can_copy = scope == FilesScope::Mounts || ids.is_empty();
+        let seen = match record.state {
+            State::Running { pid, .. } if can_copy => match see(Files::Running { pid }) {
+                // It ended a moment ago.
+                Err(gone) if gone.kind == ErrorKind::Conflict => see(self.stopped(record, scope)?),
+                other => other,
+            },
+            _ => see(self.stopped(record, scope)?),
+        };
+        seen?;
+        done.unwrap_or(Err(EngineError::WorkerPanicked))
+    }
+
+    fn stopped(&self, record: &Container, scope: FilesScope) -> Result<Files, EngineError> {
+        let rootfs = self.snapshot_mount(record, Purpose::Run)?;
+        let alone = scope == FilesScope::RootAlone;
+        Ok(Files::Stopped {
+            driver: record.storage_driver.clone(),
+            rootfs: if alone { only_read(rootfs) } else { rootfs },
+            read_only: record.spec.read_only,
+            mounts: record.mounts.iter().map(plan::bind).collect(),
+            injected: files::NAMES
+                .map(|name| (name, PathBuf::from("/etc").join(name)))
+                .to_vec(),
+        })
+    }
+
+    /// The driver's mount for a container's snapshot that exists. To view
+    /// it gives the image's layers without the container's own.
+    pub(crate) fn snapshot_mount(
+        &self,
+        record: &Container,
+        purpose: Purpose,
+    ) -> Result<RootMount, EngineError> {
+        let request = SnapshotRequest {
+            key: record.snapshot(),
+            parents: record.parent_keys(),
+            purpose,
+        };
+        self.mount_of(record, &request)
+    }
+
+    /// The uppermost layer of a container's image, of a driver whose layers
+    /// hold all of those below; the container's own without any.
+    pub(crate) fn uppermost_layer(&self, record: &Container) -> Result<RootMount, EngineError> {
+        let mut keys = record.parent_keys();
+        keys.insert(0, record.snapshot());
+        let at = usize::from(keys.len() > 1);
+        let request = SnapshotRequest {
+            key: keys[at].clone(),
+            parents: keys.split_off(at + 1),
+            purpose: Purpose::View,
+        };
+        self.mount_of(record, &request)
+    }
+
+    fn mount_of(
+        &self,
+        record: &Container,
+        request: &SnapshotRequest,
+    ) -> Result<RootMount, EngineError> {
+        let driver = self.storage_driver(Some(&record.storage_driver))?;
+        let root = self.runtime.driver_root(driver.driver_name());
+        let plan = driver.mounts(&*root, request)?;
+        plan.mount
+            .ok_or_else(|| EngineError::NoMount(record.storage_driver.clone()))
+    }
+}
+
+/// The same tree, whose writable layer is the uppermost of those below: a
+/// layer in use cannot be mounted for writing twice.
+fn only_read(mount: RootMount) -> RootMount {
+    match mount {
+        RootMount::Bind { source, .. } => RootMount::Bind {
+            source,
+            read_only: true,
+        },
+        RootMount::Overlay {
+            mut lower,
+            upper,
+            options,
+        } => {
+            if let Some((upper, _)) = upper {
+                lower.insert(0, upper);
+            }
+            RootMount::Overlay {
+                lower,
+                upper: None,
+                options,
+            }
+        }
+    }
+}
+
+/// The error that names the container as Docker does.
+pub(crate) fn named(container: &str) -> impl Fn(RootError) -> EngineError {
+    move |error| match error {
+        RootError::NotFound(path) => EngineError::NoSuchFile {
+            path,
+            container: container.to_owned(),
+        },
+        error => EngineError::Root(error),
+    }
+}
