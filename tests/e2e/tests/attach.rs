@@ -229,7 +229,7 @@ fn a_large_file_goes_in_and_comes_back_whole() {
 #[test]
 fn an_attach_without_an_upgrade_is_an_answer_that_goes_on() {
     let daemon = with_busybox();
-    let script = "echo one; sleep 1; echo two >&2";
+    let script = "echo one; sleep 4; echo two >&2";
     let run = [
         "run", "-d", "--name", "plain", "busybox", "sh", "-c", script,
     ];

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use bulkhead_api::query::AttachQuery;
 use bulkhead_engine::attach::Slot;
 use bulkhead_engine::container::Container;
-use bulkhead_engine::{LogQuery, LogState, detach_keys};
+use bulkhead_engine::{LogQuery, detach_keys};
 use bulkhead_model::process::Attachment;
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use tokio::sync::mpsc;
 
-use super::logs::{Form, frames};
+use super::logs::{self, Form};
 use super::query;
 use crate::daemon::Daemon;
 use crate::hijack::{self, Taken};
@@ -28,7 +30,7 @@ pub async fn attach(
     let asked: AttachQuery = query(text)?;
     let record = daemon.engine.containers.find(id)?.record();
     let keys = keys(&record, &asked)?;
-    let past = past(daemon, &record, &asked).await?;
+    let mut past = past(daemon, &record, &asked).await?;
     let slot = daemon.engine.waiting.reserve(&record.id);
     let (response, taking) =
         hijack::take(request, record.spec.tty).map_err(ApiError::Connection)?;
@@ -37,7 +39,12 @@ pub async fn attach(
         let Some(mut taken) = taking.taken().await else {
             return;
         };
-        if taken.write(&past).await.is_err() || !asked.stream {
+        while let Some(piece) = next(&mut past).await {
+            if taken.write(&piece).await.is_err() {
+                return;
+            }
+        }
+        if !asked.stream {
             return;
         }
         if let Err(error) = hand_over(&daemon, slot, &record, &asked, keys, taken).await {
@@ -73,6 +80,13 @@ async fn hand_over(
         .await
 }
 
+async fn next(past: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {
+    match past {
+        Some(pieces) => pieces.recv().await,
+        None => None,
+    }
+}
+
 /// Only a terminal has keys; what was asked for is checked anyway.
 fn keys(record: &Container, asked: &AttachQuery) -> Result<Vec<u8>, ApiError> {
     let keys = detach_keys::parse(&asked.detach_keys)
@@ -85,9 +99,9 @@ async fn past(
     daemon: &Arc<Daemon>,
     record: &Container,
     asked: &AttachQuery,
-) -> Result<Vec<u8>, ApiError> {
+) -> Result<Option<mpsc::Receiver<Bytes>>, ApiError> {
     if !asked.logs {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let query = LogQuery {
         stdout: asked.stdout,
@@ -99,16 +113,7 @@ async fn past(
         timestamps: false,
         details: false,
     };
-    let id = record.id.to_string();
-    daemon
-        .blocking(move |engine| {
-            let mut reader = engine.logs(&id, query)?;
-            let (mut out, mut batch) = (Vec::new(), Vec::new());
-            while matches!(reader.read(&mut batch), Ok(LogState::More)) {
-                out.extend(frames(&std::mem::take(&mut batch), form));
-            }
-            out.extend(frames(&batch, form));
-            Ok(out)
-        })
+    logs::so_far(daemon, record.id.to_string(), query, form)
         .await
+        .map(Some)
 }

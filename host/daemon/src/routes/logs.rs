@@ -84,6 +84,26 @@ pub async fn logs(
     ))
 }
 
+/// What a log holds by now, in pieces; bounded, however long it is.
+pub(super) async fn so_far(
+    daemon: &Arc<Daemon>,
+    id: String,
+    query: LogQuery,
+    form: Form,
+) -> Result<mpsc::Receiver<Bytes>, ApiError> {
+    let reader = daemon
+        .blocking(move |engine| engine.logs(&id, query))
+        .await?;
+    let (send, receive) = mpsc::channel(QUEUE);
+    let mut sender = Sender {
+        reader: Some(reader),
+        send,
+        form,
+    };
+    tokio::spawn(async move { sender.send_all().await });
+    Ok(receive)
+}
+
 /// Goes on until the container ends, `end` comes or the client has gone.
 async fn follow(
     mut sender: Sender,
