@@ -1,15 +1,14 @@
 //! What the routes share.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use bulkhead_engine::{Engine, EngineError, Started};
+use bulkhead_engine::{End, Engine, EngineError, Follow};
 use bulkhead_model::ContainerId;
 use bulkhead_model::network::ResolverSockets;
-use bulkhead_model::process::ProcessRef;
+use bulkhead_model::process::Running;
 
 use crate::config::Settings;
-use crate::follow::{follow, lost};
+use crate::follow::follow;
 use crate::resolver::{self, Resolver};
 use crate::status::ApiError;
 
@@ -19,8 +18,6 @@ pub struct Daemon {
     pub engine: Arc<Engine>,
     /// The engine's runtime once more: what it can do beyond a plan.
     pub runtime: Arc<bulkhead_runtime::Runtime>,
-    /// Warnings that were logged.
-    pub told: Mutex<HashSet<String>>,
     /// Identifies this daemon: made once, kept in the data root.
     pub id: String,
     /// What `info` says of the plugins, one line each.
@@ -93,54 +90,33 @@ impl Daemon {
             );
         }
     }
+}
 
-    /// Starts a container and follows its shim until it ends.
-    pub async fn start(&self, id: &ContainerId) -> Result<(), ApiError> {
-        let name = id.to_string();
-        match self.blocking(move |engine| engine.start(&name)).await? {
-            Started::Already => Err(ApiError::NotModified("started")),
-            Started::Now(running) => {
-                self.follow(id.clone(), running);
-                Ok(())
-            }
-        }
-    }
+/// Follows shims on behalf of the engine.
+pub struct Shims(pub Weak<Engine>);
 
-    /// Logs what a machine cannot do, each sentence once: it will not change.
-    fn warn(&self, id: &ContainerId, warnings: &[String]) {
-        let mut told = self.told.lock().expect("told warnings");
-        for warning in warnings {
-            if told.insert(warning.clone()) {
-                tracing::warn!(container = %id, "{warning}");
-            }
-        }
-    }
-
-    fn resolver(&self, id: &ContainerId, sockets: Option<ResolverSockets>) -> Option<Resolver> {
-        let served = resolver::serve(self.engine.clone(), id.clone(), sockets?);
-        if let Err(error) = &served {
-            tracing::warn!(container = %id, %error, "answering a container's questions for names");
-        }
-        served.ok()
-    }
-
-    /// Follows a container's shim: its end goes to the engine.
-    pub fn follow(&self, id: ContainerId, running: bulkhead_model::process::Running) {
-        self.warn(&id, &running.warnings);
-        let engine = self.engine.clone();
-        let resolver = self.resolver(&id, running.resolver);
-        tokio::spawn(async move {
+impl Follow for Shims {
+    fn end_of(&self, id: &ContainerId, running: Running) -> End {
+        let (engine, id) = (self.0.clone(), id.clone());
+        let resolver = engine
+            .upgrade()
+            .and_then(|engine| resolver(engine, &id, running.resolver));
+        Box::pin(async move {
             let _resolver = resolver;
-            let status = follow(running.shim, || engine.detached(&id)).await;
-            let ended = tokio::task::spawn_blocking(move || {
-                let status = status
-                    .or_else(|| engine.runtime.recorded_exit(&ProcessRef::first(&id)))
-                    .unwrap_or_else(lost);
-                engine.exited(&id, status).map_err(|error| (id, error))
-            });
-            if let Ok(Err((id, error))) = ended.await {
-                tracing::error!(container = %id, %error, "recording a container's end");
-            }
-        });
+            let detached = || engine.upgrade().iter().for_each(|e| e.detached(&id));
+            follow(running.shim, detached).await
+        })
     }
+}
+
+fn resolver(
+    engine: Arc<Engine>,
+    id: &ContainerId,
+    sockets: Option<ResolverSockets>,
+) -> Option<Resolver> {
+    let served = resolver::serve(engine, id.clone(), sockets?);
+    if let Err(error) = &served {
+        tracing::warn!(container = %id, %error, "answering a container's questions for names");
+    }
+    served.ok()
 }

@@ -9,15 +9,6 @@ use tokio::io::AsyncReadExt;
 /// Events are small.
 const CHUNK: usize = 1024;
 
-/// How a container ended of which nobody knows: its shim was killed.
-pub fn lost() -> ExitStatus {
-    ExitStatus {
-        code: 137,
-        oom_killed: false,
-        finished_at: crate::convert::now(),
-    }
-}
-
 /// Waits until the shim tells the end; `None` when it hung up without telling.
 /// `detached` hears of each client that left by its keys.
 pub async fn follow(shim: UnixStream, detached: impl Fn()) -> Option<ExitStatus> {

@@ -86,11 +86,7 @@ async fn serve(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Res
     let handle = tokio::runtime::Handle::current();
     let daemon = tokio::task::block_in_place(|| wiring::build(settings, handle))?;
     let daemon = Arc::new(daemon);
-    for recovered in
-        tokio::task::block_in_place(|| daemon.engine.recover()).context("recovering containers")?
-    {
-        daemon.follow(recovered.id, recovered.running);
-    }
+    tokio::task::block_in_place(|| daemon.engine.recover()).context("recovering containers")?;
     tokio::task::block_in_place(|| daemon.engine.sweep()).context("removing left-overs")?;
     let (listeners, sockets) = listen::bind(settings).await?;
     for listener in listeners {

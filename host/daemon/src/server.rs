@@ -94,12 +94,15 @@ async fn dispatch(
         Route::ContainerCreate => routes::containers::create(daemon, query, request).await,
         Route::ContainerList => routes::list::list(daemon, query).await,
         Route::ContainerInspect(id) => routes::containers::inspect(daemon, &id).await,
-        Route::ContainerStart(id) => routes::containers::start(daemon, id).await,
+        Route::ContainerStart(id) => routes::containers::start(daemon, &id).await,
         Route::ContainerStop(id) => routes::containers::stop(daemon, &id, query).await,
-        Route::ContainerRestart(id) => routes::containers::restart(daemon, id, query).await,
-        Route::ContainerKill(id) => routes::containers::kill(daemon, id, query).await,
+        Route::ContainerRestart(id) => routes::containers::restart(daemon, &id, query).await,
+        Route::ContainerKill(id) => routes::containers::kill(daemon, &id, query).await,
         Route::ContainerRemove(id) => routes::containers::remove(daemon, &id, query).await,
         Route::ContainerResize(id) => routes::containers::resize(daemon, id, query).await,
+        Route::ContainerPause(id) => routes::containers::pause(daemon, &id).await,
+        Route::ContainerUnpause(id) => routes::containers::unpause(daemon, &id).await,
+        Route::ContainerRename(id) => routes::containers::rename(daemon, &id, query).await,
         Route::ContainerWait(id) => routes::wait::wait(daemon, &id, query),
         Route::ContainerAttach(id) => routes::attach::attach(daemon, &id, query, request).await,
         Route::ContainerLogs(id) => routes::logs::logs(daemon, id, query).await,
@@ -111,9 +114,6 @@ async fn dispatch(
         Route::ContainerTop(_)
         | Route::ContainerStats(_)
         | Route::ContainerUpdate(_)
-        | Route::ContainerRename(_)
-        | Route::ContainerPause(_)
-        | Route::ContainerUnpause(_)
         | Route::ContainerAttachWebsocket(_) => Err(ApiError::Unsupported("this call")),
         Route::ExecCreate(_)
         | Route::ExecStart(_)

@@ -16,7 +16,7 @@ use bulkhead_runtime::network::{NetworkContext, pick_subnet};
 use bulkhead_store::{Durability, Store, manifest};
 
 use crate::config::Settings;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Shims};
 use crate::names::Names;
 use crate::source::Sources;
 use crate::subordinate;
@@ -76,9 +76,9 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         sources,
         fetcher,
     )?;
+    engine.follow_by(Arc::new(Shims(Arc::downgrade(&engine))));
     let daemon = Daemon {
-        engine: Arc::new(engine),
-        told: std::sync::Mutex::default(),
+        engine,
         runtime,
         id: daemon_id(&settings.data_root)?,
         plugins: describe(&plugins),

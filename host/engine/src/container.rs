@@ -1,8 +1,9 @@
 //! A container as the engine keeps it: the record, and who waits for it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-use bulkhead_model::container::State;
+use bulkhead_model::container::{RestartPolicy, State};
 use bulkhead_model::process::ExitStatus;
 use bulkhead_model::{ContainerId, PluginIdentity, SnapshotKey};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Container {
     pub hostname: String,
     /// The signal `stop` sends.
     pub stop_signal: i32,
+    /// That signal was asked for by the user or the image.
+    #[serde(default)]
+    pub own_stop_signal: bool,
     /// The storage driver that holds its snapshot.
     pub storage_driver: String,
     /// Names of the volumes made for it alone.
@@ -58,6 +62,15 @@ pub struct Container {
     pub network_plugin: Option<PluginRecord>,
     /// How often it ended.
     pub exits: u64,
+    /// When its last run ended, nanoseconds since the epoch; 0 for never.
+    #[serde(default)]
+    pub finished_at: u64,
+    /// How often its restart policy started it since it was started by hand.
+    #[serde(default)]
+    pub restart_count: u32,
+    /// Somebody stopped or killed it since it was started by hand.
+    #[serde(default)]
+    pub stopped_by_hand: bool,
 }
 
 /// One mount of a container.
@@ -158,6 +171,13 @@ enum StateRecord {
     Running {
         started_at: u64,
         pid: u32,
+        #[serde(default)]
+        paused: bool,
+    },
+    Restarting {
+        started_at: u64,
+        #[serde(with = "ExitRecord")]
+        status: ExitStatus,
     },
     Exited {
         started_at: u64,
@@ -165,6 +185,27 @@ enum StateRecord {
         status: ExitStatus,
         error: String,
     },
+    Removing {
+        started_at: u64,
+        #[serde(with = "ExitRecord")]
+        status: ExitStatus,
+    },
+    Dead {
+        started_at: u64,
+        #[serde(with = "ExitRecord")]
+        status: ExitStatus,
+        error: String,
+    },
+}
+
+/// A restart policy in a record.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "RestartPolicy")]
+pub(crate) enum RestartRecord {
+    No,
+    Always,
+    UnlessStopped,
+    OnFailure { retries: u32 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -193,14 +234,33 @@ mod id_text {
 }
 
 /// What those who wait for a container look at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Phase {
-    /// Its first process runs.
-    pub running: bool,
+    /// It runs, or will be started again by its policy.
+    pub active: bool,
     /// How often it ended so far.
     pub exits: u64,
     /// The last exit code.
     pub code: i32,
+    /// Why it could not be started or removed.
+    pub error: Option<Arc<str>>,
     /// It is gone.
     pub removed: bool,
+    /// It could not be removed.
+    pub dead: bool,
+}
+
+impl Phase {
+    /// The phase of a container as it is recorded.
+    pub(crate) fn of(record: &Container) -> Self {
+        let error = record.state.error();
+        Self {
+            active: record.state.is_active(),
+            exits: record.exits,
+            code: record.state.last().map_or(0, |status| status.code),
+            error: Some(error).filter(|e| !e.is_empty()).map(Arc::from),
+            removed: false,
+            dead: matches!(record.state, State::Dead { .. }),
+        }
+    }
 }

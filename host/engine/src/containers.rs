@@ -1,54 +1,53 @@
 //! All containers, by id and by name: the records in memory, written through
-//! to the store, and one lock each that keeps its operations apart.
+//! to the store.
+//!
+//! A record is shared and never changed in place: who reads one holds it as
+//! it was. Names are taken before the record is written and freed after it
+//! is deleted, so that no lock is held while the disk works.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bulkhead_model::ContainerId;
-use bulkhead_model::container::State;
 use bulkhead_store::{ContainerRow, Durability, Store};
 use tokio::sync::watch;
 
 use crate::container::{Container, Phase};
 use crate::error::EngineError;
+use crate::live::Mailbox;
 
 /// One container, shared by everyone who works on it.
 #[derive(Debug)]
 pub struct Entry {
-    record: Mutex<Container>,
+    record: Mutex<Arc<Container>>,
     operation: Mutex<()>,
     phase: watch::Sender<Phase>,
+    /// How its driver is reached.
+    pub(crate) mailbox: Mailbox,
 }
 
 impl Entry {
     fn new(record: Container) -> Self {
-        let code = match &record.state {
-            State::Exited { status, .. } => status.code,
-            _ => 0,
-        };
-        let phase = Phase {
-            running: record.state.is_running(),
-            exits: record.exits,
-            code,
-            removed: false,
-        };
         Self {
-            record: Mutex::new(record),
+            phase: watch::Sender::new(Phase::of(&record)),
+            record: Mutex::new(Arc::new(record)),
             operation: Mutex::new(()),
-            phase: watch::Sender::new(phase),
+            mailbox: Mailbox::default(),
         }
     }
 
     /// The record as it stands.
-    pub fn record(&self) -> Container {
-        self.record.lock().expect("record lock").clone()
+    pub fn record(&self) -> Arc<Container> {
+        Arc::clone(&self.lock())
     }
 
-    /// Keeps start, exit and removal of this container apart.
+    /// Keeps its driver's work apart from changes of other parts of it, such
+    /// as its networks.
     pub(crate) fn exclusive(&self) -> MutexGuard<'_, ()> {
         self.operation
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows its life.
@@ -59,89 +58,85 @@ impl Entry {
     pub(crate) fn set_phase(&self, change: impl FnOnce(&mut Phase)) {
         self.phase.send_modify(change);
     }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Container>> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: BTreeMap<ContainerId, Arc<Entry>>,
+    names: HashMap<String, ContainerId>,
 }
 
 /// The table of containers.
 #[derive(Debug)]
 pub struct Containers {
     store: Arc<Store>,
-    entries: RwLock<BTreeMap<ContainerId, Arc<Entry>>>,
+    table: RwLock<Table>,
 }
 
 impl Containers {
     /// Reads every record.
     pub fn load(store: Arc<Store>) -> Result<Self, EngineError> {
-        let mut entries = BTreeMap::new();
+        let mut table = Table::default();
         for row in store.containers()? {
             let record: Container =
                 serde_json::from_str(&row.json).map_err(|source| EngineError::Record {
                     id: row.id.to_string(),
                     source,
                 })?;
-            entries.insert(record.id.clone(), Arc::new(Entry::new(record)));
+            table.names.insert(record.name.clone(), record.id.clone());
+            let id = record.id.clone();
+            table.entries.insert(id, Arc::new(Entry::new(record)));
         }
         Ok(Self {
             store,
-            entries: RwLock::new(entries),
+            table: RwLock::new(table),
         })
     }
 
     /// Every container, oldest first.
     pub fn all(&self) -> Vec<Arc<Entry>> {
-        let mut all: Vec<_> = self
-            .entries
-            .read()
-            .expect("container table")
-            .values()
-            .cloned()
-            .collect();
-        all.sort_by_key(|e| e.record.lock().expect("record lock").created_at);
+        let mut all: Vec<_> = self.read(|table| table.entries.values().cloned().collect());
+        all.sort_by_cached_key(|entry| entry.record().created_at);
         all
     }
 
     /// By full id, by name (a leading slash is Docker's), or by a unique prefix of the id.
     pub fn find(&self, text: &str) -> Result<Arc<Entry>, EngineError> {
-        let entries = self.entries.read().expect("container table");
         let name = text.strip_prefix('/').unwrap_or(text);
-        if let Some(entry) = text
-            .parse::<ContainerId>()
-            .ok()
-            .and_then(|id| entries.get(&id))
-        {
-            return Ok(entry.clone());
-        }
-        if let Some(entry) = entries
-            .values()
-            .find(|e| e.record.lock().expect("record lock").name == name)
-        {
-            return Ok(entry.clone());
-        }
-        let mut matches = entries
-            .iter()
-            .filter(|(id, _)| !text.is_empty() && id.as_str().starts_with(text));
-        match (matches.next(), matches.next()) {
-            (Some((_, entry)), None) => Ok(entry.clone()),
-            (Some(_), Some(_)) => Err(EngineError::AmbiguousPrefix(text.to_owned())),
-            _ => Err(EngineError::NoSuchContainer(text.to_owned())),
-        }
+        self.read(|table| {
+            if let Some(entry) = table.entries.get(text) {
+                return Ok(entry.clone());
+            }
+            let named = table.names.get(name);
+            if let Some(entry) = named.and_then(|id| table.entries.get(id)) {
+                return Ok(entry.clone());
+            }
+            let mut matches = table
+                .entries
+                .range::<str, _>((Bound::Included(text), Bound::Unbounded))
+                .take_while(|(id, _)| !text.is_empty() && id.as_str().starts_with(text));
+            match (matches.next(), matches.next()) {
+                (Some((_, entry)), None) => Ok(entry.clone()),
+                (Some(_), Some(_)) => Err(EngineError::AmbiguousPrefix(text.to_owned())),
+                _ => Err(EngineError::NoSuchContainer(text.to_owned())),
+            }
+        })
     }
 
     /// Writes a new container, whose name must be free.
     pub fn insert(&self, record: Container) -> Result<Arc<Entry>, EngineError> {
-        let mut entries = self.entries.write().expect("container table");
-        if let Some(holder) = entries
-            .values()
-            .map(|e| e.record())
-            .find(|r| r.name == record.name)
-        {
-            return Err(EngineError::NameInUse {
-                name: record.name,
-                holder: holder.id.to_string(),
-            });
+        self.take_name(&record.name, &record.id)?;
+        if let Err(error) = self.write(&record, durability(&record)) {
+            self.free_name(&record.name, &record.id);
+            return Err(error);
         }
-        self.write(&record, durability(&record))?;
-        let entry = Arc::new(Entry::new(record.clone()));
-        entries.insert(record.id, entry.clone());
+        let id = record.id.clone();
+        let entry = Arc::new(Entry::new(record));
+        self.change(|table| table.entries.insert(id, entry.clone()));
         Ok(entry)
     }
 
@@ -151,28 +146,68 @@ impl Containers {
         &self,
         entry: &Entry,
         change: impl FnOnce(&mut Container),
-    ) -> Result<Container, EngineError> {
-        let mut current = entry.record.lock().expect("record lock");
-        let mut next = current.clone();
+    ) -> Result<Arc<Container>, EngineError> {
+        let mut current = entry.lock();
+        let mut next = Container::clone(&current);
         change(&mut next);
         self.write(&next, Durability::Crash)?;
-        *current = next.clone();
-        Ok(next)
+        *current = Arc::new(next);
+        Ok(Arc::clone(&current))
     }
 
-    /// Forgets a container.
+    /// Gives a container another name, which must be free.
+    pub(crate) fn rename(&self, entry: &Entry, name: &str) -> Result<(), EngineError> {
+        let before = entry.record();
+        self.take_name(name, &before.id)?;
+        let renamed = {
+            let mut current = entry.lock();
+            let mut next = Container::clone(&current);
+            next.name = name.to_owned();
+            (self.write(&next, durability(&next))).map(|()| *current = Arc::new(next))
+        };
+        let freed = if renamed.is_ok() { &before.name } else { name };
+        self.free_name(freed, &before.id);
+        renamed
+    }
+
+    /// Forgets a container; its name is free.
     pub fn delete(&self, id: &ContainerId) -> Result<(), EngineError> {
-        if let Some(entry) = self.entries.read().expect("container table").get(id) {
-            self.store
-                .delete_container(id, durability(&entry.record()))?;
-        }
-        if let Some(entry) = self.entries.write().expect("container table").remove(id) {
-            entry.set_phase(|p| {
-                p.removed = true;
-                p.running = false;
-            });
-        }
+        let Some(entry) = self.read(|table| table.entries.get(id).cloned()) else {
+            return Ok(());
+        };
+        let record = entry.record();
+        self.store.delete_container(id, durability(&record))?;
+        self.change(|table| {
+            table.names.remove(&record.name);
+            table.entries.remove(id);
+        });
+        entry.set_phase(|phase| {
+            phase.removed = true;
+            phase.active = false;
+        });
         Ok(())
+    }
+
+    fn take_name(&self, name: &str, id: &ContainerId) -> Result<(), EngineError> {
+        self.change(|table| match table.names.get(name) {
+            Some(holder) => Err(EngineError::NameInUse {
+                name: name.to_owned(),
+                holder: holder.to_string(),
+            }),
+            None => {
+                table.names.insert(name.to_owned(), id.clone());
+                Ok(())
+            }
+        })
+    }
+
+    fn free_name(&self, name: impl AsRef<str>, id: &ContainerId) {
+        self.change(|table| {
+            let name = name.as_ref();
+            if table.names.get(name) == Some(id) {
+                table.names.remove(name);
+            }
+        });
     }
 
     fn write(&self, record: &Container, durability: Durability) -> Result<(), EngineError> {
@@ -188,6 +223,14 @@ impl Containers {
             json,
         };
         Ok(self.store.put_container(&row, durability)?)
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Table) -> T) -> T {
+        look(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

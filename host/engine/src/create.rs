@@ -9,7 +9,9 @@ use bulkhead_model::image::Image;
 use bulkhead_model::storage::{Purpose, SnapshotRequest};
 
 use crate::container::{Container, PluginRecord};
+use crate::containers::Entry;
 use crate::error::EngineError;
+use crate::live::Begin;
 use crate::spec::ContainerSpec;
 use crate::{Engine, capabilities, command, limits, log_options, name, now, plan, random_id, stop};
 
@@ -68,13 +70,15 @@ impl Engine {
         let root = self.runtime.driver_root(driver.driver_name());
         let plan = driver.prepare(&*root, &request)?;
         self.runtime.apply_storage(driver.driver_name(), &plan)?;
-        self.insert_named(record.clone(), wanted)?;
+        let entry = self.insert_named(record.clone(), wanted)?;
         if let Some(mount) = plan.mount {
             self.prepared
                 .lock()
                 .expect("prepared mounts")
                 .insert(record.id.clone(), mount);
         }
+        self.events.container(&entry.record(), "create", []);
+        self.drive(&entry, Begin::Rest);
         Ok(())
     }
 
@@ -89,6 +93,9 @@ impl Engine {
             return Err(EngineError::WorkingDir(spec.working_dir.clone()));
         }
         log_options::check(spec)?;
+        if spec.auto_remove && !spec.restart.is_none() {
+            return Err(EngineError::RestartAndRemove);
+        }
         limits::resources(&spec.limits, self.config.cpus)?;
         capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
         plan::user_namespace(spec, &self.config.user_namespace)?;
@@ -119,16 +126,20 @@ impl Engine {
     }
 
     /// Writes the record under the wanted name, or under one made up until it is free.
-    fn insert_named(&self, mut record: Container, wanted: Option<&str>) -> Result<(), EngineError> {
+    fn insert_named(
+        &self,
+        mut record: Container,
+        wanted: Option<&str>,
+    ) -> Result<Arc<Entry>, EngineError> {
         if let Some(wanted) = wanted {
             record.name = wanted.to_owned();
-            return self.containers.insert(record).map(drop);
+            return self.containers.insert(record);
         }
         for attempt in 0.. {
             record.name = name::made_up(record.id.as_str(), attempt);
             match self.containers.insert(record.clone()) {
                 Err(EngineError::NameInUse { .. }) if attempt < 100 => {}
-                result => return result.map(drop),
+                result => return result,
             }
         }
         unreachable!("the loop returns by its hundredth turn")
@@ -174,6 +185,7 @@ fn new_record(
         .as_ref()
         .or(image.config.stop_signal.as_ref());
     Ok(Container {
+        own_stop_signal: stop_signal.is_some(),
         id: id.clone(),
         name: String::new(),
         image_id: image.id.to_string(),
@@ -197,6 +209,9 @@ fn new_record(
         rootfs_plugin: None,
         network_plugin: None,
         exits: 0,
+        finished_at: 0,
+        restart_count: 0,
+        stopped_by_hand: false,
         args,
         hostname,
         spec,

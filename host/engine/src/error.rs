@@ -1,8 +1,9 @@
 //! What the engine's operations fail with. Texts that clients of Docker know
 //! are Docker's.
 
+use bulkhead_model::PluginError;
+use bulkhead_model::container::Refusal;
 use bulkhead_model::error::{ErrorKind, Failure, Kind};
-use bulkhead_model::{PluginError, container::Decision};
 use bulkhead_store::StoreError;
 
 /// One operation's failure.
@@ -134,10 +135,37 @@ pub enum EngineError {
     Signal(String),
     #[error("container {id} is not running")]
     NotRunning { id: String },
-    #[error(
-        "cannot remove container \"/{name}\": container is running: stop the container before removing or force remove"
-    )]
-    StillRunning { name: String },
+    #[error("cannot kill container: {name}")]
+    NotKilled {
+        name: String,
+        source: Box<EngineError>,
+    },
+    #[error("cannot remove container \"/{name}\": container is {state}")]
+    NotAtRest { name: String, state: &'static str },
+    #[error("cannot start a paused container, try unpause instead")]
+    StartPaused,
+    #[error("container {0} is paused, unpause the container before exec")]
+    ExecPaused(String),
+    #[error("container {0} is already paused")]
+    AlreadyPaused(String),
+    #[error("container {0} is not paused")]
+    NotPaused(String),
+    #[error("container {0} is restarting, wait until the container is running")]
+    Restarting(String),
+    #[error("container is marked for removal and cannot be started, changed or renamed")]
+    MarkedForRemoval,
+    #[error("removal of container {0} is already in progress")]
+    AlreadyRemoving(String),
+    #[error("Neither old nor new names may be empty")]
+    EmptyName,
+    #[error("Renaming a container with the same name as its current name")]
+    SameName,
+    #[error("Error when allocating new name")]
+    NewName(#[source] Box<EngineError>),
+    #[error("{message}")]
+    Shared { kind: ErrorKind, message: String },
+    #[error("can't create 'AutoRemove' container with restart policy")]
+    RestartAndRemove,
     #[error("container {0} did not end although it was killed")]
     WouldNotDie(String),
     #[error(
@@ -211,12 +239,36 @@ pub enum EngineError {
 
 impl EngineError {
     /// The error for a refused request.
-    pub(crate) fn refused(decision: Decision, id: &str, name: &str) -> Self {
-        match decision {
-            Decision::StillRunning => Self::StillRunning {
-                name: name.to_owned(),
-            },
-            _ => Self::NotRunning { id: id.to_owned() },
+    pub(crate) fn refused(refusal: Refusal, id: &str, name: &str) -> Self {
+        let at_work = |state| Self::NotAtRest {
+            name: name.to_owned(),
+            state,
+        };
+        let id = id.to_owned();
+        match refusal {
+            Refusal::NotRunning => Self::NotRunning { id },
+            Refusal::StillRunning => {
+                at_work("running: stop the container before removing or force remove")
+            }
+            Refusal::StillRestarting => {
+                at_work("restarting: stop the container before removing or force remove")
+            }
+            Refusal::StillPaused => at_work("paused and must be unpaused first"),
+            Refusal::StartPaused => Self::StartPaused,
+            Refusal::ExecPaused => Self::ExecPaused(id),
+            Refusal::AlreadyPaused => Self::AlreadyPaused(id),
+            Refusal::NotPaused => Self::NotPaused(id),
+            Refusal::Restarting => Self::Restarting(id),
+            Refusal::MarkedForRemoval => Self::MarkedForRemoval,
+            Refusal::AlreadyRemoving => Self::AlreadyRemoving(name.to_owned()),
+        }
+    }
+
+    /// The same failure for another who waited for it.
+    pub(crate) fn shared(error: &Self) -> Self {
+        Self::Shared {
+            kind: error.kind(),
+            message: bulkhead_model::error::message(error),
         }
     }
 }
@@ -250,12 +302,22 @@ impl Kind for EngineError {
             | E::NetworkNameInUse(_)
             | E::VolumeInUse { .. }
             | E::NotRunning { .. }
-            | E::StillRunning { .. }
+            | E::NotKilled { .. }
+            | E::NotAtRest { .. }
+            | E::StartPaused
+            | E::ExecPaused(_)
+            | E::AlreadyPaused(_)
+            | E::Restarting(_)
+            | E::MarkedForRemoval
+            | E::AlreadyRemoving(_)
             | E::ImageNamedByContainer { .. }
             | E::ImageInUse { .. } => ErrorKind::Conflict,
             E::NoNetworkDriver(_) | E::NoRegistrySource(_) | E::LogsNotKept => {
                 ErrorKind::Unsupported
             }
+            E::NewName(e) => e.kind(),
+            E::Shared { kind, .. } => *kind,
+            E::NotPaused(_) => ErrorKind::Internal,
             E::WouldNotDie(_) => ErrorKind::Timeout,
             E::ForeignSystem(_) => ErrorKind::Unsupported,
             E::Manifest(e) => e.kind(),
@@ -293,6 +355,9 @@ impl Kind for EngineError {
             | E::NotConnected { .. }
             | E::InvalidName(_)
             | E::NoCommand
+            | E::EmptyName
+            | E::SameName
+            | E::RestartAndRemove
             | E::UnknownStorageDriver { .. }
             | E::PortsWithSharedNetwork
             | E::PrivilegedUserNamespace

@@ -118,7 +118,7 @@ impl Engine {
         force: bool,
     ) -> Result<(), EngineError> {
         let id = record.image.id.to_string();
-        let users: Vec<Container> = self
+        let users: Vec<Arc<Container>> = self
             .containers
             .all()
             .iter()
@@ -126,7 +126,7 @@ impl Engine {
             .filter(|c| c.image_id == id)
             .collect();
         let image = record.image.id.short().to_owned();
-        if let Some(running) = users.iter().find(|c| c.state.is_running()) {
+        if let Some(running) = users.iter().find(|c| c.state.is_active()) {
             let detail = format!(
                 "image is being used by running container {}",
                 running.id.short()
@@ -197,7 +197,7 @@ impl Engine {
             .map(|e| e.record())
             .filter(|c| c.storage_driver == driver);
         records
-            .flat_map(|c| c.parents)
+            .flat_map(|c| c.parents.clone())
             .filter_map(|p| format!("sha256:{p}").parse().ok())
             .collect()
     }

@@ -30,13 +30,16 @@ mod create;
 mod exited;
 mod export;
 mod extract;
+mod follow;
 mod images;
 mod lay_out;
+mod live;
 mod logs;
 pub mod networks;
 mod pull;
 mod recover;
 mod remove;
+mod rename;
 mod start;
 mod stop;
 mod sweep;
@@ -44,8 +47,8 @@ mod usage;
 mod view;
 mod volumes;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::driver::StorageDriver;
@@ -53,17 +56,18 @@ use bulkhead_model::process::{IdMap, Runtime};
 use bulkhead_model::registry::{Fetcher, RegistrySource};
 use bulkhead_model::storage::RootMount;
 use bulkhead_store::Store;
+use tokio::runtime::Handle;
 
 pub use archive::Download;
 pub use create::Created;
 pub use error::EngineError;
 pub use extract::Upload;
+pub use follow::Follow;
 pub use images::{ImageDeleted, ImageListed};
+pub use live::End;
 pub use logs::{LogEntry, LogQuery, LogReader, LogState};
 pub use networks::{Network, Networks};
 pub use pull::{Progress, PullEvent, PullRequest};
-pub use recover::Recovered;
-pub use start::Started;
 pub use usage::ContainerUsage;
 pub use volumes::objects::{Volume, VolumeSpec};
 
@@ -135,10 +139,18 @@ pub struct Engine {
     pub(crate) volume_lock: RwLock<()>,
     /// Keeps two layings-out of the same chain apart.
     pub(crate) chains: lay_out::Chains,
+    /// Itself: what drivers hold.
+    me: Weak<Engine>,
+    /// Where drivers run.
+    handle: Handle,
+    /// Warnings that were logged.
+    told: Mutex<HashSet<String>>,
+    follow: OnceLock<Arc<dyn Follow>>,
 }
 
 impl Engine {
-    /// Puts the parts together and makes the networks' pools.
+    /// Puts the parts together and makes the networks' pools. Drivers run on
+    /// the asynchronous runtime this is called in.
     pub fn new(
         config: Config,
         store: Arc<Store>,
@@ -147,7 +159,7 @@ impl Engine {
         networks: Networks,
         sources: Sources,
         fetcher: Arc<dyn Fetcher>,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Arc<Self>, EngineError> {
         let pools = address_pool::Pools::default();
         for network in networks.all() {
             if let Some(gateway) = network.config.gateway {
@@ -160,7 +172,8 @@ impl Engine {
             }
         }
         let containers = containers::Containers::load(store.clone())?;
-        Ok(Self {
+        let handle = Handle::current();
+        Ok(Arc::new_cyclic(|me| Self {
             config,
             store,
             runtime,
@@ -177,7 +190,21 @@ impl Engine {
             prepared: Mutex::default(),
             volume_lock: RwLock::default(),
             chains: lay_out::Chains::default(),
-        })
+            me: me.clone(),
+            handle,
+            told: Mutex::default(),
+            follow: OnceLock::new(),
+        }))
+    }
+
+    /// Logs what a machine cannot do, each sentence once: it will not change.
+    pub(crate) fn warn(&self, id: &ContainerId, warnings: &[String]) {
+        let mut told = self.told.lock().expect("told warnings");
+        for warning in warnings {
+            if told.insert(warning.clone()) {
+                tracing::warn!(container = %id, "{warning}");
+            }
+        }
     }
 
     /// Changes the defaults for containers made from now on.

@@ -12,45 +12,35 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bulkhead_model::ContainerId;
-use bulkhead_model::container::State;
+use bulkhead_model::container::{After, Life, Restarts, State};
 use bulkhead_model::error::{Failure, message};
 use bulkhead_model::network::{AddressPool, NetworkNamespace};
-use bulkhead_model::process::{ExitStatus, ProcessRef, Running};
+use bulkhead_model::process::ProcessRef;
 
 use crate::container::{Container, Endpoint, Membership};
 use crate::containers::Entry;
 use crate::error::EngineError;
+use crate::exited::{Then, take_up};
+use crate::live::Begin;
 use crate::networks::published;
 use crate::{Engine, now, random_id};
 
-/// A container that still runs; the daemon follows its shim again.
-#[derive(Debug)]
-pub struct Recovered {
-    /// The container.
-    pub id: ContainerId,
-    /// The new connection to its shim.
-    pub running: Running,
-}
+/// How long a container waits that was waiting for its restart already.
+const SOON: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Reconnects to running containers, records the ends nobody heard of,
-    /// and removes what belongs to no container.
-    pub fn recover(&self) -> Result<Vec<Recovered>, EngineError> {
+    /// removes what belongs to no container, and gives each container its
+    /// driver.
+    pub fn recover(&self) -> Result<(), EngineError> {
         let mut held: HashSet<ContainerId> = self.runtime.known().into_iter().collect();
-        let mut recovered = Vec::new();
         for entry in self.containers.all() {
-            let record = entry.record();
-            let held = held.remove(&record.id);
-            if held || record.state.is_running() {
-                let running = self.find_again(&entry, &record)?;
-                recovered.extend(running.map(|running| Recovered {
-                    id: record.id.clone(),
-                    running,
-                }));
-            } else if record.spec.auto_remove && matches!(record.state, State::Exited { .. }) {
-                self.forget(&record)?;
+            let held = held.remove(&entry.record().id);
+            if let Some(begin) = self.find_again(&entry, held)? {
+                self.drive(&entry, begin);
             }
         }
         for id in held {
@@ -59,29 +49,56 @@ impl Engine {
                 tracing::warn!(container = %id, error = message(&error), "cleaning up after an unknown container");
             }
         }
-        Ok(recovered)
+        Ok(())
     }
 
-    fn find_again(
-        &self,
-        entry: &Arc<Entry>,
-        record: &Container,
-    ) -> Result<Option<Running>, EngineError> {
-        match self.runtime.reconnect(&ProcessRef::first(&record.id)) {
-            Ok(running) => {
-                self.adopt(entry, record, running.pid)?;
-                Ok(Some(running))
-            }
-            Err(error) => {
-                self.ended_unheard(entry, record, &error)?;
+    /// How a container's driver begins; `None` when the container is gone.
+    fn find_again(&self, entry: &Arc<Entry>, held: bool) -> Result<Option<Begin>, EngineError> {
+        let record = entry.record();
+        if held || record.state.is_running() {
+            return match self.runtime.reconnect(&ProcessRef::first(&record.id)) {
+                Ok(running) => {
+                    self.adopt(entry, &record, running.pid)?;
+                    Ok(Some(Begin::Follow(running)))
+                }
+                Err(error) => self.ended_unheard(entry, &record, &error),
+            };
+        }
+        self.at_rest(entry, &record)
+    }
+
+    /// Goes on with a container of which nothing runs.
+    fn at_rest(&self, entry: &Entry, record: &Container) -> Result<Option<Begin>, EngineError> {
+        let policy = record.spec.restart;
+        match &record.state {
+            State::Removing { .. } => {
+                // Whether its volumes were to go is not known: they stay.
+                self.remove_record(entry, record.spec.auto_remove)?;
                 Ok(None)
             }
+            State::Exited { .. } if record.spec.auto_remove => {
+                self.forget(record)?;
+                Ok(None)
+            }
+            State::Restarting { .. } => Ok(Some(Begin::StartIn(SOON))),
+            State::Exited {
+                started_at, status, ..
+            } if *started_at > 0
+                && policy.wants(status.code, record.restart_count, record.stopped_by_hand) =>
+            {
+                Ok(Some(Begin::StartIn(Duration::ZERO)))
+            }
+            _ => Ok(Some(Begin::Rest)),
         }
     }
 
     /// Takes over a container that runs. When the last engine ended before it
     /// wrote that down, the record is completed from what the runtime knows.
     fn adopt(&self, entry: &Arc<Entry>, record: &Container, pid: u32) -> Result<(), EngineError> {
+        if !record.state.is_paused() {
+            // The last engine may have ended in the middle of a pause.
+            let _ = self.runtime.unpause(&record.id);
+        }
         let endpoints = if record.state.is_running() {
             record.endpoints.clone()
         } else {
@@ -127,18 +144,17 @@ impl Engine {
 
     fn set_running(
         &self,
-        entry: &Arc<Entry>,
+        entry: &Entry,
         pid: u32,
         endpoints: Vec<Endpoint>,
     ) -> Result<(), EngineError> {
+        let mut life = life_of(&entry.record());
+        life.started(pid, now());
         self.containers.update(entry, |record| {
-            record.state = State::Running {
-                started_at: now(),
-                pid,
-            };
+            take_up(record, &life);
             record.endpoints = endpoints;
         })?;
-        entry.set_phase(|p| p.running = true);
+        entry.set_phase(|phase| phase.active = true);
         Ok(())
     }
 
@@ -147,40 +163,37 @@ impl Engine {
         entry: &Arc<Entry>,
         record: &Container,
         error: &Failure,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Begin>, EngineError> {
         let recorded = self.runtime.recorded_exit(&ProcessRef::first(&record.id));
         match (&record.state, recorded) {
-            (State::Running { .. }, recorded) => {
+            (State::Running { .. }, _) => {
                 tracing::info!(container = %record.id, %error, "ended while no engine ran");
-                self.exited(&record.id, recorded.unwrap_or_else(lost))
             }
-            (State::Exited { status, .. }, Some(recorded)) if *status == recorded => {
-                self.ended_before(record)
-            }
-            (_, Some(recorded)) => {
+            (state, Some(recorded)) if state.last() != Some(recorded) => {
                 tracing::info!(container = %record.id, "started and ended while no engine ran");
                 self.set_running(entry, 0, Vec::new())?;
-                self.exited(&record.id, recorded)
             }
-            (_, None) => self.ended_before(record),
+            // The record is right; what the container held may be there yet.
+            _ => {
+                self.let_go(record);
+                return self.at_rest(entry, record);
+            }
         }
-    }
-
-    /// The record is right; what the container held may be there yet.
-    fn ended_before(&self, record: &Container) -> Result<(), EngineError> {
-        self.let_go(record);
-        if record.spec.auto_remove && matches!(record.state, State::Exited { .. }) {
-            self.forget(record)?;
-        }
-        Ok(())
+        let then = self.exited(entry, &mut life_of(&entry.record()), recorded)?;
+        Ok(match then {
+            Then::Gone => None,
+            Then::Go(After::StartIn(wait)) => Some(Begin::StartIn(wait)),
+            Then::Go(_) => Some(Begin::Rest),
+        })
     }
 }
 
-/// The end of a container of which there is no trace: the machine was started anew.
-fn lost() -> ExitStatus {
-    ExitStatus {
-        code: 137,
-        oom_killed: false,
-        finished_at: now(),
-    }
+/// The life that a record tells of.
+pub(crate) fn life_of(record: &Container) -> Life {
+    let restarts = Restarts {
+        count: record.restart_count,
+        stopped_by_hand: record.stopped_by_hand,
+        ..Restarts::default()
+    };
+    Life::new(record.state.clone(), restarts)
 }

@@ -1,59 +1,41 @@
 //! `rm`: the record, the snapshot and, when asked, the volumes.
 
-use bulkhead_model::ContainerId;
-use bulkhead_model::container::{Decision, Request};
-use bulkhead_model::process::ProcessRef;
+use bulkhead_model::container::{Decision, Refusal, Request};
 
 use crate::Engine;
 use crate::container::Container;
+use crate::containers::Entry;
 use crate::error::EngineError;
-use crate::stop::{AFTER_KILL, SIGKILL, ended_within};
+use crate::live::Message;
 
 impl Engine {
-    /// Makes a container ready for `remove`: one that runs is killed when
-    /// forced, else refused.
-    pub async fn stop_for_removal(&self, id: &ContainerId, force: bool) -> Result<(), EngineError> {
-        let entry = self.containers.find(id.as_str())?;
+    /// Removes a container; one that runs is killed first when forced, else
+    /// refused. Its anonymous volumes go with it when asked.
+    pub async fn remove(&self, id: &str, force: bool, volumes: bool) -> Result<(), EngineError> {
+        let entry = self.containers.find(id)?;
         let record = entry.record();
-        match record.state.decide(Request::Remove { force }) {
-            Decision::Proceed => Ok(()),
-            Decision::KillFirst => {
-                let mut phase = entry.watch();
-                // Gone between the look and the signal is as good as killed.
-                let _ = self.runtime.signal(&ProcessRef::first(&record.id), SIGKILL);
-                let ended = ended_within(&mut phase, AFTER_KILL).await;
-                if ended {
-                    Ok(())
-                } else {
-                    Err(EngineError::WouldNotDie(record.id.to_string()))
-                }
-            }
-            refusal => Err(EngineError::refused(
-                refusal,
-                record.id.as_str(),
-                &record.name,
-            )),
-        }
-    }
-
-    /// Removes a container that does not run.
-    pub fn remove(&self, id: &str, volumes: bool) -> Result<(), EngineError> {
-        let Ok(entry) = self.containers.find(id) else {
-            // With --rm its end has removed it already.
-            return Ok(());
-        };
-        let _exclusive = entry.exclusive();
-        let record = entry.record();
-        if record.state.is_running() {
+        // While its driver removes it, the driver does not listen.
+        let already = Decision::Refuse(Refusal::AlreadyRemoving);
+        if record.state.decide(Request::Remove { force }) == already {
+            let refusal = Refusal::AlreadyRemoving;
             return Err(EngineError::refused(
-                Decision::StillRunning,
+                refusal,
                 record.id.as_str(),
                 &record.name,
             ));
         }
-        if self.containers.find(record.id.as_str()).is_err() {
-            return Ok(());
-        }
+        let asked = (entry.mailbox).ask(|reply| Message::Remove {
+            force,
+            volumes,
+            reply,
+        });
+        // Gone meanwhile, by its own end or another's wish, is as good as removed.
+        asked.await.unwrap_or(Ok(Decision::Proceed)).map(drop)
+    }
+
+    /// Removes what a driver let go of.
+    pub(crate) fn remove_record(&self, entry: &Entry, volumes: bool) -> Result<(), EngineError> {
+        let record = entry.record();
         self.forget_keeping(&record, !volumes)
     }
 
@@ -65,6 +47,7 @@ impl Engine {
         self.remove_anonymous_volumes(record);
         self.containers.delete(&record.id)?;
         self.let_clients_go(&record.id);
+        self.events.container(record, "destroy", []);
         self.remove_files(record)
     }
 
@@ -77,6 +60,7 @@ impl Engine {
         }
         self.containers.delete(&record.id)?;
         self.let_clients_go(&record.id);
+        self.events.container(record, "destroy", []);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use bulkhead_model::container::RestartPolicy;
 use serde::{Deserialize, Serialize};
 
 /// A request to make a container. Absent fields fall back to the image's.
@@ -62,6 +63,9 @@ pub struct ContainerSpec {
     pub read_only: bool,
     /// `--rm`
     pub auto_remove: bool,
+    /// `--restart`
+    #[serde(default, with = "crate::container::RestartRecord")]
+    pub restart: RestartPolicy,
     /// `--security-opt`
     pub security_opt: Vec<String>,
     /// `--pid=host`

@@ -1,8 +1,7 @@
 //! `start`: a network plan from a plugin, a mount from a plugin, one merged
 //! plan for the runtime.
 
-use bulkhead_model::ContainerId;
-use bulkhead_model::container::{Decision, Request, State};
+use bulkhead_model::container::{Decision, Life};
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::process::{ExitStatus, Running};
 use bulkhead_model::storage::{Purpose, RootMount};
@@ -10,51 +9,45 @@ use bulkhead_model::storage::{Purpose, RootMount};
 use crate::container::Container;
 use crate::containers::Entry;
 use crate::error::EngineError;
+use crate::exited::{failed, take_up};
+use crate::live::Message;
 use crate::networks::Wiring;
 use crate::{Engine, now, plan};
 
-/// What `start` did.
-#[derive(Debug)]
-pub enum Started {
-    /// The process runs; the daemon follows its shim.
-    Now(Running),
-    /// It ran already.
-    Already,
-}
-
 impl Engine {
-    /// Starts a container, with the clients that wait for it.
-    pub fn start(&self, id: &str) -> Result<Started, EngineError> {
-        let entry = self.containers.find(id)?;
-        let _exclusive = entry.exclusive();
-        let record = entry.record();
-        match record.state.decide(Request::Start) {
-            Decision::NothingToDo => return Ok(Started::Already),
-            Decision::Proceed => {}
-            refusal => {
-                return Err(EngineError::refused(
-                    refusal,
-                    record.id.as_str(),
-                    &record.name,
-                ));
-            }
-        }
-        match self.start_process(&record) {
-            Ok((running, wiring)) => {
-                self.started(&entry, &running, wiring)?;
-                if let Err(error) = self.attach_waiting(&record.id) {
-                    tracing::debug!(container = %record.id, %error, "attaching late clients");
-                }
-                Ok(Started::Now(running))
-            }
-            Err(error) => {
-                self.let_clients_go(&record.id);
-                Err(self.not_started(&entry, error))
-            }
-        }
+    /// Starts a container, with the clients that wait for it; nothing is done
+    /// when it runs already.
+    pub async fn start(&self, id: &str) -> Result<Decision, EngineError> {
+        self.request(id, Message::Start).await
     }
 
-    fn start_process(&self, record: &Container) -> Result<(Running, Wiring), EngineError> {
+    /// Starts the process and records it, or why it could not be started: a
+    /// container that was to go with its end has gone then, which is
+    /// [`State::Removing`](bulkhead_model::container::State::Removing).
+    pub(crate) fn start_process(
+        &self,
+        entry: &Entry,
+        life: &mut Life,
+    ) -> Result<Running, EngineError> {
+        let record = entry.record();
+        // Who sees its output may wait for its end before the start is recorded.
+        entry.set_phase(|phase| phase.active = true);
+        let started = self.start_wired(&record);
+        let recorded = started.and_then(|(running, wiring)| {
+            self.started(entry, life, &running, wiring)?;
+            Ok(running)
+        });
+        if recorded.is_ok() {
+            if let Err(error) = self.attach_waiting(&record.id) {
+                tracing::debug!(container = %record.id, %error, "attaching late clients");
+            }
+        } else {
+            self.let_clients_go(&record.id);
+        }
+        recorded.map_err(|error| self.not_started(entry, life, error))
+    }
+
+    fn start_wired(&self, record: &Container) -> Result<(Running, Wiring), EngineError> {
         let rootfs = self.rootfs(record)?;
         let wiring = self.wire(record)?;
         let resolv_conf = std::fs::read_to_string(&self.config.resolv_conf).unwrap_or_default();
@@ -89,24 +82,28 @@ impl Engine {
         self.snapshot_mount(record, Purpose::Run)
     }
 
-    fn started(&self, entry: &Entry, running: &Running, wiring: Wiring) -> Result<(), EngineError> {
-        let state = State::Running {
-            started_at: now(),
-            pid: running.pid,
-        };
+    fn started(
+        &self,
+        entry: &Entry,
+        life: &mut Life,
+        running: &Running,
+        wiring: Wiring,
+    ) -> Result<(), EngineError> {
+        life.started(running.pid, now());
         let record = self.containers.update(entry, |record| {
-            record.state = state;
+            take_up(record, life);
             record.endpoints = wiring.endpoints;
             record.network_plugin = wiring.plugin;
         })?;
         self.say_endpoints(&record, "connect");
-        entry.set_phase(|p| p.running = true);
+        entry.set_phase(|phase| phase.error = None);
+        self.events.container(&record, "start", []);
         Ok(())
     }
 
     /// Records why a container could not be started, and removes it if it was
     /// to go with its end. Docker's codes: 127 not found, 126 not executable, 128 else.
-    fn not_started(&self, entry: &Entry, error: EngineError) -> EngineError {
+    fn not_started(&self, entry: &Entry, life: &mut Life, error: EngineError) -> EngineError {
         let code = match error.kind() {
             ErrorKind::CommandNotFound => 127,
             ErrorKind::CommandNotExecutable => 126,
@@ -118,21 +115,16 @@ impl Engine {
             finished_at: now(),
         };
         let text = bulkhead_model::error::message(&error);
+        life.not_started(status, text.clone());
         let recorded = self.containers.update(entry, |record| {
-            record.state = State::Exited {
-                started_at: 0,
-                status,
-                error: text,
-            };
+            take_up(record, life);
             record.endpoints.clear();
             record.exits += 1;
         });
-        entry.set_phase(|p| {
-            p.exits += 1;
-            p.code = code;
-        });
+        entry.set_phase(|phase| failed(phase, code, &text));
         let removed = recorded.and_then(|record| {
             if record.spec.auto_remove {
+                life.removing();
                 self.forget(&record)
             } else {
                 Ok(())
@@ -142,12 +134,5 @@ impl Engine {
             tracing::warn!(error = %after, "recording a failed start");
         }
         error
-    }
-
-    /// Whether a container's first process runs now.
-    pub fn is_running(&self, id: &ContainerId) -> bool {
-        self.containers
-            .find(id.as_str())
-            .is_ok_and(|e| e.record().state.is_running())
     }
 }

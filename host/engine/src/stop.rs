@@ -1,20 +1,13 @@
-//! `stop` and `kill`.
+//! `stop`, `kill`, `restart`, `pause` and `unpause`.
 
-use std::time::Duration;
-
-use bulkhead_model::container::{Decision, Request};
-use bulkhead_model::process::ProcessRef;
-use tokio::sync::watch;
+use bulkhead_model::container::Decision;
 
 use crate::Engine;
-use crate::container::Phase;
 use crate::error::EngineError;
+use crate::live::{Ending, Message};
 
 pub(crate) const SIGKILL: i32 = 9;
 pub(crate) const SIGTERM: i32 = 15;
-
-/// How long a container may take to die of SIGKILL before the engine says so.
-pub(crate) const AFTER_KILL: Duration = Duration::from_secs(10);
 
 /// Names in the order of their numbers, from 1 (`signal(7)`, x86 and arm).
 const SIGNALS: [&str; 31] = [
@@ -39,57 +32,58 @@ pub(crate) fn signal_number(text: &str) -> Result<i32, EngineError> {
 
 impl Engine {
     /// Sends the stop signal, waits, kills. Returns when the container has
-    /// ended. A negative timeout waits for ever.
+    /// ended. A negative timeout, in seconds, waits for ever.
     pub async fn stop(
         &self,
         id: &str,
         signal: Option<&str>,
         timeout: Option<i64>,
     ) -> Result<Decision, EngineError> {
-        let entry = self.containers.find(id)?;
-        let record = entry.record();
-        let decision = record.state.decide(Request::Stop);
-        if decision != Decision::Proceed {
-            return Ok(decision);
-        }
-        let signal = signal.map_or(Ok(record.stop_signal), signal_number)?;
-        let seconds = timeout.or(record.spec.stop_timeout).unwrap_or(10);
-        let mut phase = entry.watch();
-        // Gone between the look and the signal is as good as stopped.
-        let _ = self.runtime.signal(&ProcessRef::first(&record.id), signal);
-        let grace = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
-        if ended_within(&mut phase, grace).await {
-            return Ok(decision);
-        }
-        let _ = self.runtime.signal(&ProcessRef::first(&record.id), SIGKILL);
-        if ended_within(&mut phase, AFTER_KILL).await {
-            Ok(decision)
-        } else {
-            Err(EngineError::WouldNotDie(record.id.to_string()))
-        }
+        let ending = ending(signal, timeout)?;
+        self.request(id, |reply| Message::Stop(ending, reply)).await
+    }
+
+    /// Stops a container that runs, and starts it.
+    pub async fn restart(
+        &self,
+        id: &str,
+        signal: Option<&str>,
+        timeout: Option<i64>,
+    ) -> Result<Decision, EngineError> {
+        let ending = ending(signal, timeout)?;
+        self.request(id, |reply| Message::Restart(ending, reply))
+            .await
     }
 
     /// Sends one signal.
-    pub fn kill(&self, id: &str, signal: &str) -> Result<(), EngineError> {
+    pub async fn kill(&self, id: &str, signal: &str) -> Result<(), EngineError> {
         let signal = signal_number(signal)?;
-        let record = self.containers.find(id)?.record();
-        match record.state.decide(Request::Kill) {
-            Decision::Proceed => Ok(self
-                .runtime
-                .signal(&ProcessRef::first(&record.id), signal)?),
-            refusal => Err(EngineError::refused(
-                refusal,
-                record.id.as_str(),
-                &record.name,
-            )),
+        let sent = self.request(id, |reply| Message::Kill(signal, reply)).await;
+        match sent {
+            Err(error @ EngineError::NotRunning { .. }) => Err(EngineError::NotKilled {
+                name: id.to_owned(),
+                source: Box::new(error),
+            }),
+            other => other.map(drop),
         }
+    }
+
+    /// Freezes a container's processes.
+    pub async fn pause(&self, id: &str) -> Result<(), EngineError> {
+        self.request(id, Message::Pause).await.map(drop)
+    }
+
+    /// Thaws them.
+    pub async fn unpause(&self, id: &str) -> Result<(), EngineError> {
+        self.request(id, Message::Unpause).await.map(drop)
     }
 }
 
-/// Whether the container's process ended in time.
-pub(crate) async fn ended_within(phase: &mut watch::Receiver<Phase>, limit: Duration) -> bool {
-    let ended = phase.wait_for(|p| !p.running);
-    tokio::time::timeout(limit, ended).await.is_ok()
+fn ending(signal: Option<&str>, timeout: Option<i64>) -> Result<Ending, EngineError> {
+    Ok(Ending {
+        signal: signal.map(signal_number).transpose()?,
+        timeout,
+    })
 }
 
 #[cfg(test)]

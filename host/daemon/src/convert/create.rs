@@ -45,6 +45,9 @@ pub enum BadRequest {
     /// `oom_score_adj(5)` has a range.
     #[error("Invalid value {0}, range for oom score adj is [-1000, 1000]")]
     OomScore(i64),
+    /// Docker's words for a restart policy.
+    #[error("invalid restart policy: {0}")]
+    RestartPolicy(String),
     /// A sysctl key that smuggles another.
     #[error("invalid sysctl {0:?}: only namespaced keys in dotted form are allowed")]
     Sysctl(String),
@@ -91,6 +94,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         privileged: host.privileged,
         read_only: host.readonly_rootfs,
         auto_remove: host.auto_remove,
+        restart: super::restart::policy(&host.restart_policy)?,
         security_opt: host.security_opt.clone(),
         host_pid: is_host("PID", &host.pid_mode, &[""])?,
         host_ipc: is_host("IPC", &host.ipc_mode, &["", "private", "shareable"])?,
@@ -117,12 +121,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
 }
 
 fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(), BadRequest> {
-    let restart = host.restart_policy.name.as_str();
     let asked = [
-        (
-            !matches!(restart, "" | "no"),
-            format!("restart policy {restart}"),
-        ),
         (
             config
                 .healthcheck
@@ -425,12 +424,12 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_by_name() {
         let mut request = CreateRequest::default();
-        request.host_config.restart_policy.name = "always".into();
+        request.host_config.cgroup_parent = "x".into();
         assert_eq!(
             spec(&request).unwrap_err().to_string(),
-            "restart policy always is not supported by this daemon"
+            "--cgroup-parent is not supported by this daemon"
         );
-        request.host_config.restart_policy.name = "no".into();
+        request.host_config.cgroup_parent.clear();
         assert!(spec(&request).is_ok());
     }
 

@@ -30,7 +30,8 @@ pub fn inspect(
         created: rfc3339(record.created_at),
         path: record.args.first().cloned().unwrap_or_default(),
         args: record.args.iter().skip(1).cloned().collect(),
-        state: state(&record.state),
+        state: state(record),
+        restart_count: i64::from(record.restart_count),
         image: record.image_id.clone(),
         resolv_conf_path: in_folder("resolv.conf"),
         hostname_path: in_folder("hostname"),
@@ -107,37 +108,25 @@ fn plugins(record: &Container) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn state(state: &State) -> ContainerState {
+fn state(record: &Container) -> ContainerState {
+    let state = &record.state;
     let mut wire = ContainerState {
         status: state.status().to_owned(),
+        running: state.is_active(),
+        paused: state.is_paused(),
+        restarting: matches!(state, State::Restarting { .. }),
+        dead: matches!(state, State::Dead { .. }),
+        error: state.error().to_owned(),
+        started_at: rfc3339(state.started_at()),
         ..ContainerState::default()
     };
-    let never = || rfc3339(0);
-    (wire.started_at, wire.finished_at) = (never(), never());
+    wire.finished_at = rfc3339(record.finished_at);
     match state {
-        State::Created => {}
-        State::Running { started_at, pid } => {
-            wire.running = true;
-            wire.pid = i64::from(*pid);
-            wire.started_at = rfc3339(*started_at);
-        }
-        State::Exited {
-            started_at,
-            status,
-            error,
-        } => {
-            wire.exit_code = i64::from(status.code);
-            wire.oom_killed = status.oom_killed;
-            wire.error = error.clone();
-            wire.started_at = rfc3339(*started_at);
-            wire.finished_at = if *started_at == 0 {
-                never()
-            } else {
-                rfc3339(status.finished_at)
-            };
-            // Docker shows what never ran as created, with its error.
-            if *started_at == 0 {
-                wire.status = "created".to_owned();
+        State::Running { pid, .. } => wire.pid = i64::from(*pid),
+        state => {
+            if let Some(status) = state.last() {
+                wire.exit_code = i64::from(status.code);
+                wire.oom_killed = status.oom_killed;
             }
         }
     }

@@ -25,7 +25,7 @@ pub fn summary(record: &Container, now: u64) -> ContainerSummary {
         created: seconds(record.created_at),
         ports: record.published_ports().map(port).collect(),
         labels: record.spec.labels.clone(),
-        state: state_word(&record.state).to_owned(),
+        state: record.state.status().to_owned(),
         status: status(&record.state, now),
         host_config: SummaryHostConfig {
             network_mode: network,
@@ -35,14 +35,6 @@ pub fn summary(record: &Container, now: u64) -> ContainerSummary {
         },
         mounts: record.mounts.iter().map(mount_point).collect(),
         ..ContainerSummary::default()
-    }
-}
-
-/// The state as lists and filters have it: what never ran is `created`.
-pub fn state_word(state: &State) -> &'static str {
-    match state {
-        State::Exited { started_at: 0, .. } => "created",
-        state => state.status(),
     }
 }
 
@@ -75,7 +67,22 @@ fn status(state: &State, now: u64) -> String {
     let since = |then: u64| Duration::from_nanos(now.saturating_sub(then));
     match state {
         State::Created | State::Exited { started_at: 0, .. } => words::CREATED.to_owned(),
-        State::Running { started_at, .. } => words::up(since(*started_at)),
+        State::Running {
+            started_at, paused, ..
+        } => {
+            let up = words::up(since(*started_at));
+            if *paused {
+                format!("{up} (Paused)")
+            } else {
+                up
+            }
+        }
+        State::Restarting { status, .. } => {
+            let ended = words::exited(status.code, since(status.finished_at));
+            ended.replacen("Exited", "Restarting", 1)
+        }
+        State::Removing { .. } => "Removal In Progress".to_owned(),
+        State::Dead { .. } => "Dead".to_owned(),
         State::Exited { status, .. } => words::exited(status.code, since(status.finished_at)),
     }
 }

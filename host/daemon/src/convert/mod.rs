@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod list;
 pub mod networks;
 pub mod pull;
+pub mod restart;
 pub mod select;
 pub mod volumes;
 

@@ -101,7 +101,7 @@ pub fn spec(asked: NetworkCreateRequest) -> Result<NetworkSpec, BadRequest> {
 
 /// A network as lists and `inspect` have it; `members` are shown as far as
 /// they run.
-pub fn network(network: &Network, members: &[Container]) -> WireNetwork {
+pub fn network(network: &Network, members: &[std::sync::Arc<Container>]) -> WireNetwork {
     let record = &network.record;
     let containers = members.iter().filter_map(|c| resource(c, &record.id));
     WireNetwork {

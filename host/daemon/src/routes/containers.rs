@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bulkhead_api::container::{CreateRequest, CreateResponse};
-use bulkhead_api::query::{CreateQuery, KillQuery, RemoveQuery, ResizeQuery, StopQuery};
+use bulkhead_api::query::{
+    CreateQuery, KillQuery, RemoveQuery, RenameQuery, ResizeQuery, StopQuery,
+};
 use bulkhead_model::container::Decision;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -46,48 +48,57 @@ pub async fn inspect(daemon: &Arc<Daemon>, id: &str) -> Answer {
 }
 
 /// `POST /containers/{id}/start`
-pub async fn start(daemon: &Arc<Daemon>, id: String) -> Answer {
-    let id = daemon.engine.containers.find(&id)?.record().id;
-    daemon.start(&id).await?;
-    Ok(reply::empty(StatusCode::NO_CONTENT))
+pub async fn start(daemon: &Arc<Daemon>, id: &str) -> Answer {
+    match daemon.engine.start(id).await? {
+        Decision::NothingToDo => Err(ApiError::NotModified("started")),
+        _ => Ok(reply::empty(StatusCode::NO_CONTENT)),
+    }
 }
 
 /// `POST /containers/{id}/stop`
 pub async fn stop(daemon: &Arc<Daemon>, id: &str, text: &str) -> Answer {
     let StopQuery { signal, timeout } = query(text)?;
     let signal = Some(signal.as_str()).filter(|s| !s.is_empty());
-    match daemon
-        .engine
-        .stop(id, signal, timeout.map(i64::from))
-        .await?
-    {
+    let timeout = timeout.map(i64::from);
+    match daemon.engine.stop(id, signal, timeout).await? {
         Decision::NothingToDo => Err(ApiError::NotModified("stopped")),
         _ => Ok(reply::empty(StatusCode::NO_CONTENT)),
     }
 }
 
 /// `POST /containers/{id}/restart`
-pub async fn restart(daemon: &Arc<Daemon>, id: String, text: &str) -> Answer {
+pub async fn restart(daemon: &Arc<Daemon>, id: &str, text: &str) -> Answer {
     let StopQuery { signal, timeout } = query(text)?;
     let signal = Some(signal.as_str()).filter(|s| !s.is_empty());
-    daemon
-        .engine
-        .stop(&id, signal, timeout.map(i64::from))
-        .await?;
-    start(daemon, id).await
+    let timeout = timeout.map(i64::from);
+    daemon.engine.restart(id, signal, timeout).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
 /// `POST /containers/{id}/kill`
-pub async fn kill(daemon: &Arc<Daemon>, id: String, text: &str) -> Answer {
+pub async fn kill(daemon: &Arc<Daemon>, id: &str, text: &str) -> Answer {
     let KillQuery { signal } = query(text)?;
-    let signal = if signal.is_empty() {
-        "KILL".to_owned()
-    } else {
-        signal
-    };
-    daemon
-        .blocking(move |engine| engine.kill(&id, &signal))
-        .await?;
+    let signal = Some(signal.as_str()).filter(|s| !s.is_empty());
+    daemon.engine.kill(id, signal.unwrap_or("KILL")).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// `POST /containers/{id}/pause`
+pub async fn pause(daemon: &Arc<Daemon>, id: &str) -> Answer {
+    daemon.engine.pause(id).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// `POST /containers/{id}/unpause`
+pub async fn unpause(daemon: &Arc<Daemon>, id: &str) -> Answer {
+    daemon.engine.unpause(id).await?;
+    Ok(reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// `POST /containers/{id}/rename`
+pub async fn rename(daemon: &Arc<Daemon>, id: &str, text: &str) -> Answer {
+    let RenameQuery { name } = query(text)?;
+    daemon.engine.rename(id, &name).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
@@ -101,12 +112,7 @@ pub async fn remove(daemon: &Arc<Daemon>, id: &str, text: &str) -> Answer {
     if link {
         return Err(ApiError::Unsupported("removing links"));
     }
-    let record = daemon.engine.containers.find(id)?.record();
-    daemon.engine.stop_for_removal(&record.id, force).await?;
-    let target = record.id.to_string();
-    daemon
-        .blocking(move |engine| engine.remove(&target, volumes))
-        .await?;
+    daemon.engine.remove(id, force, volumes).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 

@@ -82,9 +82,9 @@ fn rows(
     let now = convert::now();
     let mut images = ImageNames::new(engine);
     let all = engine.containers.all();
-    let records = all.iter().rev().map(|entry| Arc::new(entry.record()));
+    let records = all.iter().rev().map(|entry| entry.record());
     records
-        .filter(|record| everything || record.state.is_running())
+        .filter(|record| everything || record.state.is_active())
         .filter_map(|record| {
             let mut row = summary(&record, now);
             row.image = images.shown(&record);

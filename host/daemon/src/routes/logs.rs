@@ -113,7 +113,7 @@ async fn follow(
 ) {
     loop {
         // Looked at first: the log is whole once the container has ended.
-        let running = phase.borrow_and_update().running;
+        let running = phase.borrow_and_update().active;
         follower.mark_seen();
         let over = end.is_some_and(|end| end <= tokio::time::Instant::now());
         if !sender.send_all().await || !running || over {

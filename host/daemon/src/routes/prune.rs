@@ -61,13 +61,10 @@ async fn remove(daemon: &Arc<Daemon>, id: &ContainerId) -> Result<Option<u64>, A
         .blocking(move |engine| engine.container_usage(&record))
         .await;
     let target = id.to_string();
-    match daemon
-        .blocking(move |engine| engine.remove(&target, false))
-        .await
-    {
+    match daemon.engine.remove(&target, false, false).await {
         Ok(()) => Ok(Some(held.map_or(0, |usage| usage.writable))),
-        Err(ApiError::Engine(error)) if error.kind() == ErrorKind::Conflict => Ok(None),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

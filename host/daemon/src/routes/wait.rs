@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_api::container::WaitResponse;
+use bulkhead_api::container::{WaitError, WaitResponse};
 use bulkhead_api::query::{Condition, WaitQuery};
 use bulkhead_engine::container::Phase;
 use bytes::Bytes;
@@ -21,10 +21,12 @@ pub fn wait(daemon: &Arc<Daemon>, id: &str, text: &str) -> Result<Response<Body>
     // The head leaves now: clients start the container only when they know
     // that somebody waits.
     let code = futures_util::stream::once(async move {
-        let status_code = i64::from(until(condition, phase).await);
+        let (code, error) = until(condition, phase).await;
         let body = serde_json::to_vec(&WaitResponse {
-            status_code,
-            error: None,
+            status_code: i64::from(code),
+            error: error.map(|message| WaitError {
+                message: message.as_ref().to_owned(),
+            }),
         })
         .unwrap_or_default();
         Bytes::from([body, b"\n".to_vec()].concat())
@@ -32,13 +34,17 @@ pub fn wait(daemon: &Arc<Daemon>, id: &str, text: &str) -> Result<Response<Body>
     Ok(reply::stream("application/json", code))
 }
 
-async fn until(condition: Condition, mut phase: watch::Receiver<Phase>) -> i32 {
+/// The exit code, and why the container was not started or removed.
+async fn until(condition: Condition, mut phase: watch::Receiver<Phase>) -> (i32, Option<Arc<str>>) {
     let exits = phase.borrow().exits;
     let holds = |p: &Phase| match condition {
-        Condition::NotRunning => !p.running,
+        // A restart by the policy ends this wait, too.
+        Condition::NotRunning => !p.active || p.exits > exits || p.removed,
         Condition::NextExit => p.exits > exits || p.removed,
-        Condition::Removed => p.removed,
+        Condition::Removed => p.removed || p.dead,
     };
-    let met = phase.wait_for(holds).await.map(|p| p.code);
-    met.unwrap_or_else(|_| phase.borrow().code)
+    // The sender goes only with the container.
+    let _ = phase.wait_for(holds).await;
+    let last = phase.borrow();
+    (last.code, last.error.clone())
 }

@@ -44,10 +44,11 @@ impl Engine {
     }
 
     /// The containers that belong to a network.
-    pub fn members(&self, network: &Network) -> Vec<Container> {
+    pub fn members(&self, network: &Network) -> Vec<Arc<Container>> {
         let all = self.containers.all();
         let records = all.iter().map(|e| e.record());
-        let belongs = |c: &Container| c.networks.iter().any(|m| m.network == network.record.id);
+        let belongs =
+            |c: &Arc<Container>| c.networks.iter().any(|m| m.network == network.record.id);
         records.filter(belongs).collect()
     }
 

@@ -169,7 +169,7 @@ impl Engine {
     pub fn volume_users(&self, name: &str) -> Vec<String> {
         let all = self.containers.all();
         let records = all.iter().map(|e| e.record());
-        let has = |r: &crate::container::Container| {
+        let has = |r: &std::sync::Arc<crate::container::Container>| {
             let mut mounts = r.mounts.iter();
             mounts.any(|m| m.volume.as_deref() == Some(name))
         };
