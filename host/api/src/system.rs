@@ -86,6 +86,18 @@ pub struct Info {
     #[serde(rename = "CPUSet")]
     pub cpu_set: bool,
     pub pids_limit: bool,
+    /// Gone in API 1.42.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_memory: Option<bool>,
+    /// Gone in API 1.42.
+    #[serde(rename = "KernelMemoryTCP", skip_serializing_if = "Option::is_none")]
+    pub kernel_memory_tcp: Option<bool>,
+    /// Gone in API 1.50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge_nf_iptables: Option<bool>,
+    /// Gone in API 1.50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge_nf_ip6tables: Option<bool>,
     #[serde(rename = "IPv4Forwarding")]
     pub ipv4_forwarding: bool,
     pub debug: bool,
@@ -132,8 +144,24 @@ pub struct Info {
     pub runc_commit: Commit,
     pub init_commit: Commit,
     pub security_options: Vec<String>,
+    /// From API 1.44 on.
+    #[serde(rename = "CDISpecDirs", skip_serializing_if = "Option::is_none")]
+    pub cdi_spec_dirs: Option<Vec<String>>,
+    /// From API 1.49 on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firewall_backend: Option<FirewallBackend>,
+    /// From API 1.50 on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovered_devices: Option<Vec<serde_json::Value>>,
     #[serde(serialize_with = "crate::json::null_when_empty")]
     pub warnings: Vec<String>,
+}
+
+/// What filters packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct FirewallBackend {
+    pub driver: String,
 }
 
 /// Names of drivers, by kind.
@@ -155,6 +183,15 @@ pub struct RegistryConfig {
     pub insecure_registry_cidrs: Vec<String>,
     pub index_configs: BTreeMap<String, IndexConfig>,
     pub mirrors: Vec<String>,
+    /// Gone in API 1.49.
+    #[serde(
+        rename = "AllowNondistributableArtifactsCIDRs",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub allow_nondistributable_artifacts_cidrs: Option<Vec<String>>,
+    /// Gone in API 1.49.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_nondistributable_artifacts_hostnames: Option<Vec<String>>,
 }
 
 /// One registry.
@@ -194,4 +231,7 @@ pub struct Swarm {
 pub struct Commit {
     #[serde(rename = "ID")]
     pub id: String,
+    /// Gone in API 1.49.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
 }

@@ -13,6 +13,7 @@ mod hijack;
 mod listen;
 mod log_watch;
 mod logging;
+mod machine;
 mod names;
 mod pid_file;
 mod relay;

@@ -89,11 +89,11 @@ async fn dispatch(
     let query = query.as_str();
     match route {
         Route::Ping => Ok(reply::ping(method)),
-        Route::Version => routes::system::version(),
-        Route::Info => routes::system::info(daemon).await,
+        Route::Version => Ok(routes::system::version(daemon)),
+        Route::Info => routes::info::info(daemon, version).await,
         Route::ContainerCreate => routes::containers::create(daemon, query, request).await,
         Route::ContainerList => routes::list::list(daemon, query).await,
-        Route::ContainerInspect(id) => routes::containers::inspect(daemon, &id).await,
+        Route::ContainerInspect(id) => routes::inspect::inspect(daemon, version, &id, query).await,
         Route::ContainerStart(id) => routes::containers::start(daemon, &id).await,
         Route::ContainerStop(id) => routes::containers::stop(daemon, &id, query).await,
         Route::ContainerRestart(id) => routes::containers::restart(daemon, &id, query).await,
@@ -132,7 +132,7 @@ async fn dispatch(
         Route::VolumeInspect(name) => routes::volumes::inspect(daemon, name).await,
         Route::VolumeRemove(name) => routes::volumes::remove(daemon, name, query).await,
         Route::Events => routes::events::events(daemon, version, query, request.headers()),
-        Route::Auth => Err(ApiError::Unsupported("this call")),
+        Route::Auth => routes::login::login(daemon, request).await,
         Route::DiskUsage => routes::usage::usage(daemon, version, query).await,
         Route::ContainerPrune => routes::prune::containers(daemon, query).await,
         Route::ImagePrune => routes::prune::images(daemon, query).await,
@@ -140,9 +140,9 @@ async fn dispatch(
         Route::PluginList => Ok(reply::json(StatusCode::OK, &[(); 0])),
         Route::PluginInspect(name) => Err(ApiError::NoSuchPlugin(name)),
         Route::Swarm => Err(ApiError::NoSwarm),
-        Route::ImageList => routes::images::list(daemon, query).await,
+        Route::ImageList => routes::images::list(daemon, version, query).await,
         Route::ImagePull => routes::images::pull(daemon, query, &request).await,
-        Route::ImageInspect(name) => routes::images::inspect(daemon, name).await,
+        Route::ImageInspect(name) => routes::images::inspect(daemon, version, name).await,
         Route::ImageRemove(name) => routes::images::remove(daemon, name, query).await,
     }
 }

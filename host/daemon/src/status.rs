@@ -19,6 +19,12 @@ pub enum ApiError {
     NoSuchPage,
     #[error("`since` time ({since}) cannot be after `until` time ({until})")]
     SinceAfterUntil { since: String, until: String },
+    #[error("invalid registry address {0:?}")]
+    ServerAddress(String),
+    #[error("Get \"{0}\": unauthorized: incorrect username or password")]
+    Unauthorized(String),
+    #[error(transparent)]
+    Registry(#[from] bulkhead_model::registry::SessionError),
     #[error("unknown object type: {0}")]
     ObjectType(String),
     #[error(transparent)]
@@ -81,7 +87,8 @@ impl ApiError {
             Self::Unsupported(_) | Self::BadRequest(BadRequest::Unsupported(_)) => {
                 StatusCode::NOT_IMPLEMENTED
             }
-            Self::Panicked | Self::Thread(_) | Self::Connection(_) => {
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Panicked | Self::Thread(_) | Self::Connection(_) | Self::Registry(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Engine(error) => of_kind(error.kind()),
@@ -90,6 +97,7 @@ impl ApiError {
             | Self::Moment(_)
             | Self::DetachKeys(_)
             | Self::ObjectType(_)
+            | Self::ServerAddress(_)
             | Self::Auth(_)
             | Self::Version(_)
             | Self::Query(_)

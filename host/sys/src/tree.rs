@@ -74,12 +74,12 @@ impl<T: AsFd> AsDescriptor for T {
     }
 }
 
-/// Bytes on disk and inodes below a directory, the directory included; a file
-/// with several names counts once.
+/// Bytes of the files and inodes below a directory, the directory included; a
+/// file with several names counts once. Directories have no bytes here: an
+/// untouched tree takes nothing, as Docker counts.
 pub fn usage(dir: impl AsFd) -> Result<(u64, u64)> {
-    let root = crate::directory::stat_fd(&dir)?;
     let mut walk = UsageWalk {
-        bytes: root.st_blocks as u64 * 512,
+        bytes: 0,
         inodes: 1,
         seen: HashSet::new(),
     };
@@ -107,11 +107,10 @@ impl UsageWalk {
             {
                 continue;
             }
-            self.bytes += found.st_blocks as u64 * 512;
             self.inodes += 1;
-            if file_type(&found) == libc::S_IFDIR
-                && let Some(child) = missing_is_none(open_dir(dir.descriptor(), name))?
-            {
+            if file_type(&found) != libc::S_IFDIR {
+                self.bytes += u64::try_from(found.st_size).unwrap_or(0);
+            } else if let Some(child) = missing_is_none(open_dir(dir.descriptor(), name))? {
                 self.level(&child, depth + 1)?;
             }
         }

@@ -287,4 +287,8 @@ fn the_system_is_spelt_as_docker_spells_it() {
         "RuncCommit": {"ID": "c"}, "InitCommit": {"ID": "c"}, "SecurityOptions": ["s"], "Warnings": ["w"],
     });
     check::<Info, models::SystemInfo>(info, &[]);
+    let newer = json!({
+        "CDISpecDirs": ["/etc/cdi"], "FirewallBackend": {"Driver": "nftables"}, "DiscoveredDevices": [],
+    });
+    check::<Info, models::SystemInfo>(newer, &[]);
 }

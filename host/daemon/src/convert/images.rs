@@ -1,28 +1,30 @@
 //! `GET /images/json`, `GET /images/{name}/json` and the answer of a removal.
 
-use bulkhead_api::Filters;
 use bulkhead_api::container::{ContainerConfig, EmptyObject, GraphDriver};
 use bulkhead_api::image::{
     ImageDeleted as WireDeleted, ImageInspect, ImageMetadata, ImageSummary, RootFs,
 };
+use bulkhead_api::{ApiVersion, Filters};
 use bulkhead_engine::{ImageDeleted, ImageListed};
 use bulkhead_model::image::ImageConfig;
 use bulkhead_store::ImageRecord;
 
 /// One row of the list.
-pub fn summary(listed: &ImageListed) -> ImageSummary {
+pub fn summary(listed: &ImageListed, version: ApiVersion) -> ImageSummary {
     let ImageRecord {
         image,
         tags,
         digests,
         ..
     } = &listed.record;
+    let size = i64::try_from(image.size).unwrap_or(i64::MAX);
     ImageSummary {
         id: image.id.to_string(),
         repo_tags: tags.iter().map(|r| r.familiar()).collect(),
         repo_digests: digests.iter().map(|r| r.familiar()).collect(),
         created: created_seconds(image.created.as_deref()),
-        size: i64::try_from(image.size).unwrap_or(i64::MAX),
+        size,
+        virtual_size: virtual_size(size, version),
         shared_size: -1,
         labels: image.config.labels.clone(),
         containers: i64::try_from(listed.containers).unwrap_or(-1),
@@ -40,9 +42,15 @@ pub fn created_nanos(text: Option<&str>) -> u64 {
         .unwrap_or(0)
 }
 
+/// Clients before API 1.44 are told the size twice.
+fn virtual_size(size: i64, version: ApiVersion) -> Option<i64> {
+    (version.minor < 44).then_some(size)
+}
+
 /// The whole answer about one image.
-pub fn inspect(record: &ImageRecord, driver: &str) -> ImageInspect {
+pub fn inspect(record: &ImageRecord, driver: &str, version: ApiVersion) -> ImageInspect {
     let image = &record.image;
+    let size = i64::try_from(image.size).unwrap_or(i64::MAX);
     ImageInspect {
         id: image.id.to_string(),
         repo_tags: record.tags.iter().map(|r| r.familiar()).collect(),
@@ -52,7 +60,8 @@ pub fn inspect(record: &ImageRecord, driver: &str) -> ImageInspect {
         architecture: image.platform.architecture.clone(),
         variant: image.platform.variant.clone().unwrap_or_default(),
         os: image.platform.os.clone(),
-        size: i64::try_from(image.size).unwrap_or(i64::MAX),
+        size,
+        virtual_size: virtual_size(size, version),
         graph_driver: GraphDriver {
             name: driver.to_owned(),
             ..GraphDriver::default()

@@ -1,4 +1,4 @@
-//! `/containers`: create, inspect, start, stop, kill, resize, remove.
+//! `/containers`: create, start, stop, kill, resize, remove.
 
 use std::sync::Arc;
 
@@ -31,20 +31,6 @@ pub async fn create(daemon: &Arc<Daemon>, text: &str, request: Request<Incoming>
         warnings: created.warnings,
     };
     Ok(reply::json(StatusCode::CREATED, &response))
-}
-
-/// `GET /containers/{id}/json`
-pub async fn inspect(daemon: &Arc<Daemon>, id: &str) -> Answer {
-    let record = daemon.engine.containers.find(id)?.record();
-    let folder = daemon.engine.store.container_path(&record.id);
-    let id = record.image_id.clone();
-    // Gone when it was removed by force.
-    let image = daemon.blocking(move |engine| engine.image(&id)).await.ok();
-    let config = image.as_ref().map(|image| &image.config);
-    Ok(reply::json(
-        StatusCode::OK,
-        &convert::inspect::inspect(&record, config, &folder),
-    ))
 }
 
 /// `POST /containers/{id}/start`

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bulkhead_api::ApiVersion;
 use bulkhead_api::auth::AuthConfig;
 use bulkhead_api::progress::Progress as Line;
 use bulkhead_api::query::{ImageListQuery, ImageRemoveQuery, PullQuery};
@@ -26,27 +27,27 @@ type Answer = Result<Response<Body>, ApiError>;
 const LAYOUT: &str = "oci-layout:";
 
 /// `GET /images/json`
-pub async fn list(daemon: &Arc<Daemon>, text: &str) -> Answer {
+pub async fn list(daemon: &Arc<Daemon>, version: ApiVersion, text: &str) -> Answer {
     let ImageListQuery { filters, .. } = query(text)?;
     filters.only(&["dangling", "label", "reference"])?;
     let images = daemon.blocking(bulkhead_engine::Engine::images).await?;
     let rows: Vec<_> = images
         .iter()
         .filter(|i| convert::images::matches(&i.record, &filters))
-        .map(convert::images::summary)
+        .map(|i| convert::images::summary(i, version))
         .collect();
     Ok(reply::json(StatusCode::OK, &rows))
 }
 
 /// `GET /images/{name}/json`
-pub async fn inspect(daemon: &Arc<Daemon>, name: String) -> Answer {
+pub async fn inspect(daemon: &Arc<Daemon>, version: ApiVersion, name: String) -> Answer {
     let driver = daemon.engine.config.storage_driver.clone();
     let record = daemon
         .blocking(move |engine| engine.image_record(&name))
         .await?;
     Ok(reply::json(
         StatusCode::OK,
-        &convert::images::inspect(&record, &driver),
+        &convert::images::inspect(&record, &driver, version),
     ))
 }
 

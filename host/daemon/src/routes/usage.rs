@@ -40,15 +40,10 @@ pub async fn usage(
         return Err(ApiError::ObjectType(unknown.clone()));
     }
     let mut usage = daemon
-        .blocking(move |engine| counted(engine, &types))
+        .blocking(move |engine| counted(engine, version, &types))
         .await?;
     let minor = version.minor;
     usage.builder_size = (minor < 42).then_some(0);
-    if minor < 44 {
-        for image in usage.images.iter_mut().flatten() {
-            image.virtual_size = Some(image.size);
-        }
-    }
     if minor >= 52 {
         summarize(&mut usage, verbose);
     }
@@ -61,11 +56,15 @@ pub async fn usage(
     Ok(reply::json(StatusCode::OK, &value))
 }
 
-fn counted(engine: &Engine, types: &[String]) -> Result<DiskUsage, EngineError> {
+fn counted(
+    engine: &Engine,
+    version: ApiVersion,
+    types: &[String],
+) -> Result<DiskUsage, EngineError> {
     let asked = |kind: &str| types.is_empty() || types.iter().any(|t| t == kind);
     let mut usage = DiskUsage::default();
     if asked("image") {
-        let (images, layers) = images(engine)?;
+        let (images, layers) = images(engine, version)?;
         usage.images = Some(images);
         usage.layers_size = layers;
     }
@@ -82,7 +81,7 @@ fn counted(engine: &Engine, types: &[String]) -> Result<DiskUsage, EngineError> 
 }
 
 /// Every image with the bytes it shares, and the bytes of all layers.
-fn images(engine: &Engine) -> Result<(Vec<ImageSummary>, i64), EngineError> {
+fn images(engine: &Engine, version: ApiVersion) -> Result<(Vec<ImageSummary>, i64), EngineError> {
     let images = engine.images()?;
     let layers = images
         .iter()
@@ -97,7 +96,7 @@ fn images(engine: &Engine) -> Result<(Vec<ImageSummary>, i64), EngineError> {
         let common = layers.iter().filter(|(chain, _)| shared(chain));
         ImageSummary {
             shared_size: signed(common.map(|(_, bytes)| bytes).sum()),
-            ..convert::images::summary(listed)
+            ..convert::images::summary(listed, version)
         }
     });
     let all = users.values().map(|(_, bytes)| bytes).sum();
