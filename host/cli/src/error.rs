@@ -22,6 +22,22 @@ pub(crate) enum Error {
     Permission { address: String },
     #[error("{0}")]
     Address(#[from] crate::client::AddressError),
+    /// TLS with a daemon could not be agreed on.
+    #[error("cannot speak TLS with the daemon at {address}: {reason}")]
+    Tls { address: String, reason: String },
+    /// ssh ended without an answer, and told why on its own.
+    #[error("the connection to {address} ended without an answer\n{hint}")]
+    Tunnel {
+        address: String,
+        hint: String,
+        source: hyper::Error,
+    },
+    #[error("{0}")]
+    Config(#[from] crate::docker_config::ConfigFileError),
+    #[error("{0}")]
+    Credentials(#[from] crate::credentials::CredentialError),
+    #[error("{0}")]
+    Context(#[from] crate::docker_config::ContextError),
     #[error("{0}")]
     Autostart(#[from] crate::client::AutostartError),
     /// The daemon answered with an error status.

@@ -6,6 +6,7 @@ mod commands;
 mod container_flags;
 mod credentials;
 mod detach;
+mod docker_config;
 mod error;
 mod filter;
 mod flags;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
 
-use client::{Address, Client};
+use client::Client;
 use commands::{Command, daemon};
 use error::{Error, Result};
 
@@ -35,9 +36,20 @@ use error::{Error, Result};
     disable_version_flag = true
 )]
 struct Cli {
-    /// Daemon socket to connect to (unix:///path)
-    #[arg(short = 'H', long, value_name = "ADDRESS")]
-    host: Option<String>,
+    #[command(flatten)]
+    host: client::HostFlags,
+    /// Accepted as docker's; there is nothing more to tell
+    #[arg(short = 'D', long)]
+    debug: bool,
+    /// Accepted as docker's; there is nothing more to tell
+    #[arg(
+        short,
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        hide_default_value = true
+    )]
+    log_level: String,
     /// Print version information and quit
     #[arg(short, long, action = clap::ArgAction::Version)]
     version: Option<bool>,
@@ -82,7 +94,11 @@ fn execute(cli: &Cli) -> Result<u8> {
     if let Command::Daemon(args) = &cli.command {
         return Err(daemon::execute(&args.words, daemon::Session::Callers));
     }
-    let client = Client::new(Address::choose(cli.host.as_deref())?);
+    if let Command::Context(verb) = &cli.command {
+        return verb.execute(&cli.host);
+    }
+    let config = cli.host.config_dir();
+    let client = Client::new(cli.host.address(&config)?, config);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

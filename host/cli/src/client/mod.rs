@@ -2,8 +2,10 @@
 
 mod address;
 mod autostart;
+mod connect;
 mod hijack;
 mod lines;
+mod tls;
 
 use std::cell::{Cell, RefCell};
 
@@ -19,10 +21,13 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use crate::docker_config::ConfigDir;
 use crate::error::{Error, Result};
 use crate::template::Data;
 
-pub(crate) use address::{Address, AddressError};
+pub(crate) use address::{
+    Address, AddressError, HostFlags, check_address, default_address, host_variable,
+};
 pub(crate) use autostart::AutostartError;
 pub(crate) use hijack::{Hijacked, SendHalf};
 pub(crate) use lines::Lines;
@@ -99,6 +104,7 @@ type Sender = SendRequest<Full<Bytes>>;
 /// A client of one daemon.
 pub(crate) struct Client {
     address: Address,
+    config: ConfigDir,
     /// What the daemon is spoken to in: our newest, until it says it is too new.
     version: Cell<ApiVersion>,
     /// A connection whose last answer was read to its end.
@@ -106,10 +112,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(at: Address) -> Self {
+    pub(crate) fn new(at: Address, config: ConfigDir) -> Self {
         let version = Cell::new(address::api_version());
         Self {
             address: at,
+            config,
             version,
             idle: RefCell::new(None),
         }
@@ -117,6 +124,11 @@ impl Client {
 
     pub(crate) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// The folder of the user's settings.
+    pub(crate) fn config(&self) -> &ConfigDir {
+        &self.config
     }
 
     pub(crate) fn version(&self) -> ApiVersion {
@@ -166,7 +178,8 @@ impl Client {
             let mut sender = self.sender().await?;
             let response = sender
                 .send_request(call.request(self.version.get()))
-                .await?;
+                .await
+                .map_err(|error| self.broke_off(error))?;
             if response.status().is_success()
                 || response.status() == StatusCode::SWITCHING_PROTOCOLS
             {
@@ -182,6 +195,18 @@ impl Client {
                 None if status == 304 => return self.not_modified(sender),
                 None => return Err(daemon_error(status, &body)),
             }
+        }
+    }
+
+    /// A tunnel that never came up is told as one.
+    fn broke_off(&self, error: hyper::Error) -> Error {
+        match self.address.is_tunnel() {
+            true => Error::Tunnel {
+                address: self.address.to_string(),
+                hint: self.address.hint(),
+                source: error,
+            },
+            false => error.into(),
         }
     }
 
@@ -201,27 +226,15 @@ impl Client {
             return Ok(sender);
         }
         let stream = self.connect().await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| self.broke_off(error))?;
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
 
-    async fn connect(&self) -> Result<UnixStream> {
-        let path = self.address.path();
-        match UnixStream::connect(path).await {
-            Ok(stream) => Ok(stream),
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                Err(Error::Permission {
-                    address: self.address.to_string(),
-                })
-            }
-            Err(_) if self.address.may_start() => Ok(autostart::start_and_connect(path).await?),
-            Err(source) => Err(Error::Connect {
-                address: self.address.to_string(),
-                hint: self.address.hint(),
-                source,
-            }),
-        }
+    /// A new connection to the daemon.
+    pub(crate) async fn connect(&self) -> Result<UnixStream> {
+        connect::connect(&self.address).await
     }
 }
 

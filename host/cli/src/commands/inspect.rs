@@ -144,35 +144,16 @@ pub(crate) async fn of_kind(
 
 impl Search<'_> {
     async fn show(&self, client: &Client, names: &[String]) -> Result<u8> {
-        let format = self.format.filter(|text| !text.is_empty());
-        let template = format
-            .filter(|text| *text != "json")
-            .map(Template::parse)
-            .transpose()
-            .map_err(FormatError::Inspect)?;
         let (mut found, mut errors) = (Vec::new(), Vec::new());
+        // Before any question: a template that cannot be read is an error at once.
+        template(self.format)?;
         for name in names {
             match self.find(client, name).await {
                 Ok(value) => found.push(value),
                 Err(error) => errors.push(error),
             }
         }
-        match (template, format) {
-            (Some(template), _) => {
-                for data in found {
-                    let row = Row {
-                        data: data.shaped(),
-                        labels: Labels::new(),
-                    };
-                    let text = template.render(&row).map_err(FormatError::Inspect)?;
-                    print(text + "\n")?;
-                }
-            }
-            (None, Some(_)) => print(format_args!("{}\n", Data::List(found).to_json()))?,
-            (None, None) => print(format_args!("{}\n", indented(&Data::List(found))))?,
-        }
-        errors.iter().for_each(|error| eprintln!("{error}"));
-        Ok(u8::from(!errors.is_empty()))
+        show_found(self.format, found, &errors)
     }
 
     /// The first object of that name. The answer is shown as it is, so it is
@@ -187,6 +168,33 @@ impl Search<'_> {
         }
         Err(Error::Option(format!("Error: No such object: {name}")))
     }
+}
+
+fn template(format: Option<&str>) -> Result<Option<Template>, FormatError> {
+    let text = format.filter(|text| !text.is_empty() && *text != "json");
+    text.map(Template::parse)
+        .transpose()
+        .map_err(FormatError::Inspect)
+}
+
+/// Shows objects in the chosen form, and the errors of those not found.
+pub(crate) fn show_found(format: Option<&str>, found: Vec<Data>, errors: &[Error]) -> Result<u8> {
+    match (template(format)?, format) {
+        (Some(template), _) => {
+            for data in found {
+                let row = Row {
+                    data: data.shaped(),
+                    labels: Labels::new(),
+                };
+                let text = template.render(&row).map_err(FormatError::Inspect)?;
+                print(text + "\n")?;
+            }
+        }
+        (None, Some("json")) => print(format_args!("{}\n", Data::List(found).to_json()))?,
+        (None, _) => print(format_args!("{}\n", indented(&Data::List(found))))?,
+    }
+    errors.iter().for_each(|error| eprintln!("{error}"));
+    Ok(u8::from(!errors.is_empty()))
 }
 
 /// Four spaces a level, as docker has it.

@@ -2,9 +2,12 @@
 //! verb (`ps`) and its long form (`container ls`) share one file.
 
 pub(crate) mod container;
+mod context;
 pub(crate) mod daemon;
 mod image;
 mod inspect;
+mod login;
+mod logout;
 mod network;
 mod prune;
 mod system;
@@ -13,7 +16,7 @@ mod volume;
 
 use clap::Subcommand;
 
-use crate::client::Client;
+use crate::client::{Client, HostFlags};
 use crate::error::{Error, Result};
 use crate::output::print;
 
@@ -32,6 +35,10 @@ pub(crate) enum Command {
     Rmi(image::rm::RmiArgs),
     /// Return low-level information on objects of any kind
     Inspect(inspect::InspectArgs),
+    /// Authenticate to a registry
+    Login(login::LoginArgs),
+    /// Log out from a registry
+    Logout(logout::LogoutArgs),
     /// Display system-wide information
     Info(system::info::InfoArgs),
     /// Show the version information
@@ -47,6 +54,9 @@ pub(crate) enum Command {
     /// Manage networks
     #[command(name = "network", subcommand)]
     Network(network::Management),
+    /// Manage contexts
+    #[command(name = "context", subcommand)]
+    Context(context::Management),
     /// Manage volumes
     #[command(name = "volume", subcommand)]
     Volume(volume::Management),
@@ -68,12 +78,15 @@ impl Command {
             Command::Images(args) => image::ls::execute(client, args).await,
             Command::Rmi(args) => image::rm::execute(client, args).await,
             Command::Inspect(args) => inspect::execute(client, args).await,
+            Command::Login(args) => login::execute(client, args).await,
+            Command::Logout(args) => logout::execute(client.config(), args),
             Command::Info(args) => system::info::execute(client, args).await,
             Command::Version(args) => version::execute(client, args).await,
             Command::Containers(verb) => verb.execute(client).await,
             Command::ImageManagement(verb) => verb.execute(client).await,
             Command::Events(args) => system::events::execute(client, args).await,
             Command::Network(verb) => verb.execute(client).await,
+            Command::Context(verb) => verb.execute(&HostFlags::default()),
             Command::Volume(verb) => verb.execute(client).await,
             Command::System(verb) => verb.execute(client).await,
             Command::Daemon(args) => Err(daemon::execute(&args.words, daemon::Session::Callers)),

@@ -138,9 +138,9 @@ fn options_that_cannot_be_meant_are_refused_as_docker_refuses_them() {
         "--all-tags is not supported yet: name the tag to pull\n",
     );
     refused(
-        &["-H", "ssh://x", "ps"],
+        &["-H", "npipe://x", "ps"],
         1,
-        "ssh:// addresses are not supported yet: use unix:///path/to/bulkhead.sock\n",
+        "npipe:// addresses are not supported: use unix:///path, tcp://host:port or ssh://user@host\n",
     );
 }
 

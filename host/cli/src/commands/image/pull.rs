@@ -125,7 +125,7 @@ async fn begin(client: &Client, reference: &Reference, platform: &str) -> Result
         platform: platform.to_owned(),
         from_src: String::new(),
     };
-    let auth = credentials::for_registry(&reference.domain).to_header();
+    let auth = credentials::for_registry(client.config(), &reference.domain).to_header();
     client
         .stream(Call::new(Route::ImagePull).params(&query).auth(auth))
         .await

@@ -1,6 +1,7 @@
 //! `bulkhead system`: a file per verb.
 
 mod df;
+mod dial_stdio;
 pub(crate) mod events;
 pub(crate) mod info;
 mod prune;
@@ -15,6 +16,9 @@ use crate::error::Result;
 pub(crate) enum Management {
     /// Show how much of the disk is used
     Df(df::DfArgs),
+    /// Pass the daemon's socket on over standard input and output
+    #[command(hide = true)]
+    DialStdio(dial_stdio::DialArgs),
     /// Get real time events from the daemon
     Events(events::EventsArgs),
     /// Display system-wide information
@@ -28,6 +32,7 @@ impl Management {
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
             Management::Df(args) => df::execute(client, args).await,
+            Management::DialStdio(_) => dial_stdio::execute(client).await,
             Management::Events(args) => events::execute(client, args).await,
             Management::Info(args) => info::execute(client, args).await,
             Management::Prune(args) => prune::execute(client, args).await,
