@@ -169,7 +169,8 @@ impl Daemon {
         self.client(Path::new("docker"), arguments)
     }
 
-    fn client(&self, program: &Path, arguments: &[&str]) -> Command {
+    /// Any other client bound to this daemon by its environment, not yet run.
+    pub fn client(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(arguments)

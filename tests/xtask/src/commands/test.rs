@@ -17,7 +17,7 @@ use crate::workspace;
 use report::Report;
 use suites::Suites;
 
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 13] = [
     Need {
         file: "git",
         package: "git",
@@ -45,6 +45,18 @@ const NEEDS: [Need; 10] = [
     Need {
         file: "docker",
         package: "docker.io",
+    },
+    Need {
+        file: "docker-compose",
+        package: "docker-compose",
+    },
+    Need {
+        file: "python3",
+        package: "python3",
+    },
+    Need {
+        file: "/usr/share/doc/python3-venv",
+        package: "python3-venv",
     },
     Need {
         file: "nft",
