@@ -46,6 +46,10 @@ pub struct ImageInspect {
     pub docker_version: String,
     pub author: String,
     pub config: ContainerConfig,
+    /// The configuration once more; gone in API 1.45. docker-compose 1 speaks
+    /// whatever version it meets and does not work without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_config: Option<ContainerConfig>,
     pub architecture: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub variant: String,

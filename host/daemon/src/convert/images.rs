@@ -57,6 +57,7 @@ pub fn inspect(record: &ImageRecord, driver: &str, version: ApiVersion) -> Image
         repo_digests: record.digests.iter().map(|r| r.familiar()).collect(),
         created: image.created.clone().unwrap_or_default(),
         config: config(&image.config),
+        container_config: Some(config(&image.config)),
         architecture: image.platform.architecture.clone(),
         variant: image.platform.variant.clone().unwrap_or_default(),
         os: image.platform.os.clone(),

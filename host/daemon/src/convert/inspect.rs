@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_api::container::{
     ContainerConfig, ContainerInspect, ContainerState, EmptyObject, GraphDriver, HostConfig,
-    MountPoint, NetworkSettings,
+    LogConfig, MountPoint, NetworkSettings,
 };
 use bulkhead_api::network::{EndpointIpam, EndpointSettings, PortBinding, PortMap};
 use bulkhead_engine::container::{Container, Endpoint, Membership, Mount};
@@ -85,6 +85,14 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     if matches!(config.network_mode.as_str(), "" | "default") {
         config.network_mode = "bridge".to_owned();
     }
+    // Clients read logs only where this says that some are kept.
+    config.log_config = LogConfig {
+        kind: match spec.log_driver.as_str() {
+            "" => "json-file".to_owned(),
+            driver => driver.to_owned(),
+        },
+        config: spec.log_opts.clone(),
+    };
     config
 }
 
