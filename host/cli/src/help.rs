@@ -197,7 +197,7 @@ fn is_root(command: &Command) -> bool {
 }
 
 /// Whether an option's value is the word after it.
-fn takes_next_word(command: &Command, word: &str) -> bool {
+pub(crate) fn takes_next_word(command: &Command, word: &str) -> bool {
     if word.contains('=') {
         return false;
     }

@@ -3,6 +3,7 @@
 mod attach;
 mod client;
 mod commands;
+mod completion;
 mod container_flags;
 mod credentials;
 mod detach;
@@ -65,6 +66,9 @@ fn main() -> ExitCode {
     {
         return finish(Err(daemon::execute(&words[2..], daemon::Session::Own)));
     }
+    if words.get(1).is_some_and(|word| word == completion::VERB) {
+        return finish(output::print(completion::answer(&words[2..])).map(|()| 0));
+    }
     if words.get(1).is_some_and(|word| word == "help") {
         return finish(output::print(usage::help(&words[2..])).map(|()| 0));
     }
@@ -91,11 +95,8 @@ fn run(cli: &Cli) -> ExitCode {
 }
 
 fn execute(cli: &Cli) -> Result<u8> {
-    if let Command::Daemon(args) = &cli.command {
-        return Err(daemon::execute(&args.words, daemon::Session::Callers));
-    }
-    if let Command::Context(verb) = &cli.command {
-        return verb.execute(&cli.host);
+    if let Some(result) = cli.command.execute_alone(&cli.host) {
+        return result;
     }
     let config = cli.host.config_dir();
     let client = Client::new(cli.host.address(&config)?, config);

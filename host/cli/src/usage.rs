@@ -209,6 +209,10 @@ impl Refused {
             ErrorKind::InvalidValue if value.is_empty() => {
                 (format!("flag needs an argument: {}", self.name(&flag)), 125)
             }
+            ErrorKind::InvalidValue if flag.starts_with('<') => {
+                let reason = self.reason().unwrap_or_default();
+                (format!("invalid argument \"{value}\": {reason}"), 1)
+            }
             ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
                 let reason = self
                     .reason()

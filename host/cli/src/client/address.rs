@@ -234,6 +234,14 @@ impl Address {
         })
     }
 
+    /// The same without starting a daemon for it.
+    pub(crate) fn of_a_running_daemon(self) -> Self {
+        Self {
+            chosen: true,
+            ..self
+        }
+    }
+
     pub(super) fn is_tunnel(&self) -> bool {
         matches!(self.transport, Transport::Ssh(_))
     }

@@ -1,6 +1,7 @@
 //! The command tree: a folder per kind of object, a file per verb. A short
 //! verb (`ps`) and its long form (`container ls`) share one file.
 
+mod completion;
 pub(crate) mod container;
 mod context;
 pub(crate) mod daemon;
@@ -8,6 +9,7 @@ mod image;
 mod inspect;
 mod login;
 mod logout;
+mod man;
 mod network;
 mod prune;
 mod system;
@@ -63,6 +65,11 @@ pub(crate) enum Command {
     /// Manage bulkhead
     #[command(name = "system", subcommand)]
     System(system::Management),
+    /// Generate the completion script of a shell
+    Completion(completion::CompletionArgs),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(man::ManArgs),
     /// Run the daemon (its own flags: bulkhead daemon --help)
     #[command(disable_help_flag = true, override_usage = "[OPTIONS]")]
     Daemon(daemon::DaemonArgs),
@@ -86,10 +93,25 @@ impl Command {
             Command::ImageManagement(verb) => verb.execute(client).await,
             Command::Events(args) => system::events::execute(client, args).await,
             Command::Network(verb) => verb.execute(client).await,
-            Command::Context(verb) => verb.execute(&HostFlags::default()),
             Command::Volume(verb) => verb.execute(client).await,
             Command::System(verb) => verb.execute(client).await,
-            Command::Daemon(args) => Err(daemon::execute(&args.words, daemon::Session::Callers)),
+            // These ask no daemon.
+            Command::Context(_) | Command::Completion(_) | Command::Man(_) | Command::Daemon(_) => {
+                Ok(0)
+            }
+        }
+    }
+
+    /// Carries a verb out that asks no daemon; `None` for the others.
+    pub(crate) fn execute_alone(&self, flags: &HostFlags) -> Option<Result<u8>> {
+        match self {
+            Command::Context(verb) => Some(verb.execute(flags)),
+            Command::Completion(args) => Some(completion::execute(args)),
+            Command::Man(args) => Some(man::execute(args)),
+            Command::Daemon(args) => {
+                Some(Err(daemon::execute(&args.words, daemon::Session::Callers)))
+            }
+            _ => None,
         }
     }
 
