@@ -104,9 +104,8 @@ pub(crate) fn container(
 /// A writable layer that goes with its container is worth no disk flush:
 /// without `volatile` the end of an overlay mount waits until everything on
 /// the filesystem beneath, whoever wrote it, is on the disk
-/// (`Documentation/filesystems/overlayfs.rst`, "Volatile mount"). Such a layer
-/// can't be mounted again, which a container that is removed at its end,
-/// and after a failed start, never is.
+/// (`Documentation/filesystems/overlayfs.rst`, "Volatile mount"). The
+/// runtime mounts such a layer again only for a restart.
 fn unsynced(mut rootfs: RootMount) -> RootMount {
     if let RootMount::Overlay {
         upper: Some(_),

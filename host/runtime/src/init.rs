@@ -140,6 +140,9 @@ fn become_container(
         None => cwd,
     };
     identity::assume(order, &identity, &cwd)?;
+    // Without its shim nobody would see its end. A change of credentials
+    // clears this, so it comes last (`prctl(2)`).
+    process::die_with_parent()?;
     Err(exec::exec(order, &identity))
 }
 

@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bulkhead_model::storage::{DirPath, OverlayOption, RootMount};
 use bulkhead_sys::mount::{Attributes, Context, clone_mount, set_attributes, set_idmap};
-use bulkhead_sys::path::{open_host_dir, proc_path};
+use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir, proc_path};
+use bulkhead_sys::tree::remove_tree;
 use bulkhead_sys::{Error, Result};
 
 use super::open_dir;
 use super::shifted::{self, Shift};
 use crate::error::RuntimeError;
+
+const DIRECTORY: OFlag = OFlag::O_DIRECTORY;
 
 /// How overlay is told its layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +58,28 @@ pub(crate) fn open_mount(
         RootMount::Overlay {
             lower, upper: None, ..
         } if lower.len() == 1 => bind(root, &lower[0], true, shift).map_err(failed),
-        RootMount::Overlay { .. } => match shift {
-            Some(shift) => shifted::overlay(host_path, mount, shift).map_err(failed),
-            None => overlay_any_way(|way| overlay(root, host_path, mount, way)).map_err(failed),
-        },
+        RootMount::Overlay { upper, options, .. } => {
+            if let (Some((_, work)), true) = (upper, options.contains(&OverlayOption::Volatile)) {
+                forgive_volatile(root, work).map_err(failed)?;
+            }
+            match shift {
+                Some(shift) => shifted::overlay(host_path, mount, shift).map_err(failed),
+                None => overlay_any_way(|way| overlay(root, host_path, mount, way)).map_err(failed),
+            }
+        }
+    }
+}
+
+/// A volatile mount leaves a mark that forbids the next one until somebody
+/// says that nothing was lost (kernel `Documentation/filesystems/overlayfs.rst`,
+/// "Volatile mount"). A container that is removed at its end is mounted again
+/// only by a restart: the machine did not go down since.
+fn forgive_volatile(root: &OwnedFd, work: &DirPath) -> Result<()> {
+    let forgiven = open_beneath(open_dir(root, work)?, "work/incompat", DIRECTORY, 0)
+        .and_then(|marks| remove_tree(marks, "volatile"));
+    match forgiven {
+        Err(error) if error.io_kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
