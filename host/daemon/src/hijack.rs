@@ -21,6 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::relay;
 use crate::reply::{self, Body};
+use crate::websocket::{self, Websocket};
 
 /// Bytes of a body's piece.
 const CHUNK: usize = 64 * 1024;
@@ -31,6 +32,8 @@ pub enum Taking {
     Upgrade(OnUpgrade),
     /// The near end of the answer's body.
     Body(UnixStream),
+    /// The connection, on which a websocket is spoken.
+    Websocket(OnUpgrade),
 }
 
 /// A connection that is ours, and what was read of it too early.
@@ -41,6 +44,8 @@ pub enum Taken {
     Tcp(TcpStream, Bytes),
     /// It is spoken through: TLS.
     Other(TokioIo<Upgraded>),
+    /// It is spoken through, in messages.
+    Websocket(Box<Websocket>),
 }
 
 /// The answer, and the connection to come. A client that does not ask for the
@@ -101,13 +106,21 @@ impl Taking {
     pub async fn taken(self) -> Option<Taken> {
         match self {
             Self::Body(near) => Some(Taken::Unix(near, Bytes::new())),
-            Self::Upgrade(upgrade) => match upgrade.await {
-                Ok(upgraded) => Some(downcast(upgraded)),
-                Err(error) => {
-                    tracing::debug!(%error, "a connection was not taken over");
-                    None
-                }
-            },
+            Self::Upgrade(upgrade) => upgraded(upgrade).await.map(downcast),
+            Self::Websocket(upgrade) => {
+                let websocket = websocket::open(upgraded(upgrade).await?).await;
+                Some(Taken::Websocket(Box::new(websocket)))
+            }
+        }
+    }
+}
+
+async fn upgraded(upgrade: OnUpgrade) -> Option<Upgraded> {
+    match upgrade.await {
+        Ok(upgraded) => Some(upgraded),
+        Err(error) => {
+            tracing::debug!(%error, "a connection was not taken over");
+            None
         }
     }
 }
@@ -130,6 +143,7 @@ impl Taken {
             Self::Unix(stream, _) => stream.write_all(bytes).await,
             Self::Tcp(stream, _) => stream.write_all(bytes).await,
             Self::Other(stream) => stream.write_all(bytes).await,
+            Self::Websocket(websocket) => websocket::send(websocket, bytes).await,
         }
     }
 
@@ -146,6 +160,11 @@ impl Taken {
             Self::Other(stream) => {
                 let (theirs, ours) = relay::pair()?;
                 tokio::spawn(relay::relay(stream, ours));
+                Ok((theirs, Vec::new()))
+            }
+            Self::Websocket(websocket) => {
+                let (theirs, ours) = relay::pair()?;
+                tokio::spawn(websocket::relay(*websocket, ours));
                 Ok((theirs, Vec::new()))
             }
         }

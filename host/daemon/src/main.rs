@@ -25,6 +25,7 @@ mod server;
 mod source;
 mod status;
 mod subordinate;
+mod websocket;
 mod wiring;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use bulkhead_sys::process::{Resource, rlimit, set_rlimit};
 use clap::Parser;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -67,6 +69,7 @@ fn run(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Result<()> 
         nix::unistd::geteuid().is_root(),
         "the daemon needs root: run it with sudo"
     );
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -76,6 +79,23 @@ fn run(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Result<()> 
     // Blocking workers may be in the middle of a download: they are not waited for.
     runtime.shutdown_background();
     served
+}
+
+/// Every client and container takes descriptors. Containers inherit the limit,
+/// as they do from dockerd; beyond this, programs that close all descriptors
+/// one by one become slow.
+fn raise_descriptor_limit() {
+    const ENOUGH: u64 = 1 << 20;
+    let Some(nofile) = Resource::named("nofile") else {
+        return;
+    };
+    let raised = rlimit(nofile).and_then(|(soft, hard)| {
+        let wanted = hard.min(ENOUGH).max(soft);
+        set_rlimit(nofile, wanted, hard)
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "raising the limit of open files");
+    }
 }
 
 async fn serve(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Result<()> {

@@ -105,16 +105,18 @@ async fn dispatch(
         Route::ContainerRename(id) => routes::containers::rename(daemon, &id, query).await,
         Route::ContainerWait(id) => routes::wait::wait(daemon, &id, query),
         Route::ContainerAttach(id) => routes::attach::attach(daemon, &id, query, request).await,
+        Route::ContainerAttachWebsocket(id) => {
+            routes::attach::attach_websocket(daemon, &id, query, request).await
+        }
         Route::ContainerLogs(id) => routes::logs::logs(daemon, id, query).await,
         Route::ContainerChanges(id) => routes::archive::changes(daemon, id).await,
         Route::ContainerExport(id) => routes::archive::export(daemon, id).await,
         Route::ArchiveStat(id) => routes::archive::stat(daemon, id, query).await,
         Route::ArchiveGet(id) => routes::archive::get(daemon, id, query).await,
         Route::ArchivePut(id) => routes::archive::put(daemon, id, query, request).await,
-        Route::ContainerTop(_)
-        | Route::ContainerStats(_)
-        | Route::ContainerUpdate(_)
-        | Route::ContainerAttachWebsocket(_) => Err(ApiError::Unsupported("this call")),
+        Route::ContainerTop(_) | Route::ContainerStats(_) | Route::ContainerUpdate(_) => {
+            Err(ApiError::Unsupported("this call"))
+        }
         Route::ExecCreate(_)
         | Route::ExecStart(_)
         | Route::ExecResize(_)

@@ -10,6 +10,7 @@ use bulkhead_model::error::Kind;
 use hyper::StatusCode;
 
 use crate::convert::create::BadRequest;
+use crate::websocket::BadHandshake;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,8 @@ pub enum ApiError {
     NoSuchPage,
     #[error("`since` time ({since}) cannot be after `until` time ({until})")]
     SinceAfterUntil { since: String, until: String },
+    #[error(transparent)]
+    Websocket(#[from] BadHandshake),
     #[error("invalid registry address {0:?}")]
     ServerAddress(String),
     #[error("Get \"{0}\": unauthorized: incorrect username or password")]
@@ -37,6 +40,8 @@ pub enum ApiError {
     NoSwarm,
     #[error("request body is larger than {0} bytes")]
     BodyTooLarge(usize),
+    #[error("the request body did not arrive within {0} seconds")]
+    SlowBody(u64),
     #[error("reading the request body: {0}")]
     Body(hyper::Error),
     #[error("nothing to change: the container is already {0}")]
@@ -83,11 +88,13 @@ impl ApiError {
             Self::NoSuchPage | Self::NoSuchPlugin(_) => StatusCode::NOT_FOUND,
             Self::NoSwarm => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::NotModified(_) => StatusCode::NOT_MODIFIED,
             Self::Unsupported(_) | Self::BadRequest(BadRequest::Unsupported(_)) => {
                 StatusCode::NOT_IMPLEMENTED
             }
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Websocket(BadHandshake::Origin) => StatusCode::FORBIDDEN,
             Self::Panicked | Self::Thread(_) | Self::Connection(_) | Self::Registry(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -98,6 +105,7 @@ impl ApiError {
             | Self::DetachKeys(_)
             | Self::ObjectType(_)
             | Self::ServerAddress(_)
+            | Self::Websocket(BadHandshake::Header(_))
             | Self::Auth(_)
             | Self::Version(_)
             | Self::Query(_)

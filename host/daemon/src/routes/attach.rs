@@ -1,4 +1,4 @@
-//! `POST /containers/{id}/attach`: the connection itself becomes the stream.
+//! `POST /containers/{id}/attach`, `GET /containers/{id}/attach/ws`: the connection itself becomes the stream.
 
 use std::sync::Arc;
 
@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 use super::logs::{self, Form};
 use super::query;
 use crate::daemon::Daemon;
-use crate::hijack::{self, Taken};
+use crate::hijack::{self, Taken, Taking};
 use crate::reply::Body;
 use crate::status::ApiError;
+use crate::websocket;
 
 /// Takes the connection over. The client has its place before the answer
 /// leaves, so that nothing written after it is lost.
@@ -29,12 +30,41 @@ pub async fn attach(
 ) -> Result<Response<Body>, ApiError> {
     let asked: AttachQuery = query(text)?;
     let record = daemon.engine.containers.find(id)?.record();
-    let keys = keys(&record, &asked)?;
-    let mut past = past(daemon, &record, &asked).await?;
+    let raw = record.spec.tty;
+    take_over(daemon, &record, asked, raw, || {
+        hijack::take(request, raw).map_err(ApiError::Connection)
+    })
+    .await
+}
+
+/// The same on a websocket, whose messages need no frames in them.
+pub async fn attach_websocket(
+    daemon: &Arc<Daemon>,
+    id: &str,
+    text: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let asked: AttachQuery = query(text)?;
+    let record = daemon.engine.containers.find(id)?.record();
+    take_over(daemon, &record, asked, true, || {
+        let (response, upgrade) = websocket::take(request)?;
+        Ok((response, Taking::Websocket(upgrade)))
+    })
+    .await
+}
+
+async fn take_over(
+    daemon: &Arc<Daemon>,
+    record: &Arc<Container>,
+    asked: AttachQuery,
+    raw: bool,
+    take: impl FnOnce() -> Result<(Response<Body>, Taking), ApiError>,
+) -> Result<Response<Body>, ApiError> {
+    let keys = keys(record, &asked)?;
+    let mut past = past(daemon, record, &asked, raw).await?;
     let slot = daemon.engine.waiting.reserve(&record.id);
-    let (response, taking) =
-        hijack::take(request, record.spec.tty).map_err(ApiError::Connection)?;
-    let daemon = daemon.clone();
+    let (response, taking) = take()?;
+    let (daemon, record) = (daemon.clone(), record.clone());
     tokio::spawn(async move {
         let Some(mut taken) = taking.taken().await else {
             return;
@@ -47,7 +77,7 @@ pub async fn attach(
         if !asked.stream {
             return;
         }
-        if let Err(error) = hand_over(&daemon, slot, &record, &asked, keys, taken).await {
+        if let Err(error) = hand_over(&daemon, slot, &record, &asked, keys, !raw, taken).await {
             tracing::debug!(container = %record.id, error = error.message(), "attaching a client");
         }
     });
@@ -60,6 +90,7 @@ async fn hand_over(
     record: &Container,
     asked: &AttachQuery,
     detach_keys: Vec<u8>,
+    framed: bool,
     taken: Taken,
 ) -> Result<(), ApiError> {
     let terminal = record.spec.tty;
@@ -70,7 +101,7 @@ async fn hand_over(
         stdin: asked.stdin && record.spec.open_stdin,
         stdout: asked.stdout,
         stderr: asked.stderr,
-        framed: !terminal,
+        framed,
         close_stdin: record.spec.stdin_once && !terminal,
         detach_keys,
     };
@@ -99,6 +130,7 @@ async fn past(
     daemon: &Arc<Daemon>,
     record: &Container,
     asked: &AttachQuery,
+    raw: bool,
 ) -> Result<Option<mpsc::Receiver<Bytes>>, ApiError> {
     if !asked.logs {
         return Ok(None);
@@ -109,7 +141,7 @@ async fn past(
         ..LogQuery::default()
     };
     let form = Form {
-        terminal: record.spec.tty,
+        terminal: raw,
         timestamps: false,
         details: false,
     };

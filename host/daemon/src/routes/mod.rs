@@ -17,6 +17,8 @@ pub mod usage;
 pub mod volumes;
 pub mod wait;
 
+use std::time::Duration;
+
 use bulkhead_api::query::{Params, QueryError};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -28,6 +30,9 @@ use crate::status::ApiError;
 /// The largest JSON body a call may have, bytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
+/// A client that has not sent its request's body by then is let go.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+
 /// A call's typed query.
 pub(crate) fn query<T: Params>(text: &str) -> Result<T, QueryError> {
     T::parse(text)
@@ -35,7 +40,11 @@ pub(crate) fn query<T: Params>(text: &str) -> Result<T, QueryError> {
 
 /// A call's whole body.
 pub(crate) async fn body(request: Request<Incoming>) -> Result<Bytes, ApiError> {
-    match Limited::new(request.into_body(), MAX_BODY).collect().await {
+    let whole = Limited::new(request.into_body(), MAX_BODY).collect();
+    let Ok(read) = tokio::time::timeout(BODY_WITHIN, whole).await else {
+        return Err(ApiError::SlowBody(BODY_WITHIN.as_secs()));
+    };
+    match read {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge(MAX_BODY)),
         Err(error) => Err(error
