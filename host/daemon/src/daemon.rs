@@ -26,6 +26,8 @@ pub struct Daemon {
     pub data_root: std::path::PathBuf,
     /// The configuration in force.
     pub settings: RwLock<Arc<Settings>>,
+    /// Looks at what containers use.
+    pub samplers: crate::samplers::Samplers,
     /// Wakes those who follow logs.
     pub log_watch: crate::log_watch::LogWatch,
     /// Speaks to registries; what it may do can be configured anew.

@@ -21,6 +21,7 @@ mod reload;
 mod reply;
 mod resolver;
 mod routes;
+mod samplers;
 mod server;
 mod source;
 mod status;

@@ -114,9 +114,9 @@ async fn dispatch(
         Route::ArchiveStat(id) => routes::archive::stat(daemon, id, query).await,
         Route::ArchiveGet(id) => routes::archive::get(daemon, id, query).await,
         Route::ArchivePut(id) => routes::archive::put(daemon, id, query, request).await,
-        Route::ContainerTop(_) | Route::ContainerStats(_) | Route::ContainerUpdate(_) => {
-            Err(ApiError::Unsupported("this call"))
-        }
+        Route::ContainerTop(id) => routes::stats::top(daemon, id, query).await,
+        Route::ContainerStats(id) => routes::stats::stats(daemon, &id, query).await,
+        Route::ContainerUpdate(_) => Err(ApiError::Unsupported("this call")),
         Route::ExecCreate(_)
         | Route::ExecStart(_)
         | Route::ExecResize(_)

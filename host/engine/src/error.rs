@@ -210,6 +210,8 @@ pub enum EngineError {
     #[error(transparent)]
     Log(#[from] crate::log_options::InvalidLog),
     #[error(transparent)]
+    Top(#[from] crate::top::TopError),
+    #[error(transparent)]
     Limit(#[from] crate::limits::InvalidLimit),
     #[error(transparent)]
     Capability(#[from] crate::capabilities::UnknownCapability),
@@ -330,6 +332,7 @@ impl Kind for EngineError {
             E::DiffId { .. }
             | E::ReferenceDigest { .. }
             | E::Record { .. }
+            | E::Top(_)
             | E::ReadLog { .. }
             | E::NoMount(_)
             | E::WorkerPanicked => ErrorKind::Internal,

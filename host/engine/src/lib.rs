@@ -43,6 +43,7 @@ mod rename;
 mod start;
 mod stop;
 mod sweep;
+pub mod top;
 mod usage;
 mod view;
 mod volumes;

@@ -11,6 +11,7 @@ pub mod networks;
 pub mod pull;
 pub mod restart;
 pub mod select;
+pub mod stats;
 pub mod volumes;
 
 /// Nanoseconds since the epoch as RFC 3339; 0 is Go's zero time.

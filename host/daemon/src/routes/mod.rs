@@ -12,6 +12,7 @@ pub mod login;
 pub mod logs;
 pub mod networks;
 pub mod prune;
+pub mod stats;
 pub mod system;
 pub mod usage;
 pub mod volumes;
