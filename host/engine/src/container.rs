@@ -8,7 +8,7 @@ use bulkhead_model::process::ExitStatus;
 use bulkhead_model::{ContainerId, PluginIdentity, SnapshotKey};
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{ContainerSpec, PortSpec};
+use crate::spec::{ContainerSpec, MountOptions, PortSpec};
 
 /// One container's record, stored as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,6 +84,9 @@ pub struct Mount {
     pub target: String,
     /// Read-only.
     pub read_only: bool,
+    /// The rest.
+    #[serde(default)]
+    pub options: MountOptions,
 }
 
 /// That a container belongs to a network, whether it runs or not.

@@ -13,7 +13,10 @@ use crate::containers::Entry;
 use crate::error::EngineError;
 use crate::live::Begin;
 use crate::spec::ContainerSpec;
-use crate::{Engine, capabilities, command, limits, log_options, name, now, plan, random_id, stop};
+use crate::{
+    Engine, capabilities, command, devices, limits, log_options, name, now, plan, random_id,
+    security, stop, tmpfs,
+};
 
 /// A new container.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ impl Engine {
         self.defaults().complete(&mut spec);
         let image = self.image(&spec.image)?;
         self.check(&spec, wanted)?;
+        self.settle_peers(&mut spec)?;
         let driver = self.storage_driver(spec.storage_driver.as_deref())?.clone();
         let _held = self.lay_out(&image, &driver)?;
         let id = random_id();
@@ -99,6 +103,16 @@ impl Engine {
         limits::resources(&spec.limits, self.config.cpus)?;
         capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
         plan::user_namespace(spec, &self.config.user_namespace)?;
+        security::parse(&spec.security_opt)?;
+        spec.tmpfs
+            .iter()
+            .try_for_each(|t| tmpfs::parse(t).map(drop))?;
+        spec.devices
+            .iter()
+            .try_for_each(|d| devices::mapping(d).map(drop))?;
+        spec.device_rules
+            .iter()
+            .try_for_each(|r| devices::rule(r).map(drop))?;
         self.memberships(spec)?;
         Ok(())
     }

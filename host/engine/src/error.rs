@@ -116,10 +116,30 @@ pub enum EngineError {
     PrivilegedUserNamespace,
     #[error("cannot share the {0} when user namespaces are enabled")]
     SharedWithUserNamespace(&'static str),
-    #[error(
-        "invalid security option \"{0}\": this daemon knows no-new-privileges, seccomp=unconfined, seccomp=builtin"
-    )]
+    #[error("invalid --security-opt 2: \"{0}\"")]
     SecurityOption(String),
+    #[error("label={0}: SELinux labels are not supported by this daemon")]
+    SelinuxLabel(String),
+    #[error("No such container: {0}")]
+    NoSuchPeer(String),
+    #[error("cannot join {what} of a non running container: {id}")]
+    JoinStopped { what: &'static str, id: String },
+    #[error("cannot join own {0} namespace")]
+    JoinSelf(&'static str),
+    #[error(
+        "can't join IPC of container {0}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
+    )]
+    NotShareable(String),
+    #[error("Duplicate mount point: {0}")]
+    DuplicateMount(String),
+    #[error("invalid mount config for type \"bind\": bind source path does not exist: {0}")]
+    BindSourceMissing(String),
+    #[error("malformed 'volumes-from' specification: {0}")]
+    VolumesFrom(String),
+    #[error(
+        "mount target {inner} lies inside {outer}, which is mounted shared: it would appear on the host"
+    )]
+    InsideShared { inner: String, outer: String },
     #[error("configured logging driver does not support reading")]
     LogsNotKept,
     #[error("log {}", path.display())]
@@ -211,6 +231,12 @@ pub enum EngineError {
     Log(#[from] crate::log_options::InvalidLog),
     #[error(transparent)]
     Top(#[from] crate::top::TopError),
+    #[error(transparent)]
+    Seccomp(#[from] crate::seccomp::InvalidProfile),
+    #[error(transparent)]
+    Tmpfs(#[from] crate::tmpfs::InvalidOption),
+    #[error(transparent)]
+    Device(#[from] crate::devices::InvalidDevice),
     #[error(transparent)]
     Limit(#[from] crate::limits::InvalidLimit),
     #[error(transparent)]
@@ -304,6 +330,7 @@ impl Kind for EngineError {
             | E::NetworkNameInUse(_)
             | E::VolumeInUse { .. }
             | E::NotRunning { .. }
+            | E::JoinStopped { .. }
             | E::NotKilled { .. }
             | E::NotAtRest { .. }
             | E::StartPaused
@@ -367,6 +394,17 @@ impl Kind for EngineError {
             | E::SharedWithUserNamespace(_)
             | E::SecurityOption(_)
             | E::Log(_)
+            | E::SelinuxLabel(_)
+            | E::NoSuchPeer(_)
+            | E::JoinSelf(_)
+            | E::NotShareable(_)
+            | E::DuplicateMount(_)
+            | E::BindSourceMissing(_)
+            | E::VolumesFrom(_)
+            | E::InsideShared { .. }
+            | E::Seccomp(_)
+            | E::Tmpfs(_)
+            | E::Device(_)
             | E::Mount(_)
             | E::Port(_)
             | E::WorkingDir(_)

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use bulkhead_model::ContainerId;
 use bulkhead_model::network::RESOLVER;
 use bulkhead_model::process::InjectedFile;
 
@@ -40,12 +41,24 @@ pub fn injected(
         name,
         target: PathBuf::from("/etc").join(name),
         content: content.into_bytes(),
+        of: None,
     };
     vec![
         file("hostname", format!("{hostname}\n")),
         file("hosts", hosts(spec, hostname, addr)),
         file("resolv.conf", resolv_conf(spec, host_resolv, servers)),
     ]
+}
+
+/// The three files of the container whose network is shared.
+pub fn shared(owner: &ContainerId) -> Vec<InjectedFile> {
+    let file = |name: &'static str| InjectedFile {
+        name,
+        target: PathBuf::from("/etc").join(name),
+        content: Vec::new(),
+        of: Some(owner.clone()),
+    };
+    ["hostname", "hosts", "resolv.conf"].map(file).to_vec()
 }
 
 fn hosts(spec: &ContainerSpec, hostname: &str, addr: Option<IpAddr>) -> String {
@@ -58,7 +71,10 @@ fn hosts(spec: &ContainerSpec, hostname: &str, addr: Option<IpAddr>) -> String {
         }
     }
     if let Some(addr) = addr {
-        let _ = writeln!(text, "{addr}\t{hostname}");
+        let _ = match spec.domainname.as_str() {
+            "" => writeln!(text, "{addr}\t{hostname}"),
+            domain => writeln!(text, "{addr}\t{hostname}.{domain} {hostname}"),
+        };
     }
     text
 }

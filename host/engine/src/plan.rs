@@ -1,10 +1,13 @@
 //! Merges a container's record and its root filesystem's mount into what the
 //! runtime is told to do. Pure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bulkhead_model::network::{NetworkNamespace, NetworkStep};
-use bulkhead_model::process::{BindMount, ContainerPlan, IdMap, SeccompProfile, SharedNamespaces};
+use bulkhead_model::process::{
+    BindMount, ContainerPlan, IdMap, PathList, Propagation, ReadOnly, SeccompProfile,
+    SharedNamespaces,
+};
 use bulkhead_model::resources::Rlimit;
 use bulkhead_model::storage::{OverlayOption, RootMount};
 
@@ -14,7 +17,7 @@ use crate::error::EngineError;
 use crate::files::NameServers;
 use crate::networks::Wiring;
 use crate::spec::ContainerSpec;
-use crate::{files, limits, log_options};
+use crate::{devices, files, limits, log_options, security, tmpfs};
 
 const DEFAULT_SHM: u64 = 64 << 20;
 
@@ -27,6 +30,8 @@ pub(crate) struct HostFacts<'a> {
     pub resolv_conf: &'a str,
     /// The user namespace of containers that do not ask for the host's.
     pub user_namespace: &'a [IdMap],
+    /// The namespaces that are not the container's own.
+    pub shared: &'a SharedNamespaces,
 }
 
 /// The plan for one start.
@@ -37,7 +42,8 @@ pub(crate) fn container(
     host: &HostFacts<'_>,
 ) -> Result<ContainerPlan, EngineError> {
     let spec = &container.spec;
-    let security = security_options(&spec.security_opt)?;
+    let security = security::parse(&spec.security_opt)?;
+    let mounts = mounts(container)?;
     let addr = (wiring.endpoints.first()).and_then(|e| e.addresses.first().copied());
     let resolver = wiring.plan.steps.contains(&NetworkStep::Resolver);
     let servers = match wiring.plan.namespace {
@@ -55,10 +61,13 @@ pub(crate) fn container(
         },
         read_only: spec.read_only,
         hostname: container.hostname.clone(),
+        domainname: spec.domainname.clone(),
         args: container.args.clone(),
+        init: spec.init,
         env: container.env.clone(),
         cwd: PathBuf::from(&container.working_dir),
         user: container.user.clone(),
+        groups: spec.group_add.clone(),
         terminal: spec.tty,
         stdin: spec.open_stdin,
         stdin_once: spec.stdin_once,
@@ -71,13 +80,22 @@ pub(crate) fn container(
         } else {
             security.seccomp
         },
-        shared: SharedNamespaces {
-            pid: spec.host_pid,
-            ipc: spec.host_ipc,
-            uts: spec.host_uts,
-            cgroup: spec.host_cgroup,
-        },
+        apparmor: security.apparmor.filter(|_| !spec.privileged),
+        masked_paths: paths(spec.masked_paths.as_ref()),
+        read_only_paths: paths(spec.read_only_paths.as_ref()),
+        devices: spec
+            .devices
+            .iter()
+            .map(devices::mapping)
+            .collect::<Result<_, _>>()?,
+        device_rules: spec
+            .device_rules
+            .iter()
+            .map(|rule| devices::rule(rule))
+            .collect::<Result<_, _>>()?,
+        shared: host.shared.clone(),
         user_namespace: user_namespace(spec, host.user_namespace)?,
+        cgroup_parent: Some(spec.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
         resources: limits::resources(&spec.limits, host.cpus)?,
         rlimits: spec
             .ulimits
@@ -89,14 +107,22 @@ pub(crate) fn container(
             })
             .collect(),
         oom_score_adj: spec.oom_score_adj,
-        shm_size: if spec.shm_size == 0 {
-            DEFAULT_SHM
-        } else {
-            spec.shm_size
+        shm_size: match spec.shm_size {
+            _ if spec.no_shm => 0,
+            0 => DEFAULT_SHM,
+            size => size,
         },
         sysctls: spec.sysctls.clone().into_iter().collect(),
-        mounts: container.mounts.iter().map(bind).collect(),
-        files: files::injected(spec, &container.hostname, addr, host.resolv_conf, servers),
+        mounts,
+        tmpfs: spec
+            .tmpfs
+            .iter()
+            .map(tmpfs::parse)
+            .collect::<Result<_, _>>()?,
+        files: match &host.shared.network {
+            Some(peer) => files::shared(&peer.id),
+            None => files::injected(spec, &container.hostname, addr, host.resolv_conf, servers),
+        },
         log: log_options::config(container)?,
     })
 }
@@ -119,12 +145,50 @@ fn unsynced(mut rootfs: RootMount) -> RootMount {
     rootfs
 }
 
+fn paths(list: Option<&Vec<String>>) -> PathList {
+    match list {
+        None => PathList::Default,
+        Some(paths) => PathList::Given(paths.iter().map(PathBuf::from).collect()),
+    }
+}
+
+fn mounts(container: &Container) -> Result<Vec<BindMount>, EngineError> {
+    let mounts: Vec<BindMount> = container.mounts.iter().map(bind).collect();
+    let shared = |mount: &&BindMount| mount.propagation == Propagation::Shared;
+    for outer in mounts.iter().filter(shared) {
+        // What is mounted there would be mounted on the host, too.
+        let tmpfs = container.spec.tmpfs.iter().map(|t| Path::new(&t.target));
+        let all = mounts.iter().map(|m| m.target.as_path()).chain(tmpfs);
+        let mut inside = all.filter(|t| t.starts_with(&outer.target) && *t != outer.target);
+        if let Some(inner) = inside.next() {
+            return Err(EngineError::InsideShared {
+                inner: inner.display().to_string(),
+                outer: outer.target.display().to_string(),
+            });
+        }
+    }
+    Ok(mounts)
+}
+
 pub(crate) fn bind(mount: &crate::container::Mount) -> BindMount {
+    let options = &mount.options;
     BindMount {
         source: PathBuf::from(&mount.source),
+        subpath: Some(PathBuf::from(&options.subpath)).filter(|p| !p.as_os_str().is_empty()),
         target: PathBuf::from(&mount.target),
-        read_only: mount.read_only,
-        copy_up: mount.volume.is_some(),
+        read_only: match (mount.read_only, options.shallow_read_only) {
+            (false, _) => ReadOnly::No,
+            (true, true) => ReadOnly::Top,
+            (true, false) => ReadOnly::Recursive,
+        },
+        non_recursive: options.non_recursive,
+        propagation: match options.propagation.trim_start_matches('r') {
+            "slave" => Propagation::Slave,
+            "shared" => Propagation::Shared,
+            _ => Propagation::Private,
+        },
+        create_source: options.create_source,
+        copy_up: mount.volume.is_some() && !options.no_copy,
     }
 }
 
@@ -152,46 +216,11 @@ pub(crate) fn user_namespace(
     }
 }
 
-struct SecurityOptions {
-    no_new_privileges: bool,
-    seccomp: SeccompProfile,
-}
-
-fn security_options(options: &[String]) -> Result<SecurityOptions, EngineError> {
-    let mut parsed = SecurityOptions {
-        no_new_privileges: false,
-        seccomp: SeccompProfile::Default,
-    };
-    for option in options {
-        match option.replacen(':', "=", 1).as_str() {
-            "no-new-privileges" | "no-new-privileges=true" => parsed.no_new_privileges = true,
-            "no-new-privileges=false" => parsed.no_new_privileges = false,
-            "seccomp=unconfined" => parsed.seccomp = SeccompProfile::Unconfined,
-            "seccomp=builtin" | "seccomp=default" => parsed.seccomp = SeccompProfile::Default,
-            "apparmor=unconfined" | "label=disable" => {}
-            _ => return Err(EngineError::SecurityOption(option.clone())),
-        }
-    }
-    Ok(parsed)
-}
-
 #[cfg(test)]
 mod tests {
     use bulkhead_model::storage::DirPath;
 
     use super::*;
-
-    #[test]
-    fn an_unknown_security_option_is_refused_by_name() {
-        assert!(
-            security_options(&["no-new-privileges:true".into()])
-                .unwrap()
-                .no_new_privileges
-        );
-        assert!(
-            matches!(security_options(&["seccomp=/x.json".into()]), Err(EngineError::SecurityOption(o)) if o == "seccomp=/x.json")
-        );
-    }
 
     #[test]
     fn a_user_namespace_is_everyones_who_does_not_ask_for_the_hosts() {

@@ -95,6 +95,48 @@ pub struct ContainerSpec {
     pub dns_search: Vec<String>,
     /// Resolver options.
     pub dns_options: Vec<String>,
+    /// NIS domain name.
+    #[serde(default)]
+    pub domainname: String,
+    /// A small init as the first process.
+    #[serde(default)]
+    pub init: bool,
+    /// Supplementary groups, names or numbers.
+    #[serde(default)]
+    pub group_add: Vec<String>,
+    /// Filesystems in memory.
+    #[serde(default)]
+    pub tmpfs: Vec<TmpfsSpec>,
+    /// Containers whose mounts are taken over: `id[:ro|:rw]`.
+    #[serde(default)]
+    pub volumes_from: Vec<String>,
+    /// Devices of the host's.
+    #[serde(default)]
+    pub devices: Vec<DeviceSpec>,
+    /// Device numbers that may be used: `c 1:3 rwm`, checked.
+    #[serde(default)]
+    pub device_rules: Vec<String>,
+    /// Covered paths; absent: the default ones.
+    #[serde(default)]
+    pub masked_paths: Option<Vec<String>>,
+    /// Write-protected paths; absent: the default ones.
+    #[serde(default)]
+    pub read_only_paths: Option<Vec<String>>,
+    /// The container whose pid namespace is joined.
+    #[serde(default)]
+    pub pid_of: Option<String>,
+    /// The container whose IPC namespace is joined.
+    #[serde(default)]
+    pub ipc_of: Option<String>,
+    /// Others may join its IPC namespace.
+    #[serde(default)]
+    pub shareable_ipc: bool,
+    /// Without /dev/shm.
+    #[serde(default)]
+    pub no_shm: bool,
+    /// The parent of its cgroups; the daemon's when empty.
+    #[serde(default)]
+    pub cgroup_parent: String,
     /// Log driver: `json-file` or `none`.
     pub log_driver: String,
     /// Log options: `max-size`, `max-file`.
@@ -138,6 +180,51 @@ pub struct MountSpec {
     pub target: String,
     /// Read-only.
     pub read_only: bool,
+    /// The rest.
+    #[serde(default)]
+    pub options: MountOptions,
+}
+
+/// How a bind or volume is mounted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountOptions {
+    /// Options as they were written after the last colon, for `inspect`.
+    pub mode: String,
+    /// `rprivate`, `rslave`, `shared`, …; empty for the default.
+    pub propagation: String,
+    /// Leave the mounts below out.
+    pub non_recursive: bool,
+    /// Only the mount itself is read-only, not those below it.
+    pub shallow_read_only: bool,
+    /// Don't fill an empty volume from the image.
+    pub no_copy: bool,
+    /// Make a missing source; otherwise it must be there when the container
+    /// is made.
+    pub create_source: bool,
+    /// A path inside the volume that is mounted in its place.
+    pub subpath: String,
+    /// Labels of a volume that is made for it.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A filesystem in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TmpfsSpec {
+    /// Where it appears.
+    pub target: String,
+    /// `size=1m`, `exec`, …, checked.
+    pub options: Vec<String>,
+}
+
+/// A device of the host's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceSpec {
+    /// Path on the host.
+    pub source: String,
+    /// Path inside.
+    pub target: String,
+    /// Some of `rwm`.
+    pub access: String,
 }
 
 /// Where a mount comes from.

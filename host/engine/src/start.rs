@@ -48,6 +48,7 @@ impl Engine {
     }
 
     fn start_wired(&self, record: &Container) -> Result<(Running, Wiring), EngineError> {
+        let shared = self.shared_namespaces(record)?;
         let rootfs = self.rootfs(record)?;
         let wiring = self.wire(record)?;
         let resolv_conf = std::fs::read_to_string(&self.config.resolv_conf).unwrap_or_default();
@@ -55,6 +56,7 @@ impl Engine {
             cpus: self.config.cpus,
             resolv_conf: &resolv_conf,
             user_namespace: &self.config.user_namespace,
+            shared: &shared,
         };
         let started = plan::container(record, rootfs, &wiring, &host).and_then(|plan| {
             let clients = self.clients_of(&record.id);

@@ -7,38 +7,79 @@ use bulkhead_model::image::Image;
 use crate::Engine;
 use crate::container::{Container, Mount};
 use crate::error::EngineError;
-use crate::spec::{MountSource, MountSpec};
+use crate::spec::{MountOptions, MountSource, MountSpec};
 
 impl Engine {
-    /// Resolves the requested mounts and gives each of the image's volume
-    /// paths, unless something is mounted there, a volume of its own.
+    /// Resolves the requested mounts, takes over those of other containers
+    /// and gives each of the image's volume paths, unless something is
+    /// mounted there, a volume of its own.
     pub(crate) fn make_volumes(
         &self,
         record: &mut Container,
         image: &Image,
     ) -> Result<(), EngineError> {
         let asked = record.spec.mounts.clone();
+        let mut taken: Vec<String> = Vec::new();
+        let tmpfs = record.spec.tmpfs.iter().map(|t| t.target.as_str());
+        for target in asked.iter().map(|m| m.target.as_str()).chain(tmpfs) {
+            check_target(target)?;
+            let clean = clean(target);
+            if taken.contains(&clean) {
+                return Err(EngineError::DuplicateMount(target.to_owned()));
+            }
+            taken.push(clean);
+        }
+        for mount in self.volumes_from(&record.spec.volumes_from)? {
+            if !taken.contains(&clean(&mount.target)) {
+                taken.push(clean(&mount.target));
+                record.mounts.push(mount);
+            }
+        }
         let own = |target: &String| MountSpec {
             source: MountSource::Anonymous,
             target: target.clone(),
             read_only: false,
+            options: MountOptions::default(),
         };
-        let missing = image.config.volumes.iter().filter(|v| {
-            !asked
-                .iter()
-                .any(|m| m.target.trim_end_matches('/') == v.trim_end_matches('/'))
-        });
-        for mount in asked.iter().cloned().chain(missing.map(own)) {
+        let missing = image.config.volumes.iter();
+        let missing = missing.filter(|v| !taken.contains(&clean(v))).map(own);
+        for mount in asked.iter().cloned().chain(missing) {
             let made = self.make_mount(&mount, record)?;
             record.mounts.push(made);
         }
         Ok(())
     }
 
+    /// The mounts of others; a later container's come over an earlier one's.
+    fn volumes_from(&self, asked: &[String]) -> Result<Vec<Mount>, EngineError> {
+        let mut found: Vec<Mount> = Vec::new();
+        for text in asked {
+            let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
+            if name.is_empty() || !matches!(mode, "ro" | "rw" | "z" | "Z") {
+                return Err(EngineError::VolumesFrom(text.clone()));
+            }
+            let other = self.other(name)?;
+            for mount in &other.mounts {
+                let mut mount = mount.clone();
+                mount.read_only |= mode == "ro";
+                mount.options.no_copy = true;
+                found.retain(|earlier| clean(&earlier.target) != clean(&mount.target));
+                found.push(mount);
+            }
+        }
+        Ok(found)
+    }
+
     fn make_mount(&self, mount: &MountSpec, record: &mut Container) -> Result<Mount, EngineError> {
         check_target(&mount.target)?;
         let (volume, source) = match &mount.source {
-            MountSource::Host(path) => (None, checked_source(path)?),
+            MountSource::Host(path) => {
+                let source = checked_source(path)?;
+                if !mount.options.create_source && !source.exists() {
+                    return Err(EngineError::BindSourceMissing(path.clone()));
+                }
+                (None, source)
+            }
             MountSource::Volume(name) => {
                 check_volume_name(name)?;
                 let volume = self.ensure_volume(name, None)?;
@@ -58,6 +99,7 @@ impl Engine {
             source,
             target: mount.target.clone(),
             read_only: mount.read_only,
+            options: mount.options.clone(),
         })
     }
 
@@ -88,6 +130,12 @@ impl Engine {
         self.say_volume("destroy", name);
         Ok(())
     }
+}
+
+/// A target without needless slashes and dots: two that mean the same are alike.
+fn clean(target: &str) -> String {
+    let names = target.split('/').filter(|n| !n.is_empty() && *n != ".");
+    names.fold(String::new(), |path, name| path + "/" + name)
 }
 
 fn check_target(target: &str) -> Result<(), EngineError> {

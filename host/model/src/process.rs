@@ -2,17 +2,25 @@
 //! a client chose for a file on the host, but for the bind mounts.
 
 mod attachment;
+mod device;
 mod exec;
 mod files;
 mod log;
+mod mount;
+mod seccomp;
 mod stats;
 
 use std::path::PathBuf;
 
 pub use attachment::Attachment;
+pub use device::{DeviceAccess, DeviceKind, DeviceMapping, DeviceRule};
 pub use exec::{ExecPlan, ProcessRef};
 pub use files::{Files, FilesPlan, FilesScope};
 pub use log::{INODE_FIELD, LogConfig, Rotation};
+pub use mount::{BindMount, Propagation, ReadOnly, TmpfsMount, TmpfsSetting};
+pub use seccomp::{
+    SeccompAction, SeccompComparison, SeccompCondition, SeccompProfile, SeccompRule, SeccompRules,
+};
 pub use stats::{
     BlockIoCount, BlockIoStats, CpuStats, InterfaceStats, MemoryStats, Stats, Traffic,
 };
@@ -21,18 +29,49 @@ use crate::resources::{Resources, Rlimit};
 use crate::storage::RootMount;
 use crate::{ContainerId, ErrorKind, ExecId};
 
-/// Which namespaces of the host a container shares (`--pid=host`, …). The
-/// network's is decided by the network plan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which namespaces are not a container's own. Whether the network's is the
+/// host's is decided by the network plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedNamespaces {
-    /// Share the host's pid namespace.
-    pub pid: bool,
-    /// Share the host's System V IPC and POSIX queues.
-    pub ipc: bool,
+    /// Process ids.
+    pub pid: Sharing,
+    /// System V IPC and POSIX queues, and /dev/shm with them.
+    pub ipc: Sharing,
+    /// Another container's network; the network plan has then no steps.
+    pub network: Option<Peer>,
     /// Share the host's hostname.
     pub uts: bool,
     /// Share the host's view of cgroups.
     pub cgroup: bool,
+}
+
+/// Whose namespace a container is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// Its own.
+    #[default]
+    Private,
+    /// The host's.
+    Host,
+    /// Another container's, while that one runs.
+    Container(Peer),
+}
+
+impl Sharing {
+    /// It is the host's.
+    pub fn is_host(&self) -> bool {
+        *self == Self::Host
+    }
+}
+
+/// Another container, with the process that stands for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The container.
+    pub id: ContainerId,
+    /// Its first process as the engine knows it; the runtime makes sure that
+    /// it is in the container's cgroup before it uses it.
+    pub pid: u32,
 }
 
 /// A range of uids and gids mapped into a user namespace.
@@ -46,27 +85,14 @@ pub struct IdMap {
     pub count: u32,
 }
 
-/// Which system calls are allowed.
+/// Which paths inside are covered or write-protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SeccompProfile {
-    /// Docker's default profile.
+pub enum PathList {
+    /// Those of /proc and /sys that tell or change something of the host's.
     #[default]
     Default,
-    /// No filter.
-    Unconfined,
-}
-
-/// A mount the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BindMount {
-    /// An absolute host path; the runtime opens it and mounts by descriptor.
-    pub source: PathBuf,
-    /// An absolute path inside, resolved in the container's root.
-    pub target: PathBuf,
-    /// Mounted read-only.
-    pub read_only: bool,
-    /// Fill an empty volume from what the image has at `target` first.
-    pub copy_up: bool,
+    /// Exactly these, absolute.
+    Given(Vec<PathBuf>),
 }
 
 /// A file the engine writes for the container (`/etc/resolv.conf`, …).
@@ -78,6 +104,9 @@ pub struct InjectedFile {
     pub target: PathBuf,
     /// Its bytes.
     pub content: Vec<u8>,
+    /// The container whose file of this name it is; absent: its own, with
+    /// `content` in it.
+    pub of: Option<ContainerId>,
 }
 
 /// Everything needed to start one container.
@@ -93,8 +122,13 @@ pub struct ContainerPlan {
     pub read_only: bool,
     /// The hostname inside.
     pub hostname: String,
+    /// The NIS domain name inside; the kernel's default when empty.
+    pub domainname: String,
     /// The command line; never empty.
     pub args: Vec<String>,
+    /// Run a small init as the first process, which reaps what is left to it
+    /// and passes signals on.
+    pub init: bool,
     /// The environment, `NAME=value`, complete but for HOME, which comes
     /// from the container's passwd file.
     pub env: Vec<String>,
@@ -103,6 +137,8 @@ pub struct ContainerPlan {
     /// `name|uid[:group|gid]` as the user or the image wrote it, or empty;
     /// looked up in the container's own passwd and group files.
     pub user: String,
+    /// Supplementary groups beside the user's own, names or numbers.
+    pub groups: Vec<String>,
     /// Give it a pseudo terminal.
     pub terminal: bool,
     /// Keep its standard input open for clients.
@@ -120,22 +156,37 @@ pub struct ContainerPlan {
     pub no_new_privileges: bool,
     /// The system call filter.
     pub seccomp: SeccompProfile,
+    /// The AppArmor profile to change to; absent: none is asked for.
+    pub apparmor: Option<String>,
+    /// Covered paths; a privileged container has none.
+    pub masked_paths: PathList,
+    /// Write-protected paths; a privileged container has none.
+    pub read_only_paths: PathList,
+    /// Devices beside the default ones.
+    pub devices: Vec<DeviceMapping>,
+    /// Device numbers that may be used beside those of `devices`.
+    pub device_rules: Vec<DeviceRule>,
     /// Namespaces shared with the host.
     pub shared: SharedNamespaces,
     /// Run in a user namespace with this mapping.
     pub user_namespace: Vec<IdMap>,
+    /// The cgroup below which the container's is made, in each hierarchy;
+    /// absent: the daemon's.
+    pub cgroup_parent: Option<String>,
     /// Limits.
     pub resources: Resources,
     /// Resource limits of the process.
     pub rlimits: Vec<Rlimit>,
     /// -1000 to 1000.
     pub oom_score_adj: i32,
-    /// Bytes of /dev/shm.
+    /// Bytes of /dev/shm; 0: it has none.
     pub shm_size: u64,
     /// Namespaced sysctls, dotted.
     pub sysctls: Vec<(String, String)>,
     /// Mounts the user asked for.
     pub mounts: Vec<BindMount>,
+    /// Filesystems in memory.
+    pub tmpfs: Vec<TmpfsMount>,
     /// Files the engine writes.
     pub files: Vec<InjectedFile>,
     /// Where output is kept.

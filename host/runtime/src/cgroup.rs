@@ -31,6 +31,7 @@ use bulkhead_sys::directory::{entries, rmdirat};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
 use bulkhead_sys::{Error, mount};
 
+pub use devices::Access;
 pub use hierarchy::{Hierarchy, Version};
 pub use kill::kill;
 pub(crate) use stats::fill;
@@ -125,7 +126,7 @@ impl Parent {
         for (hierarchy, parent) in self.hierarchies.iter().zip(&self.dirs) {
             let path = hierarchy.mount.join(&self.name).join(id);
             let dir = make(parent, id).map_err(|source| failed(&path, source))?;
-            self.fill(hierarchy, &dir, options, &mut out)
+            self.fill(hierarchy, &dir, &options, &mut out)
                 .map_err(|source| failed(&path, source))?;
             match hierarchy.version {
                 Version::One => out
@@ -142,7 +143,7 @@ impl Parent {
         &self,
         hierarchy: &Hierarchy,
         dir: &OwnedFd,
-        options: Options,
+        options: &Options,
         out: &mut Cgroups,
     ) -> Result<(), Error> {
         if hierarchy.has("memory") {
@@ -153,10 +154,11 @@ impl Parent {
             };
             out.oom_events = open_beneath(dir, file, OFlag::O_RDONLY, 0).ok();
         }
-        if !options.all_devices {
+        if let Access::Beside(more) = &options.devices {
             devices::restrict(
                 hierarchy,
                 dir,
+                more,
                 self.device_filter.as_ref(),
                 &mut out.warnings,
             )?;
@@ -363,10 +365,10 @@ impl Parent {
 }
 
 /// How a container sees its cgroups.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// No device restrictions.
-    pub all_devices: bool,
+    /// Which devices can be used.
+    pub devices: Access,
     /// They are mounted inside.
     pub mount: bool,
 }

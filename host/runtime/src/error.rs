@@ -79,6 +79,42 @@ pub enum RuntimeError {
         #[source]
         source: bulkhead_sys::Error,
     },
+    /// A mount is not shared as the request needs it; Docker's words.
+    #[error("path {} is mounted on {mount} but it is not a {kind} mount", path.display())]
+    Propagation {
+        /// The path on the host.
+        path: PathBuf,
+        /// The mount that has it.
+        mount: String,
+        /// `shared`, `shared or slave`.
+        kind: &'static str,
+    },
+    /// A device of the host's; Docker's words.
+    #[error("error gathering device information while adding custom device {path:?}: {why}")]
+    Device {
+        /// The path on the host.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The assembled filter is longer than the kernel takes.
+    #[error("the seccomp profile has {0} instructions, the kernel takes 4096")]
+    SeccompTooLong(usize),
+    /// A profile on a machine without AppArmor.
+    #[error("apparmor={0}: AppArmor is not enabled on this system")]
+    NoAppArmor(String),
+    /// A namespace of another container.
+    #[error("joining a namespace of container {id}")]
+    Join {
+        /// The other container.
+        id: String,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// A name for a cgroup that is none.
+    #[error("invalid cgroup parent {0:?}: expected an absolute path or a systemd slice")]
+    CgroupParent(String),
     /// Filling a volume from the image.
     #[error("copying the image's content into the volume at {}", path.display())]
     CopyUp {
@@ -146,6 +182,11 @@ impl Kind for RuntimeError {
             RuntimeError::Network(_, kind) => *kind,
             RuntimeError::Sysctl(_)
             | RuntimeError::BindSource { .. }
+            | RuntimeError::Propagation { .. }
+            | RuntimeError::Device { .. }
+            | RuntimeError::SeccompTooLong(_)
+            | RuntimeError::NoAppArmor(_)
+            | RuntimeError::CgroupParent(_)
             | RuntimeError::NoMappedRoot
             | RuntimeError::PrivilegedUserNamespace => ErrorKind::InvalidArgument,
             RuntimeError::NotRunning(_) => ErrorKind::Conflict,

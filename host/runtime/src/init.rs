@@ -19,6 +19,7 @@ mod identity;
 mod join;
 mod limits;
 mod mask;
+mod mounts;
 mod rootfs;
 mod special;
 pub(crate) mod target;
@@ -45,8 +46,11 @@ pub struct Descriptors {
     pub network: Option<OwnedFd>,
     /// The user namespace; absent: the host's.
     pub user: Option<OwnedFd>,
-    /// The IPC namespace that the user namespace owns.
+    /// The IPC namespace to join: another container's, or one that the user
+    /// namespace owns.
     pub ipc: Option<OwnedFd>,
+    /// Another container's /dev/shm, detached.
+    pub shared_memory: Option<OwnedFd>,
     /// `tasks` files of version 1 cgroups, or `cgroup.procs` when the clone
     /// could not be born in its cgroup.
     pub cgroup_tasks: Vec<OwnedFd>,
@@ -116,22 +120,25 @@ fn become_container(
     join_namespaces(order, d.network.as_ref())?;
     user::prepare(order, d.ipc.as_ref())?;
     let mut root = rootfs::Root::attach(&d.rootfs)?;
-    let proc = special::mount_all(&mut root, order, &d.cgroup_mounts)?;
+    let proc = special::mount_all(&mut root, order, &d.cgroup_mounts, d.shared_memory)?;
     let terminal = d.streams.is_none();
     let streams = match d.streams {
         Some(streams) => streams,
         None => open_terminal(&root, &d.report)?,
     };
-    rootfs::mount_requested(&root, order, &d.mounts)?;
+    mounts::mount_requested(&root, order, d.mounts)?;
     let cwd = rootfs::prepare_cwd(&root, order)?;
     limits::write_sysctls(&proc, &order.sysctls)?;
     limits::adjust_oom_score(&proc, order.oom_score_adj, &d.report)?;
     if !order.privileged {
-        mask::apply(&root, &proc)?;
+        mask::apply(&root, &proc, &order.protected)?;
     }
     root.finish(order.read_only)?;
     limits::apply_rlimits(&order.rlimits, &d.report)?;
-    let identity = identity::resolve(root.fd(), &order.user)?;
+    let identity = identity::resolve(root.fd(), &order.user, &order.groups)?;
+    if let Some(profile) = &order.apparmor {
+        limits::change_profile_at_exec(&proc, profile)?;
+    }
     root.pivot()?;
     drop(proc);
     become_streams(terminal, &streams)?;
@@ -140,10 +147,13 @@ fn become_container(
         None => cwd,
     };
     identity::assume(order, &identity, &cwd)?;
-    // Without its shim nobody would see its end. A change of credentials
-    // clears this, so it comes last (`prctl(2)`).
+    // Without its shim nobody would see its end. A change of ids or a gain of
+    // capabilities clears this (`prctl(2)`), so it comes after them; a
+    // profile of the user's may close it, so it comes before that.
     process::die_with_parent()?;
-    Err(exec::exec(order, &identity))
+    let program = exec::prepare(order, &identity)?;
+    identity::confine(order)?;
+    Err(exec::exec(&program))
 }
 
 fn join_namespaces(order: &InitOrder, network: Option<&OwnedFd>) -> Result<(), InitError> {
@@ -157,7 +167,16 @@ fn join_namespaces(order: &InitOrder, network: Option<&OwnedFd>) -> Result<(), I
         namespace::unshare(Namespaces::CLONE_NEWCGROUP)?;
     }
     if !order.shared.uts {
-        namespace::set_hostname(&order.hostname)?;
+        set_names(order)?;
+    }
+    Ok(())
+}
+
+/// In a UTS namespace of the container's own.
+fn set_names(order: &InitOrder) -> Result<(), InitError> {
+    namespace::set_hostname(&order.hostname)?;
+    if !order.domainname.is_empty() {
+        namespace::set_domainname(&order.domainname)?;
     }
     Ok(())
 }

@@ -25,8 +25,13 @@ pub enum Role {
     Network,
     /// The user namespace to enter; absent: the host's.
     UserNamespace,
-    /// The IPC namespace that the user namespace owns.
+    /// The IPC namespace to join: another container's, or one that the user
+    /// namespace owns.
     IpcNamespace,
+    /// The pid namespace to join; absent: a new one or the host's.
+    PidNamespace,
+    /// A detached mount for /dev/shm, with an IPC namespace that is joined.
+    SharedMemory,
     /// `memory.events` or `memory.oom_control`, read at the end.
     OomEvents,
     /// The container's version 2 cgroup.
@@ -84,15 +89,87 @@ pub(crate) fn attach_order(a: Attachment) -> (AttachOrder, OwnedFd) {
     (order, a.stream)
 }
 
-/// Where a mount goes.
+/// A mount the user or the engine asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountTarget {
     /// An absolute path inside.
     pub target: Vec<u8>,
-    /// The mount's root is a directory.
-    pub directory: bool,
-    /// Mounted read-only, with everything below it.
-    pub read_only: bool,
+    /// What is mounted.
+    pub content: Content,
+    /// What cannot be written.
+    pub read_only: WriteProtection,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// The next descriptor with [`Role::Mount`].
+    Detached {
+        /// The mount's root is a directory.
+        directory: bool,
+        /// How it is connected to the mount it is a copy of.
+        propagation: Propagation,
+    },
+    /// A new filesystem in memory.
+    Tmpfs(TmpfsOrder),
+}
+
+/// How much of a mount is write-protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WriteProtection {
+    /// Nothing.
+    #[default]
+    No,
+    /// The mount itself.
+    Top,
+    /// With everything below it.
+    Recursive,
+}
+
+/// How a mount is connected to the one it is a copy of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    /// Not at all.
+    Private,
+    /// It receives mounts.
+    Slave,
+    /// It receives and sends mounts.
+    Shared,
+}
+
+/// A filesystem in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TmpfsOrder {
+    /// Checked settings by the kernel's names, `mode` among them if given.
+    pub settings: Vec<(String, String)>,
+    /// Programs can be executed.
+    pub exec: bool,
+    /// Set-user-id bits count.
+    pub suid: bool,
+    /// Device files work.
+    pub dev: bool,
+}
+
+/// A device file to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFile {
+    /// An absolute path inside.
+    pub path: Vec<u8>,
+    /// Kind and permissions.
+    pub mode: u32,
+    /// `makedev(3)`
+    pub device: u64,
+    /// Owner and group on the host.
+    pub owner: (u32, u32),
+}
+
+/// Paths inside that are covered or write-protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protected {
+    /// Covered; absent: the default ones.
+    pub masked: Option<Vec<Vec<u8>>>,
+    /// Not to be written; absent: the default ones.
+    pub read_only: Option<Vec<Vec<u8>>>,
 }
 
 /// A resource limit.
@@ -122,7 +199,7 @@ pub struct LogOrder {
     pub compress: bool,
 }
 
-/// Namespaces that the container shares with the host.
+/// Namespaces that are not the container's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
     /// Process ids.
@@ -185,8 +262,12 @@ pub struct InitOrder {
     pub cwd: Vec<u8>,
     /// As the user wrote it.
     pub user: String,
+    /// Supplementary groups beside the user's own.
+    pub groups: Vec<String>,
     /// Hostname inside.
     pub hostname: String,
+    /// NIS domain name inside; the kernel's when empty.
+    pub domainname: String,
     /// Bounding, effective and permitted capabilities.
     pub capabilities: u64,
     /// All devices, nothing masked.
@@ -195,7 +276,13 @@ pub struct InitOrder {
     pub no_new_privileges: bool,
     /// The system call filter: opcode, jumps, operand.
     pub seccomp: Vec<(u16, u8, u8, u32)>,
-    /// Namespaces shared with the host.
+    /// The AppArmor profile to change to.
+    pub apparmor: Option<String>,
+    /// What is covered and write-protected.
+    pub protected: Protected,
+    /// Devices beside the default ones.
+    pub devices: Vec<DeviceFile>,
+    /// Namespaces that are not the container's own.
     pub shared: Shared,
     /// It runs in a user namespace of its own.
     pub mapped: Option<MappedIds>,
@@ -203,13 +290,14 @@ pub struct InitOrder {
     pub rlimits: Vec<RlimitOrder>,
     /// -1000 to 1000.
     pub oom_score_adj: i32,
-    /// Bytes of /dev/shm.
+    /// Bytes of /dev/shm; 0: it has none.
     pub shm_size: u64,
     /// Checked and with slashes, below /proc/sys.
     pub sysctls: Vec<(String, String)>,
     /// The root filesystem is read-only.
     pub read_only: bool,
-    /// Targets of the descriptors with [`Role::Mount`], in their order.
+    /// Mounts, outer targets before inner ones; those that are detached in the
+    /// order of the descriptors with [`Role::Mount`].
     pub mounts: Vec<MountTarget>,
 }
 

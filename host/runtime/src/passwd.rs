@@ -35,6 +35,9 @@ pub enum UserError {
     /// A name that group does not have.
     #[error("unable to find group {0}: no matching entries in group file")]
     NoGroup(String),
+    /// A supplementary group that group does not have; Docker has a capital here.
+    #[error("Unable to find group {0}: no matching entries in group file")]
+    NoAddedGroup(String),
     /// A number out of range.
     #[error("uids and gids must be in range 0-{MAX_ID}")]
     Range,
@@ -113,6 +116,18 @@ fn find_group(wanted: &str, group: &str) -> Result<u32, UserError> {
     by_name
         .or(number)
         .ok_or_else(|| UserError::NoGroup(wanted.to_owned()))
+}
+
+/// The numbers of groups given by name or number (`--group-add`).
+///
+/// # Errors
+/// An unknown name, a number out of range.
+pub fn groups_named(wanted: &[String], group: &str) -> Result<Vec<u32>, UserError> {
+    let find = |name| match find_group(name, group) {
+        Err(UserError::NoGroup(name)) => Err(UserError::NoAddedGroup(name)),
+        other => other,
+    };
+    wanted.iter().map(|name| find(name)).collect()
 }
 
 fn memberships(name: Option<&str>, group: &str) -> Vec<u32> {

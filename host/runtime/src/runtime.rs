@@ -1,10 +1,13 @@
 //! The runtime: one structure over descriptors, one file per operation.
 
+mod devices;
 mod exec;
 mod files;
 mod mounts;
 mod networks;
 mod operations;
+mod peers;
+mod propagation;
 mod recovery;
 mod retire;
 mod start;
@@ -144,7 +147,7 @@ impl process::Runtime for Runtime {
     }
 
     fn find_user(&self, root: BorrowedFd<'_>, user: &str) -> Result<(u32, u32), Failure> {
-        let found = crate::init::find_user(root, user).map_err(RuntimeError::User);
+        let found = crate::init::find_user(root, user, &[]).map_err(RuntimeError::User);
         found
             .map(|found| (found.uid, found.gid))
             .map_err(Failure::new)

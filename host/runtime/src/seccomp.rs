@@ -4,12 +4,16 @@
 //! ABI (`*.table`). A filter depends on the container's capabilities; those
 //! made once are kept.
 
+mod custom;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_sys::seccomp::{
     Action, Architecture, Comparison, Condition, Filter, Instruction, Rule, Rules,
 };
+
+pub use custom::compile as compile_custom;
 
 const PROFILE: &str = include_str!("seccomp/default.profile");
 

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use bulkhead_model::network::{NetworkNamespace, NetworkPlan};
-use bulkhead_model::process::{ContainerPlan, IdMap};
+use bulkhead_model::process::{ContainerPlan, IdMap, Sharing};
 use bulkhead_sys::clone::Holder;
 use bulkhead_sys::namespace::Namespaces;
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
@@ -49,7 +49,7 @@ impl UserNamespace {
             root: host_id(maps, 0).ok_or(RuntimeError::NoMappedRoot)?,
             tty: host_id(maps, TTY),
         };
-        let own_ipc = !plan.shared.ipc;
+        let own_ipc = plan.shared.ipc == Sharing::Private;
         let own_network = network.namespace == NetworkNamespace::Private;
         make_as_root(maps, own_ipc, own_network, ids)
             .map(Some)
@@ -137,7 +137,7 @@ fn map_file(maps: &[IdMap]) -> String {
 }
 
 /// What `inside` is on the host.
-fn host_id(maps: &[IdMap], inside: u32) -> Option<u32> {
+pub(crate) fn host_id(maps: &[IdMap], inside: u32) -> Option<u32> {
     maps.iter()
         .find(|m| inside >= m.inside && inside - m.inside < m.count)
         .and_then(|m| m.host.checked_add(inside - m.inside))

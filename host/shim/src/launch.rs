@@ -12,7 +12,7 @@ use bulkhead_runtime::layout::SOCKET;
 use bulkhead_runtime::order::{self, Join, Role, StartOrder};
 use bulkhead_runtime::shim_protocol::{Event, Message};
 use bulkhead_sys::clone::{Child, fork_into};
-use bulkhead_sys::namespace::Namespaces;
+use bulkhead_sys::namespace::{self, Namespaces};
 use bulkhead_sys::path::proc_path;
 use bulkhead_sys::{poll, socket, terminal};
 
@@ -159,6 +159,7 @@ fn start_child(
         network: given.one(&Role::Network).ok(),
         user: given.one(&Role::UserNamespace).ok(),
         ipc: given.one(&Role::IpcNamespace).ok(),
+        shared_memory: given.one(&Role::SharedMemory).ok(),
         cgroup_tasks: given.all(|r| *r == Role::CgroupTasks),
         cgroup_mounts: given
             .all_with_roles(|r| matches!(r, Role::CgroupMount(_)))
@@ -179,6 +180,10 @@ fn start_child(
         report,
     };
     let init = &order.init;
+    if let Ok(namespace) = given.one(&Role::PidNamespace) {
+        // For children alone: a process never changes its own.
+        namespace::join(namespace, Namespaces::CLONE_NEWPID)?;
+    }
     let cloned = fork_into(
         init::namespaces(init),
         unified.map(|fd| fd.as_fd()),

@@ -220,8 +220,7 @@ fn a_volume_on_proc_or_sys_is_refused() {
         plan.mounts.push(BindMount {
             source,
             target: target.into(),
-            read_only: false,
-            copy_up: false,
+            ..Default::default()
         });
         assert!(machine.try_run(&plan).is_err(), "{target}");
     }
@@ -241,16 +240,16 @@ fn a_mount_through_an_images_links_stays_inside() {
     plan.mounts.push(BindMount {
         source: source.clone(),
         target: "/up/new/place".into(),
-        read_only: true,
-        copy_up: false,
+        read_only: bulkhead_model::process::ReadOnly::Recursive,
+        ..Default::default()
     });
     assert_eq!(machine.run(&plan).out(), "x");
     plan = machine.sh("true");
     plan.mounts.push(BindMount {
         source,
         target: "/magic/tmp".into(),
-        read_only: true,
-        copy_up: false,
+        read_only: bulkhead_model::process::ReadOnly::Recursive,
+        ..Default::default()
     });
     assert!(machine.try_run(&plan).is_err());
 }

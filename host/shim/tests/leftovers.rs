@@ -83,7 +83,7 @@ fn a_cgroup_without_a_container_is_known_and_removed_with_what_runs_in_it() {
     let resources = bulkhead_model::resources::Resources::default();
     let parent = bulkhead_runtime::cgroup::Parent::open(&machine.parent).unwrap();
     let options = bulkhead_runtime::cgroup::Options {
-        all_devices: false,
+        devices: bulkhead_runtime::cgroup::Access::Beside(Vec::new()),
         mount: false,
     };
     drop(parent.create(id.as_str(), &resources, options).unwrap());
@@ -115,7 +115,7 @@ fn the_shims_cgroup_is_no_container() {
 fn without_a_pid_namespace_the_first_process_takes_the_others_with_it() {
     let machine = Machine::new();
     let mut plan = machine.sh("sleep 61 >/dev/null 2>&1 & sleep 62 & echo $! ; exit 3");
-    plan.shared.pid = true;
+    plan.shared.pid = bulkhead_model::process::Sharing::Host;
     let before = Instant::now();
     let running = machine.start(&plan).unwrap();
     let outcome = running.finish();

@@ -206,12 +206,13 @@ fn files_are_injected_and_volumes_filled_from_the_image() {
         name: "hosts",
         target: "/etc/hosts".into(),
         content: b"127.0.0.1 localhost\n".to_vec(),
+        of: None,
     });
     plan.mounts.push(bulkhead_model::process::BindMount {
         source: volume.clone(),
         target: "/data".into(),
-        read_only: false,
         copy_up: true,
+        ..Default::default()
     });
     assert_eq!(machine.run(&plan).out(), "127.0.0.1 localhost\nseed");
     assert_eq!(

@@ -31,8 +31,7 @@ fn targets_that_are_exchanged_while_mounting_never_lead_to_the_host() {
             let mount = |source: &std::path::Path, target: &str| BindMount {
                 source: source.to_owned(),
                 target: target.into(),
-                read_only: false,
-                copy_up: false,
+                ..Default::default()
             };
             plan.mounts = vec![
                 mount(&shared, "/shared"),

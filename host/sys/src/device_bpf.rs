@@ -8,16 +8,18 @@ use crate::error::{Error, Result, check};
 /// Which devices a rule is about; `None` is any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceRule {
-    /// Character device, or block device.
-    pub character: bool,
+    /// Character device, or block device; `None` is both.
+    pub character: Option<bool>,
     /// Major number.
     pub major: Option<u32>,
     /// Minor number.
     pub minor: Option<u32>,
     /// May be made with mknod.
     pub mknod: bool,
-    /// May be read and written.
-    pub access: bool,
+    /// May be opened for reading.
+    pub read: bool,
+    /// May be opened for writing.
+    pub write: bool,
 }
 
 /// `struct bpf_insn`
@@ -57,9 +59,10 @@ const EXIT: u8 = 0x95;
 /// `BPF_DEVCG_DEV_BLOCK`, `BPF_DEVCG_DEV_CHAR`
 const TYPE_BLOCK: i32 = 1;
 const TYPE_CHARACTER: i32 = 2;
-/// `BPF_DEVCG_ACC_MKNOD | READ | WRITE`
+/// `BPF_DEVCG_ACC_MKNOD`, `READ`, `WRITE`
 const ACCESS_MKNOD: i32 = 1;
-const ACCESS_READ_WRITE: i32 = 6;
+const ACCESS_READ: i32 = 2;
+const ACCESS_WRITE: i32 = 4;
 
 /// Registers: 2 type, 3 access, 4 major, 5 minor. The context is
 /// `struct bpf_cgroup_dev_ctx`: access in the upper and type in the lower 16
@@ -82,18 +85,16 @@ fn assemble(rules: &[DeviceRule]) -> Vec<Insn> {
 
 /// Each check jumps over the rest of the rule when it fails.
 fn one_rule(rule: &DeviceRule) -> Vec<Insn> {
-    let mut checks = vec![(
-        2,
-        if rule.character {
-            TYPE_CHARACTER
-        } else {
-            TYPE_BLOCK
-        },
-    )];
+    let mut checks = Vec::new();
+    checks.extend(rule.character.map(|character| match character {
+        true => (2, TYPE_CHARACTER),
+        false => (2, TYPE_BLOCK),
+    }));
     checks.extend(rule.major.map(|major| (4, major as i32)));
     checks.extend(rule.minor.map(|minor| (5, minor as i32)));
+    let bit = |asked: bool, bit: i32| if asked { bit } else { 0 };
     let allowed =
-        if rule.mknod { ACCESS_MKNOD } else { 0 } | if rule.access { ACCESS_READ_WRITE } else { 0 };
+        bit(rule.mknod, ACCESS_MKNOD) | bit(rule.read, ACCESS_READ) | bit(rule.write, ACCESS_WRITE);
     let total = checks.len() + 5;
     let mut out = Vec::with_capacity(total);
     for (register, value) in checks {
@@ -178,19 +179,27 @@ mod tests {
     #[test]
     fn the_verifier_accepts_the_filter() {
         let any = DeviceRule {
-            character: true,
+            character: Some(true),
             major: None,
             minor: None,
             mknod: true,
-            access: false,
+            read: false,
+            write: false,
         };
         let null = DeviceRule {
             major: Some(1),
             minor: Some(3),
-            access: true,
+            read: true,
+            write: true,
             ..any
         };
-        load(&[any, null]).unwrap();
+        let everything = DeviceRule {
+            character: None,
+            read: true,
+            write: true,
+            ..any
+        };
+        load(&[any, null, everything]).unwrap();
         load(&[]).unwrap();
     }
 }

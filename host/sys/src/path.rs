@@ -89,6 +89,25 @@ pub fn open_host(path: impl AsRef<Path>, flags: OFlag, mode: u32) -> Result<Owne
     openat2(nix::fcntl::AT_FDCWD, path.as_ref(), flags, mode, 0)
 }
 
+/// A namespace of the process whose folder in our own procfs is `process`;
+/// `kind` is a name in its `ns` folder, such as `net`.
+///
+/// # Errors
+/// ENOENT or ESRCH when the process has ended.
+pub fn open_namespace(process: impl AsFd, kind: &str) -> Result<OwnedFd> {
+    let links = open_beneath(&process, "ns", OFlag::O_PATH | OFlag::O_DIRECTORY, 0)?;
+    let name = c_name(Path::new(kind))?;
+    // The entries are magic links, which openat2 would follow from here only
+    // without any restriction; the name is a single component.
+    openat2(
+        links,
+        Path::new(&*name.to_string_lossy()),
+        OFlag::O_RDONLY,
+        0,
+        0,
+    )
+}
+
 /// An O_PATH handle of a directory of the host's.
 pub fn open_host_dir(path: impl AsRef<Path>) -> Result<OwnedFd> {
     open_host(path, OFlag::O_PATH | OFlag::O_DIRECTORY, 0)

@@ -254,4 +254,7 @@ pub struct TmpfsOptions {
     /// Bytes; 0 for no limit.
     pub size_bytes: i64,
     pub mode: u32,
+    /// Each a flag, or a name and a value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<Vec<String>>,
 }

@@ -4,9 +4,11 @@
 
 use std::net::Ipv4Addr;
 
-use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig, Mount};
+use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig};
 use bulkhead_api::network::PortMap;
-use bulkhead_engine::spec::{ContainerSpec, Limits, MountSource, MountSpec, PortSpec};
+use bulkhead_engine::spec::{ContainerSpec, DeviceSpec, Limits, PortSpec};
+
+use super::modes;
 
 /// A request this daemon cannot take.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -17,6 +19,52 @@ pub enum BadRequest {
     /// Docker's words for a volume.
     #[error("invalid volume specification: '{0}'")]
     Bind(String),
+    /// Docker's words for a bind's options.
+    #[error("invalid mode: {0}")]
+    BindMode(String),
+    /// Two options that exclude each other.
+    #[error("conflicting options: {0}")]
+    Conflict(&'static str),
+    /// `container:` without a name.
+    #[error("Invalid network mode: invalid container format container:<name|id>")]
+    NetworkMode,
+    /// No driver for what `--gpus` asks for; Docker's words.
+    #[error("could not select device driver \"{driver}\" with capabilities: {capabilities}")]
+    DeviceDriver {
+        /// The driver asked for.
+        driver: String,
+        /// Lists of capabilities, as Go prints them.
+        capabilities: String,
+    },
+    /// A size for the root filesystem; Docker's words.
+    #[error("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")]
+    StorageSize,
+    /// Another option of a storage driver.
+    #[error("Unknown option {0}")]
+    StorageOption(String),
+    /// A limit of the process; Docker's words.
+    #[error(
+        "invalid ulimit {name}: ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
+    )]
+    Ulimit {
+        /// Its name.
+        name: String,
+        /// Soft limit.
+        soft: i64,
+        /// Hard limit.
+        hard: i64,
+    },
+    /// Bytes of /dev/shm below zero.
+    #[error("SHM size can not be less than 0")]
+    ShmSize,
+    /// A path that is not absolute.
+    #[error("invalid {field}: {path:?} is not an absolute path")]
+    Path {
+        /// `MaskedPaths`, `ReadonlyPaths`.
+        field: &'static str,
+        /// The path.
+        path: String,
+    },
     /// A mount in the long form.
     #[error("invalid mount config for type \"{kind}\": {why}")]
     Mount {
@@ -56,7 +104,14 @@ pub enum BadRequest {
 /// Converts the whole request.
 pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
     let (config, host) = (&request.config, &request.host_config);
+    modes::refuse_conflicts(config, host)?;
     refuse_unsupported(config, host)?;
+    if host.shm_size < 0 {
+        return Err(BadRequest::ShmSize);
+    }
+    let own_ipc = ["", "private", "shareable", "none"];
+    let ipc = modes::read("IPC", &host.ipc_mode, &own_ipc)?;
+    let pid = modes::read("PID", &host.pid_mode, &[""])?;
     let network = match host.network_mode.as_str() {
         _ if config.network_disabled => "none",
         "" | "default" => request
@@ -87,7 +142,16 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         endpoints: super::networks::endpoints(&request.networking_config)?,
         ports: ports(&host.port_bindings)?,
         publish_all: host.publish_all_ports,
-        mounts: mounts(config, host)?,
+        mounts: super::mounts::mounts(config, host)?,
+        tmpfs: super::mounts::tmpfs(host)?,
+        volumes_from: host.volumes_from.clone(),
+        devices: devices(host),
+        device_rules: host.device_cgroup_rules.clone(),
+        masked_paths: paths("MaskedPaths", &host.masked_paths)?,
+        read_only_paths: paths("ReadonlyPaths", &host.readonly_paths)?,
+        domainname: config.domainname.clone(),
+        init: host.init.unwrap_or(false),
+        group_add: host.group_add.clone(),
         limits: limits(host),
         cap_add: host.cap_add.clone(),
         cap_drop: host.cap_drop.clone(),
@@ -96,19 +160,21 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         auto_remove: host.auto_remove,
         restart: super::restart::policy(&host.restart_policy)?,
         security_opt: host.security_opt.clone(),
-        host_pid: is_host("PID", &host.pid_mode, &[""])?,
-        host_ipc: is_host("IPC", &host.ipc_mode, &["", "private", "shareable"])?,
-        host_uts: is_host("UTS", &host.uts_mode, &[""])?,
-        host_cgroup: is_host("cgroup namespace", &host.cgroupns_mode, &["", "private"])?,
-        host_user: host.userns_mode == "host",
+        host_pid: pid.is_host(),
+        pid_of: pid.container(),
+        host_ipc: ipc.is_host(),
+        ipc_of: ipc.container(),
+        shareable_ipc: host.ipc_mode == "shareable",
+        no_shm: host.ipc_mode == "none",
+        host_uts: modes::read("UTS", &host.uts_mode, &[""])?.is_host(),
+        host_cgroup: modes::read("cgroup namespace", &host.cgroupns_mode, &["", "private"])?
+            .is_host(),
+        host_user: modes::read("USER", &host.userns_mode, &[""])?.is_host(),
+        cgroup_parent: host.cgroup_parent.clone(),
         oom_score_adj: oom_score(host.oom_score_adj)?,
         shm_size: u64::try_from(host.shm_size).unwrap_or(0),
         sysctls: sysctls(host)?,
-        ulimits: host
-            .ulimits
-            .iter()
-            .map(|u| (u.name.clone(), limit_value(u.soft), limit_value(u.hard)))
-            .collect(),
+        ulimits: ulimits(host)?,
         extra_hosts: host.extra_hosts.clone(),
         dns: host.dns.clone(),
         dns_search: host.dns_search.clone(),
@@ -121,35 +187,14 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
 }
 
 fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(), BadRequest> {
+    let check = config.healthcheck.as_ref().and_then(|h| h.test.first());
     let asked = [
-        (
-            config
-                .healthcheck
-                .as_ref()
-                .is_some_and(|h| h.test.first().is_some_and(|t| t != "NONE")),
-            "a health check".into(),
-        ),
-        (host.init == Some(true), "--init".into()),
-        (!host.devices.is_empty(), "--device".into()),
-        (!host.device_requests.is_empty(), "--gpus".into()),
-        (
-            !host.device_cgroup_rules.is_empty(),
-            "--device-cgroup-rule".into(),
-        ),
-        (!host.volumes_from.is_empty(), "--volumes-from".into()),
+        (check.is_some_and(|t| t != "NONE"), "a health check".into()),
         (!host.links.is_empty(), "--link".into()),
-        (!host.group_add.is_empty(), "--group-add".into()),
-        (!host.storage_opt.is_empty(), "--storage-opt".into()),
-        (!host.tmpfs.is_empty(), "--tmpfs".into()),
         (
             !matches!(host.volume_driver.as_str(), "" | "local"),
             format!("volume driver {}", host.volume_driver),
         ),
-        (
-            !matches!(host.userns_mode.as_str(), "" | "host"),
-            format!("--userns={}", host.userns_mode),
-        ),
-        (!host.cgroup_parent.is_empty(), "--cgroup-parent".into()),
         (
             !matches!(
                 host.runtime.as_str(),
@@ -157,66 +202,81 @@ fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(),
             ),
             format!("runtime {}", host.runtime),
         ),
-        (
-            host.memory_swappiness.is_some_and(|s| s >= 0),
-            "--memory-swappiness".into(),
-        ),
-        (
-            !host.blkio_weight_device.is_empty(),
-            "--blkio-weight-device".into(),
-        ),
-        (
-            ![
-                &host.blkio_device_read_bps,
-                &host.blkio_device_write_bps,
-                &host.blkio_device_read_iops,
-                &host.blkio_device_write_iops,
-            ]
-            .iter()
-            .all(|d| d.is_empty()),
-            "a device rate limit".into(),
-        ),
-        (
-            host.cpu_realtime_period != 0 || host.cpu_realtime_runtime != 0,
-            "--cpu-rt-*".into(),
-        ),
         (!config.mac_address.is_empty(), "--mac-address".into()),
         (
-            host.network_mode.starts_with("container:"),
-            format!("--network {}", host.network_mode),
-        ),
-        (
-            host.masked_paths.is_some()
-                && host
-                    .security_opt
-                    .iter()
-                    .any(|o| o.starts_with("systempaths")),
-            "systempaths".into(),
+            !matches!(host.isolation.as_str(), "" | "default"),
+            format!("isolation {:?}", host.isolation),
         ),
     ];
-    match asked.into_iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(BadRequest::Unsupported(what)),
+    if let Some((_, what)) = asked.into_iter().find(|(asked, _)| *asked) {
+        return Err(BadRequest::Unsupported(what));
+    }
+    if let Some((key, _)) = host.storage_opt.first_key_value() {
+        return Err(match key.as_str() {
+            "size" => BadRequest::StorageSize,
+            other => BadRequest::StorageOption(other.to_owned()),
+        });
+    }
+    match host.device_requests.first() {
+        Some(request) => Err(BadRequest::DeviceDriver {
+            driver: request.driver.clone(),
+            capabilities: go_lists(&request.capabilities),
+        }),
         None => Ok(()),
     }
+}
+
+/// `[[gpu] [compute utility]]`
+fn go_lists(lists: &[Vec<String>]) -> String {
+    let inner: Vec<String> = lists
+        .iter()
+        .map(|list| format!("[{}]", list.join(" ")))
+        .collect();
+    format!("[{}]", inner.join(" "))
+}
+
+fn ulimits(host: &HostConfig) -> Result<Vec<(String, u64, u64)>, BadRequest> {
+    let convert = |limit: &bulkhead_api::container::Ulimit| {
+        let (soft, hard) = (limit.soft, limit.hard);
+        if hard != -1 && (soft == -1 || soft > hard) {
+            return Err(BadRequest::Ulimit {
+                name: limit.name.clone(),
+                soft,
+                hard,
+            });
+        }
+        Ok((limit.name.clone(), limit_value(soft), limit_value(hard)))
+    };
+    host.ulimits.iter().map(convert).collect()
+}
+
+fn paths(
+    field: &'static str,
+    list: &Option<Vec<String>>,
+) -> Result<Option<Vec<String>>, BadRequest> {
+    for path in list.iter().flatten() {
+        if !path.starts_with('/') || path.contains('\0') {
+            return Err(BadRequest::Path {
+                field,
+                path: path.clone(),
+            });
+        }
+    }
+    Ok(list.clone())
+}
+
+fn devices(host: &HostConfig) -> Vec<DeviceSpec> {
+    let convert = |device: &bulkhead_api::container::DeviceMapping| DeviceSpec {
+        source: device.path_on_host.clone(),
+        target: device.path_in_container.clone(),
+        access: device.cgroup_permissions.clone(),
+    };
+    host.devices.iter().map(convert).collect()
 }
 
 fn console_size(host: &HostConfig) -> Option<(u16, u16)> {
     let [rows, columns] = host.console_size.map(|n| u16::try_from(n).unwrap_or(0));
     (rows > 0 && columns > 0).then_some((columns, rows))
-}
-
-fn is_host(what: &'static str, mode: &str, own: &[&str]) -> Result<bool, BadRequest> {
-    match mode {
-        "host" => Ok(true),
-        mode if own.contains(&mode) => Ok(false),
-        mode if mode.starts_with("container:") => {
-            Err(BadRequest::Unsupported(format!("{what} mode {mode}")))
-        }
-        mode => Err(BadRequest::Mode {
-            what,
-            mode: mode.to_owned(),
-        }),
-    }
 }
 
 fn oom_score(score: i64) -> Result<i32, BadRequest> {
@@ -300,105 +360,9 @@ fn ports(map: &PortMap) -> Result<Vec<PortSpec>, BadRequest> {
     Ok(ports)
 }
 
-fn mounts(config: &ContainerConfig, host: &HostConfig) -> Result<Vec<MountSpec>, BadRequest> {
-    let mut mounts = Vec::new();
-    for bind in &host.binds {
-        mounts.push(bind_spec(bind)?);
-    }
-    for mount in &host.mounts {
-        mounts.push(mount_spec(mount)?);
-    }
-    for target in config.volumes.keys() {
-        if !mounts.iter().any(|m| m.target == *target) {
-            mounts.push(MountSpec {
-                source: MountSource::Anonymous,
-                target: target.clone(),
-                read_only: false,
-            });
-        }
-    }
-    Ok(mounts)
-}
-
-/// `source:target[:options]` or `target`.
-fn bind_spec(bind: &str) -> Result<MountSpec, BadRequest> {
-    let bad = || BadRequest::Bind(bind.to_owned());
-    let parts: Vec<&str> = bind.split(':').collect();
-    let (source, target, options) = match parts.as_slice() {
-        [target] => (MountSource::Anonymous, *target, ""),
-        [source, target] => (mount_source(source), *target, ""),
-        [source, target, options] => (mount_source(source), *target, *options),
-        _ => return Err(bad()),
-    };
-    if target.is_empty() || matches!(&source, MountSource::Volume(n) if n.is_empty()) {
-        return Err(bad());
-    }
-    let mut read_only = false;
-    for option in options.split(',').filter(|o| !o.is_empty()) {
-        match option {
-            "ro" => read_only = true,
-            // z and Z relabel for SELinux, which is not in use; the rest are the defaults.
-            "rw" | "z" | "Z" | "rprivate" | "private" | "nocopy" => {}
-            _ => return Err(bad()),
-        }
-    }
-    Ok(MountSpec {
-        source,
-        target: target.to_owned(),
-        read_only,
-    })
-}
-
-fn mount_source(text: &str) -> MountSource {
-    if text.starts_with('/') {
-        MountSource::Host(text.to_owned())
-    } else {
-        MountSource::Volume(text.to_owned())
-    }
-}
-
-fn mount_spec(mount: &Mount) -> Result<MountSpec, BadRequest> {
-    let source = match (mount.kind.as_str(), mount.source.as_str()) {
-        ("bind", path) if path.starts_with('/') => MountSource::Host(path.to_owned()),
-        ("bind", path) => {
-            let why = format!("invalid mount path: '{path}' mount path must be absolute");
-            return Err(BadRequest::Mount {
-                kind: mount.kind.clone(),
-                why,
-            });
-        }
-        ("volume" | "", "") => MountSource::Anonymous,
-        ("volume" | "", name) => MountSource::Volume(name.to_owned()),
-        (kind, _) => return Err(BadRequest::Unsupported(format!("mount type {kind:?}"))),
-    };
-    Ok(MountSpec {
-        source,
-        target: mount.target.clone(),
-        read_only: mount.read_only,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn binds_are_read_as_docker_reads_them() {
-        let bind = |text| bind_spec(text).unwrap();
-        assert_eq!(
-            bind("/a:/b:ro"),
-            MountSpec {
-                source: MountSource::Host("/a".into()),
-                target: "/b".into(),
-                read_only: true
-            }
-        );
-        assert_eq!(bind("data:/d").source, MountSource::Volume("data".into()));
-        assert_eq!(bind("/only").source, MountSource::Anonymous);
-        for bad in ["", ":/x", "a:/b:c:d", "/a:/b:sideways", "/a:"] {
-            assert!(bind_spec(bad).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn a_sysctl_key_cannot_smuggle_another() {

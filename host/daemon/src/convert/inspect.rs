@@ -154,12 +154,12 @@ pub fn mount_point(mount: &Mount) -> MountPoint {
         name: volume.unwrap_or_default(),
         source: mount.source.clone(),
         destination: mount.target.clone(),
-        mode: if mount.read_only { "ro" } else { "" }.to_owned(),
+        mode: mount.options.mode.clone(),
         rw: !mount.read_only,
-        propagation: if mount.volume.is_some() {
-            String::new()
-        } else {
-            "rprivate".to_owned()
+        propagation: match mount.options.propagation.as_str() {
+            _ if mount.volume.is_some() => String::new(),
+            "" => "rprivate".to_owned(),
+            other => other.to_owned(),
         },
     }
 }

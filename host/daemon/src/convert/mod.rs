@@ -7,6 +7,8 @@ pub mod filters;
 pub mod images;
 pub mod inspect;
 pub mod list;
+mod modes;
+mod mounts;
 pub mod networks;
 pub mod pull;
 pub mod restart;

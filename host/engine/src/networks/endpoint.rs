@@ -8,11 +8,15 @@ use crate::Engine;
 use crate::container::Membership;
 use crate::error::EngineError;
 use crate::networks::Network;
+use crate::peers::network_container;
 use crate::spec::{ContainerSpec, EndpointSpec};
 
 impl Engine {
     /// The network of the container's mode, then the others it names.
     pub(crate) fn memberships(&self, spec: &ContainerSpec) -> Result<Vec<Membership>, EngineError> {
+        if network_container(&spec.network).is_some() {
+            return Ok(Vec::new());
+        }
         let first = self.networks.find(&spec.network)?;
         let own = |e: &&EndpointSpec| {
             let found = self.networks.find(&e.network);

@@ -11,6 +11,7 @@ use bulkhead_model::network::{
 use crate::container::{Container, Endpoint, Membership, PluginRecord};
 use crate::error::EngineError;
 use crate::networks::Network;
+use crate::peers::network_container;
 use crate::spec::PortSpec;
 use crate::{Engine, random_id};
 
@@ -34,6 +35,11 @@ impl Engine {
             endpoints: Vec::new(),
             plugin: None,
         };
+        if network_container(&record.spec.network).is_some() {
+            // The runtime joins the other's namespace.
+            wiring.plan.namespace = NetworkNamespace::Host;
+            return Ok(wiring);
+        }
         match self.wire_all(record, &mut wiring) {
             Ok(()) => Ok(wiring),
             Err(error) => {

@@ -9,30 +9,27 @@ use bulkhead_sys::device_bpf::{self, DeviceRule};
 use super::{Hierarchy, Version, write};
 
 /// Any device file may be made: making is not opening.
-const MAKE_ANY: [DeviceRule; 2] = [
+const MAKE_ANY: [DeviceRule; 2] = [make_any(true), make_any(false)];
+
+const fn make_any(character: bool) -> DeviceRule {
     DeviceRule {
-        character: true,
+        character: Some(character),
         major: None,
         minor: None,
         mknod: true,
-        access: false,
-    },
-    DeviceRule {
-        character: false,
-        major: None,
-        minor: None,
-        mknod: true,
-        access: false,
-    },
-];
+        read: false,
+        write: false,
+    }
+}
 
 const fn open(major: u32, minor: Option<u32>) -> DeviceRule {
     DeviceRule {
-        character: true,
+        character: Some(true),
         major: Some(major),
         minor,
         mknod: true,
-        access: true,
+        read: true,
+        write: true,
     }
 }
 
@@ -53,23 +50,46 @@ fn rules() -> impl Iterator<Item = DeviceRule> {
     MAKE_ANY.into_iter().chain(OPEN)
 }
 
+/// Which devices a container may use.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// All of them.
+    Everything,
+    /// The default ones and these.
+    Beside(Vec<DeviceRule>),
+}
+
 /// The version 2 filter, loaded once for all containers; `None` when this
 /// kernel has no device filters.
 pub(super) fn filter() -> Option<OwnedFd> {
-    device_bpf::load(&rules().collect::<Vec<_>>()).ok()
+    load(&[])
 }
 
-/// Restricts a new cgroup.
+fn load(more: &[DeviceRule]) -> Option<OwnedFd> {
+    let all: Vec<_> = rules().chain(more.iter().copied()).collect();
+    device_bpf::load(&all).ok()
+}
+
+/// Restricts a new cgroup to the default devices and `more`; `filter` is the
+/// one for the default devices alone.
 pub(super) fn restrict(
     hierarchy: &Hierarchy,
     dir: &OwnedFd,
+    more: &[DeviceRule],
     filter: Option<&OwnedFd>,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
+    let own = if more.is_empty() { None } else { load(more) };
+    let filter = if more.is_empty() {
+        filter
+    } else {
+        own.as_ref()
+    };
     match hierarchy.version {
         Version::One if hierarchy.has("devices") => {
             write(dir, "devices.deny", "a")?;
-            rules().try_for_each(|rule| write(dir, "devices.allow", &line(&rule)))
+            let mut all = rules().chain(more.iter().copied()).flat_map(lines);
+            all.try_for_each(|line| write(dir, "devices.allow", &line))
         }
         Version::One => Ok(()),
         // A filter needs a descriptor that is open for reading.
@@ -89,16 +109,20 @@ pub(super) fn restrict(
     }
 }
 
-/// Kernel `cgroup-v1/devices.rst`.
-fn line(rule: &DeviceRule) -> String {
+/// Kernel `cgroup-v1/devices.rst`. Both kinds are two lines: the letter `a`
+/// would allow everything, whatever numbers follow.
+fn lines(rule: DeviceRule) -> Vec<String> {
     let number = |n: Option<u32>| n.map_or_else(|| "*".to_owned(), |n| n.to_string());
-    let kind = if rule.character { 'c' } else { 'b' };
-    let access = if rule.access { "rwm" } else { "m" };
-    format!(
-        "{kind} {}:{} {access}",
-        number(rule.major),
-        number(rule.minor)
-    )
+    let letters = [(rule.read, 'r'), (rule.write, 'w'), (rule.mknod, 'm')];
+    let access: String = letters.iter().filter(|l| l.0).map(|l| l.1).collect();
+    let kinds: &[char] = match rule.character {
+        Some(true) => &['c'],
+        Some(false) => &['b'],
+        None => &['c', 'b'],
+    };
+    let (major, minor) = (number(rule.major), number(rule.minor));
+    let line = |kind| format!("{kind} {major}:{minor} {access}");
+    kinds.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -107,8 +131,17 @@ mod tests {
 
     #[test]
     fn lines_are_in_the_kernels_form() {
-        let lines: Vec<String> = rules().map(|r| line(&r)).collect();
-        assert_eq!(lines[..3], ["c *:* m", "b *:* m", "c 1:3 rwm"]);
-        assert_eq!(lines.last().unwrap(), "c 136:* rwm");
+        let all: Vec<String> = rules().flat_map(lines).collect();
+        assert_eq!(all[..3], ["c *:* m", "b *:* m", "c 1:3 rwm"]);
+        assert_eq!(all.last().unwrap(), "c 136:* rwm");
+        let both = DeviceRule {
+            character: None,
+            major: Some(7),
+            minor: None,
+            mknod: false,
+            read: true,
+            write: false,
+        };
+        assert_eq!(lines(both), ["c 7:* r", "b 7:* r"]);
     }
 }

@@ -1,12 +1,16 @@
 //! Device files, made in a tmpfs that no image can have prepared.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bulkhead_sys::directory::{entries, file_type, makedev, mkdirat, mknodat, stat};
+use bulkhead_sys::directory::{entries, fchownat, file_type, makedev, mkdirat, mknodat, stat};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
 
-use super::InitError;
+use super::rootfs::Root;
+use super::{InitError, target};
+use crate::order::{DeviceFile, InitOrder};
 
 const S_IFCHR: u32 = 0o020_000;
 const S_IFBLK: u32 = 0o060_000;
@@ -29,6 +33,41 @@ pub(super) fn make(dev: &OwnedFd, privileged: bool) -> Result<(), InitError> {
     }
     if privileged {
         copy_host_devices(&open_host_dir("/dev")?, dev, 0)?;
+    }
+    Ok(())
+}
+
+/// Makes the devices that were asked for. Nothing of the host's is mounted in
+/// the root yet, so that none of them can land in a folder of the host's.
+pub(super) fn make_requested(root: &Root, order: &InitOrder) -> Result<(), InitError> {
+    for device in &order.devices {
+        let path = Path::new(OsStr::from_bytes(&device.path));
+        let made = make_one(root, order, device, path);
+        made.map_err(|source| InitError::Device {
+            path: path.display().to_string(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// One that is there already stays, as in Docker.
+fn make_one(
+    root: &Root,
+    order: &InitOrder,
+    device: &DeviceFile,
+    path: &Path,
+) -> bulkhead_sys::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().unwrap_or_default();
+    let parent = target::directory(root.fd(), parent, 0o755)?;
+    match mknodat(&parent, name, device.mode, device.device) {
+        Err(e) if e.io_kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        other => other?,
+    }
+    // The host's ids mean nothing in a user namespace.
+    if order.mapped.is_none() {
+        fchownat(&parent, name, device.owner.0, device.owner.1)?;
     }
     Ok(())
 }

@@ -31,6 +31,36 @@ pub enum InitError {
         #[source]
         source: bulkhead_sys::Error,
     },
+    /// The order names more mounts than came along.
+    #[error("a mount of the order did not come along")]
+    MissingMount,
+    /// A path that must be covered or write-protected.
+    #[error("protecting {path}")]
+    Protect {
+        /// The path inside.
+        path: String,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// A device file could not be made.
+    #[error("device {path}")]
+    Device {
+        /// The path inside.
+        path: String,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// The AppArmor profile was refused.
+    #[error("AppArmor profile {profile}")]
+    AppArmor {
+        /// Its name.
+        profile: String,
+        /// What failed.
+        #[source]
+        source: io::Error,
+    },
     /// A file became a directory's mount target or the other way round.
     #[error(
         "are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type: {0}"
@@ -104,6 +134,8 @@ impl InitError {
             | InitError::UnknownRlimit(_)
             | InitError::Sysctl { .. }
             | InitError::MountTarget { .. }
+            | InitError::Device { .. }
+            | InitError::AppArmor { .. }
             | InitError::WorkingDirectory { .. } => ErrorKind::InvalidArgument,
             _ => ErrorKind::Internal,
         }

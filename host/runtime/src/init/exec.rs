@@ -15,17 +15,20 @@ use crate::passwd::Identity;
 /// What programs get that have no PATH, as the C library has it.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Replaces this process; returns only on failure.
-pub(super) fn exec(order: &InitOrder, identity: &Identity) -> InitError {
-    match prepare(order, identity) {
-        Ok((program, args, env)) => exec_program(&program, &args, &env),
-        Err(error) => error,
-    }
+/// A program that was found, with what it gets.
+pub(super) struct Prepared {
+    program: PathBuf,
+    args: Vec<CString>,
+    env: Vec<CString>,
 }
 
-type Prepared = (PathBuf, Vec<CString>, Vec<CString>);
+/// Replaces this process; returns only on failure.
+pub(super) fn exec(prepared: &Prepared) -> InitError {
+    exec_program(&prepared.program, &prepared.args, &prepared.env)
+}
 
-fn prepare(order: &InitOrder, identity: &Identity) -> Result<Prepared, InitError> {
+/// Finds the program as the user who will run it.
+pub(super) fn prepare(order: &InitOrder, identity: &Identity) -> Result<Prepared, InitError> {
     let env = environment(&order.env, &identity.home);
     let name = order.args.first().map(String::as_str).unwrap_or_default();
     let program = find(name, variable(&env, "PATH"))?;
@@ -34,7 +37,11 @@ fn prepare(order: &InitOrder, identity: &Identity) -> Result<Prepared, InitError
             .map(|s| CString::new(s.as_str()).map_err(|_| InitError::NulByte))
             .collect()
     };
-    Ok((program, strings(&order.args)?, strings(&env)?))
+    Ok(Prepared {
+        program,
+        args: strings(&order.args)?,
+        env: strings(&env)?,
+    })
 }
 
 /// HOME is the user's, unless it was given.

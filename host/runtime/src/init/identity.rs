@@ -17,10 +17,18 @@ use crate::passwd::{self, Identity};
 const MAX_FILE: u64 = 4 << 20;
 
 /// Looks the user up in the container's own files, by descriptor.
-pub(crate) fn resolve(root: BorrowedFd<'_>, user: &str) -> Result<Identity, InitError> {
+pub(crate) fn resolve(
+    root: BorrowedFd<'_>,
+    user: &str,
+    more: &[String],
+) -> Result<Identity, InitError> {
     let passwd = read(root, "/etc/passwd")?;
     let group = read(root, "/etc/group")?;
-    Ok(passwd::resolve(user, &passwd, &group)?)
+    let mut identity = passwd::resolve(user, &passwd, &group)?;
+    identity.groups.extend(passwd::groups_named(more, &group)?);
+    identity.groups.sort_unstable();
+    identity.groups.dedup();
+    Ok(identity)
 }
 
 /// A missing file is an empty one. O_NONBLOCK: the image may have a fifo there.
@@ -45,8 +53,7 @@ fn read(root: BorrowedFd<'_>, path: &'static str) -> Result<String, InitError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Gives up everything but what the order leaves. After it, nothing
-/// privileged is done but exec.
+/// Becomes the user. What is left to do as root is in [`confine`].
 pub(super) fn assume(
     order: &InitOrder,
     identity: &Identity,
@@ -54,13 +61,10 @@ pub(super) fn assume(
 ) -> Result<(), InitError> {
     let held = process::capabilities()?.permitted;
     let kept = order.capabilities & held;
-    // Before the identity changes: it needs CAP_SYS_ADMIN without
-    // no_new_privs. The profile allows everything below.
     if order.no_new_privileges {
         process::set_no_new_privs()?;
     }
     process::limit_bounding_set(kept)?;
-    load_filter(order)?;
     process::set_groups(&identity.groups)?;
     process::set_gid(identity.gid)?;
     process::set_keepcaps(true)?;
@@ -68,11 +72,37 @@ pub(super) fn assume(
     process::set_keepcaps(false)?;
     process::set_capabilities(Capabilities {
         effective: kept,
-        permitted: kept,
+        permitted: held,
         inheritable: 0,
     })?;
     // As the user: permissions count.
     enter_cwd(order, cwd)
+}
+
+/// Gives up everything but what the order leaves; after it nothing is done
+/// but exec. The filter comes as late as it can, because a user's own may
+/// close whatever came before: without no_new_privs it needs CAP_SYS_ADMIN, so
+/// that `capset(2)` is the one call beside exec that has to be left open.
+pub(super) fn confine(order: &InitOrder) -> Result<(), InitError> {
+    const SYS_ADMIN: u64 = 1 << 21;
+    let held = process::capabilities()?.permitted;
+    let kept = order.capabilities & held;
+    let last = Capabilities {
+        effective: kept,
+        permitted: kept,
+        inheritable: 0,
+    };
+    if order.no_new_privileges || order.seccomp.is_empty() {
+        process::set_capabilities(last)?;
+        return load_filter(order);
+    }
+    process::set_capabilities(Capabilities {
+        effective: kept | held & SYS_ADMIN,
+        permitted: held,
+        inheritable: 0,
+    })?;
+    load_filter(order)?;
+    Ok(process::set_capabilities(last)?)
 }
 
 fn enter_cwd(order: &InitOrder, cwd: &OwnedFd) -> Result<(), InitError> {

@@ -100,7 +100,7 @@ fn prepare(
 ) -> Result<Ready, InitError> {
     let root = open_host_dir("/")?;
     Ok(Ready {
-        identity: identity::resolve(root.as_fd(), &order.user)?,
+        identity: identity::resolve(root.as_fd(), &order.user, &order.groups)?,
         cwd: rootfs::open_cwd(&root, order)?,
         terminal: streams.is_none(),
         streams: match streams {
@@ -160,5 +160,7 @@ fn become_process(order: &InitOrder, ready: &Ready) -> Result<std::convert::Infa
     process::set_sid()?;
     become_streams(ready.terminal, &ready.streams)?;
     identity::assume(order, &ready.identity, &ready.cwd)?;
-    Err(exec::exec(order, &ready.identity))
+    let program = exec::prepare(order, &ready.identity)?;
+    identity::confine(order)?;
+    Err(exec::exec(&program))
 }

@@ -54,6 +54,20 @@ pub(super) fn adjust_oom_score_outside(score: i32, report: &OwnedFd) -> Result<(
     adjust_oom_score(&proc, score, report)
 }
 
+/// The AppArmor profile of the program to be executed
+/// (`Documentation/admin-guide/LSM/apparmor.rst`, `aa_change_onexec(2)`).
+pub(super) fn change_profile_at_exec(proc: &OwnedFd, profile: &str) -> Result<(), InitError> {
+    let value = format!("exec {profile}");
+    let attributes = format!("{}/attr", std::process::id());
+    // The folder of AppArmor's own is there when several modules are stacked.
+    let written = write_proc(proc, &format!("{attributes}/apparmor/exec"), &value)
+        .or_else(|_| write_proc(proc, &format!("{attributes}/exec"), &value));
+    written.map_err(|source| InitError::AppArmor {
+        profile: profile.to_owned(),
+        source,
+    })
+}
+
 fn write_proc(proc: &OwnedFd, path: &str, value: &str) -> std::io::Result<()> {
     let file = open_beneath(proc, path, OFlag::O_WRONLY | OFlag::O_NOFOLLOW, 0)?;
     if filesystem_magic(&file)? != PROC_MAGIC {

@@ -2,15 +2,20 @@
 //! of what Docker, Podman and containerd hide today.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use bulkhead_sys::Result;
 use bulkhead_sys::directory::{file_type, stat_fd};
 use bulkhead_sys::mount::{self, Attributes, Context};
-use bulkhead_sys::path::{OFlag, open_beneath};
+use bulkhead_sys::path::{OFlag, open_beneath, open_in_root};
 
 use super::InitError;
 use super::rootfs::{Root, libc_enoent};
+use crate::order::Protected;
 
 /// Hidden, below /proc.
 const MASKED_PROC: [&str; 12] = [
@@ -43,10 +48,53 @@ const MASKED_CPU: &str = "thermal_throttle";
 /// Not to be written, below /proc.
 const READ_ONLY_PROC: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 
-/// Hides and write-protects. Both filesystems are the kernel's and freshly
-/// mounted, so no symlink of an image can be on these paths; none is followed.
-pub(super) fn apply(root: &Root, proc: &OwnedFd) -> std::result::Result<(), InitError> {
+/// Hides and write-protects what the order says.
+pub(super) fn apply(
+    root: &Root,
+    proc: &OwnedFd,
+    protected: &Protected,
+) -> std::result::Result<(), InitError> {
     let covers = Covers::new(root)?;
+    match &protected.masked {
+        None => mask_defaults(root, proc, &covers)?,
+        Some(paths) => each(root, paths, |place| covers.cover(place))?,
+    }
+    match &protected.read_only {
+        None => Ok(READ_ONLY_PROC
+            .iter()
+            .try_for_each(|path| write_protect(proc, path))?),
+        Some(paths) => each(root, paths, write_protect_place),
+    }
+}
+
+/// Paths of the user's choice, anywhere in the root: resolved inside it, and
+/// what a symlink leads to is what is protected. Missing ones are fine.
+fn each(
+    root: &Root,
+    paths: &[Vec<u8>],
+    protect: impl Fn(OwnedFd) -> Result<()>,
+) -> std::result::Result<(), InitError> {
+    for path in paths {
+        let path = Path::new(OsStr::from_bytes(path));
+        let failed = |source| InitError::Protect {
+            path: path.display().to_string(),
+            source,
+        };
+        match open_in_root(root.fd(), path, OFlag::O_PATH, 0) {
+            Err(e) if matches!(e.io_kind(), NotFound | NotADirectory) => {}
+            other => other.and_then(&protect).map_err(failed)?,
+        }
+    }
+    Ok(())
+}
+
+/// Both filesystems are the kernel's and freshly mounted, so no symlink of an
+/// image can be on these paths; none is followed.
+fn mask_defaults(
+    root: &Root,
+    proc: &OwnedFd,
+    covers: &Covers,
+) -> std::result::Result<(), InitError> {
     for path in MASKED_PROC {
         covers.hide(proc, path)?;
     }
@@ -54,11 +102,7 @@ pub(super) fn apply(root: &Root, proc: &OwnedFd) -> std::result::Result<(), Init
     for path in MASKED_SYS {
         covers.hide(&sys, path)?;
     }
-    mask_cpus(&covers, &sys)?;
-    for path in READ_ONLY_PROC {
-        write_protect(proc, path)?;
-    }
-    Ok(())
+    Ok(mask_cpus(covers, &sys)?)
 }
 
 fn mask_cpus(covers: &Covers, sys: &OwnedFd) -> Result<()> {
@@ -100,10 +144,14 @@ impl Covers {
     }
 
     fn hide(&self, base: &OwnedFd, path: &str) -> Result<()> {
+        match open(base, path)? {
+            Some(place) => self.cover(place),
+            None => Ok(()),
+        }
+    }
+
+    fn cover(&self, place: OwnedFd) -> Result<()> {
         const S_IFDIR: u32 = 0o040_000;
-        let Some(place) = open(base, path)? else {
-            return Ok(());
-        };
         if file_type(&stat_fd(&place)?) != S_IFDIR {
             mount::move_mount(mount::clone_mount(&self.null, false)?, place)
         } else if self.attached.replace(true) {
@@ -115,9 +163,13 @@ impl Covers {
 }
 
 fn write_protect(proc: &OwnedFd, path: &str) -> Result<()> {
-    let Some(place) = open(proc, path)? else {
-        return Ok(());
-    };
+    match open(proc, path)? {
+        Some(place) => write_protect_place(place),
+        None => Ok(()),
+    }
+}
+
+fn write_protect_place(place: OwnedFd) -> Result<()> {
     let copy = mount::clone_mount(&place, true)?;
     mount::set_attributes(&copy, Attributes::READ_ONLY, true)?;
     mount::move_mount(copy, place)

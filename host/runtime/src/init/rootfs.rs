@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bulkhead_sys::directory::{self, PROC_MAGIC, SYSFS_MAGIC};
+use bulkhead_sys::directory;
 use bulkhead_sys::mount::{self, Attributes};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir, open_in_root};
 
@@ -97,45 +97,6 @@ impl Root {
 /// ENOENT without a dependency on the C library's crate.
 pub(super) fn libc_enoent() -> i32 {
     2
-}
-
-/// Attaches what the user and the engine asked for, in the order given.
-pub(super) fn mount_requested(
-    root: &Root,
-    order: &InitOrder,
-    mounts: &[OwnedFd],
-) -> Result<(), InitError> {
-    for (wanted, mounted) in order.mounts.iter().zip(mounts) {
-        let path = Path::new(std::ffi::OsStr::from_bytes(&wanted.target));
-        let shown = || path.display().to_string();
-        let place = if wanted.directory {
-            target::directory(root.fd(), path, 0o755)
-        } else {
-            target::file(root.fd(), path)
-        };
-        let place = place.map_err(|source| InitError::MountTarget {
-            path: shown(),
-            source,
-        })?;
-        let is_dir = directory::file_type(&directory::stat_fd(&place)?) == 0o040_000;
-        if is_dir != wanted.directory {
-            return Err(InitError::TargetType(shown()));
-        }
-        // By the filesystem, not by the path: a link can lead anywhere.
-        if matches!(
-            directory::filesystem_magic(&place)?,
-            PROC_MAGIC | SYSFS_MAGIC
-        ) && !order.privileged
-        {
-            return Err(InitError::InsideKernelFilesystem(shown()));
-        }
-        if wanted.read_only {
-            mount::set_attributes(mounted, Attributes::READ_ONLY, true)?;
-        }
-        mount::move_mount(mounted, place)?;
-        mount::set_private(mounted, true)?;
-    }
-    Ok(())
 }
 
 /// Makes the working directory if it is missing, as Docker does, and opens it

@@ -20,10 +20,12 @@ pub(super) fn mount_all(
     root: &mut Root,
     order: &InitOrder,
     cgroups: &[(String, OwnedFd)],
+    shared_memory: Option<OwnedFd>,
 ) -> Result<OwnedFd, InitError> {
     let proc = mount_proc(root)?;
-    mount_dev(root, order)?;
+    mount_dev(root, order, shared_memory)?;
     mount_sys(root, order, cgroups)?;
+    devices::make_requested(root, order)?;
     Ok(proc)
 }
 
@@ -90,7 +92,11 @@ fn mount_hierarchies(
 }
 
 /// /dev is made complete while nobody else can see it, then mounted.
-fn mount_dev(root: &mut Root, order: &InitOrder) -> Result<(), InitError> {
+fn mount_dev(
+    root: &mut Root,
+    order: &InitOrder,
+    shared_memory: Option<OwnedFd>,
+) -> Result<(), InitError> {
     let tmpfs = Context::open(c"tmpfs")?;
     tmpfs.set(c"mode", "755")?;
     tmpfs.set(c"size", "65536k")?;
@@ -99,13 +105,19 @@ fn mount_dev(root: &mut Root, order: &InitOrder) -> Result<(), InitError> {
     for (target, name) in LINKS {
         symlinkat(target, &dev, name)?;
     }
-    for name in ["pts", "shm", "mqueue"] {
+    let has_memory = shared_memory.is_some() || order.shm_size != 0;
+    let shm = if has_memory { Some("shm") } else { None };
+    for name in ["pts", "mqueue"].into_iter().chain(shm) {
         mkdirat(&dev, name, 0o755)?;
     }
     root.mount_top("dev", &dev)?;
     let place = |name| open_beneath(&dev, name, OFlag::O_PATH | OFlag::O_DIRECTORY, 0);
     mount::move_mount(devpts(order)?, place("pts")?)?;
-    mount::move_mount(shm(order.shm_size)?, place("shm")?)?;
+    match shared_memory {
+        Some(another) => mount::move_mount(another, place("shm")?)?,
+        None if order.shm_size == 0 => {}
+        None => mount::move_mount(make_shm(order.shm_size)?, place("shm")?)?,
+    }
     mount::move_mount(Context::open(c"mqueue")?.mount(LOCKED)?, place("mqueue")?)?;
     root.set_dev(dev);
     Ok(())
@@ -132,7 +144,7 @@ fn devpts(order: &InitOrder) -> Result<OwnedFd, InitError> {
     Ok(context.mount(Attributes::NO_SUID.and(Attributes::NO_EXEC))?)
 }
 
-fn shm(size: u64) -> Result<OwnedFd, InitError> {
+fn make_shm(size: u64) -> Result<OwnedFd, InitError> {
     let context = Context::open_as(c"tmpfs", c"shm")?;
     context.set(c"mode", "1777")?;
     context.set(c"size", &size.to_string())?;

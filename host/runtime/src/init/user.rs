@@ -42,7 +42,7 @@ pub(super) fn enter(order: &InitOrder, namespace: &OwnedFd) -> Result<OwnedFd, I
     own.set(Namespaces::CLONE_NEWCGROUP, !order.shared.cgroup);
     namespace::unshare(own)?;
     if !order.shared.uts {
-        namespace::set_hostname(&order.hostname)?;
+        super::set_names(order)?;
     }
     rootfs::open_cwd(&open_host_dir("/")?, order)
 }

@@ -93,7 +93,7 @@ impl Runtime {
             terminal: plan.terminal,
             console_size: plan.console_size,
             join: Some(prepared.first.join),
-            init: self.exec_order(plan),
+            init: self.exec_order(plan)?,
         };
         order::send(&connection, &order, &fds).map_err(RuntimeError::Shim)?;
         let mut warnings = Vec::new();
@@ -134,21 +134,23 @@ impl Runtime {
         }
     }
 
-    fn exec_order(&self, plan: &ExecPlan) -> InitOrder {
-        let filtered = plan.seccomp == SeccompProfile::Default && !plan.privileged;
-        InitOrder {
+    fn exec_order(&self, plan: &ExecPlan) -> Result<InitOrder, RuntimeError> {
+        let unconfined = SeccompProfile::Unconfined;
+        let profile = if plan.privileged {
+            &unconfined
+        } else {
+            &plan.seccomp
+        };
+        Ok(InitOrder {
             args: plan.args.clone(),
             env: plan.env.clone(),
             cwd: plan.cwd.as_os_str().as_bytes().to_vec(),
             user: plan.user.clone(),
+            groups: plan.groups.clone(),
             capabilities: plan.capabilities,
             privileged: plan.privileged,
             no_new_privileges: plan.no_new_privileges,
-            seccomp: if filtered {
-                self.filter(plan.capabilities)
-            } else {
-                Vec::new()
-            },
+            seccomp: self.filter(profile, plan.capabilities)?,
             rlimits: plan
                 .rlimits
                 .iter()
@@ -160,7 +162,7 @@ impl Runtime {
                 .collect(),
             oom_score_adj: plan.oom_score_adj,
             ..InitOrder::default()
-        }
+        })
     }
 
     pub(super) fn held_execs(&self, container: &ContainerId) -> Vec<ExecId> {

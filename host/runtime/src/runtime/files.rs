@@ -26,7 +26,7 @@ use super::Runtime;
 use super::mounts::{Mounts, open_bind, outer_first};
 use crate::error::RuntimeError;
 use crate::init::target;
-use crate::order::MountTarget;
+use crate::order::{Content, MountTarget, Propagation, WriteProtection};
 use crate::storage::in_private_namespace;
 use crate::user_namespace::UserNamespace;
 
@@ -108,10 +108,13 @@ impl Runtime {
             if let Ok(file) = open_beneath(&folder, name, flags, 0) {
                 let place = MountTarget {
                     target: target.as_os_str().as_bytes().to_vec(),
-                    directory: false,
-                    read_only: false,
+                    content: Content::Detached {
+                        directory: false,
+                        propagation: Propagation::Private,
+                    },
+                    read_only: WriteProtection::No,
                 };
-                all.push((place, clone_mount(file, false)?));
+                all.push((place, Some(clone_mount(file, false)?)));
             }
         }
         outer_first(&mut all);
@@ -145,19 +148,31 @@ fn assemble(
             process::set_filesystem_identity(owner, owner)?;
         }
         for (wanted, mounted) in mounts {
+            // What is in memory goes with the container's end.
+            let (
+                Content::Detached {
+                    directory: of_directory,
+                    ..
+                },
+                Some(mounted),
+            ) = (&wanted.content, mounted)
+            else {
+                continue;
+            };
             let path = Path::new(std::ffi::OsStr::from_bytes(&wanted.target));
-            let place = if wanted.directory {
+            let place = if *of_directory {
                 target::directory(root.as_fd(), path, 0o755)?
             } else {
                 target::file(root.as_fd(), path)?
             };
             let is_dir = directory::file_type(&directory::stat_fd(&place)?) == 0o040_000;
-            if is_dir != wanted.directory {
+            if is_dir != *of_directory {
                 // A start would fail; looking at the rest need not.
                 continue;
             }
-            if wanted.read_only {
-                mount::set_attributes(mounted, Attributes::READ_ONLY, true)?;
+            if wanted.read_only != WriteProtection::No {
+                let deep = wanted.read_only == WriteProtection::Recursive;
+                mount::set_attributes(mounted, Attributes::READ_ONLY, deep)?;
             }
             move_mount(mounted, place)?;
             mount::set_private(mounted, true)?;

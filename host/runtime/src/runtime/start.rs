@@ -12,20 +12,29 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use bulkhead_model::network::NetworkPlan;
-use bulkhead_model::process::{Attachment, ContainerPlan, LogConfig, Running, SeccompProfile};
+use bulkhead_model::process::{
+    Attachment, ContainerPlan, LogConfig, PathList, Running, SeccompProfile, Sharing,
+};
 use bulkhead_sys::clone::{Child, Program, spawn};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host};
+use bulkhead_sys::seccomp::Instruction;
 
-use super::Runtime;
 use super::mounts::Mounts;
+use super::peers::Joined;
+use super::{Runtime, devices};
 use crate::cgroup::{Cgroups, Options};
 use crate::error::RuntimeError;
 use crate::handoff;
 use crate::layout::SHIM_LOG;
-use crate::order::{self, AttachOrder, InitOrder, LogOrder, RlimitOrder, Role, Shared, StartOrder};
+use crate::order::{
+    self, AttachOrder, DeviceFile, InitOrder, LogOrder, Protected, RlimitOrder, Role, Shared,
+    StartOrder,
+};
+use crate::seccomp;
 use crate::shim_protocol::{Event, read_event};
 use crate::sysctl::{self, Private};
 use crate::undo::Undo;
@@ -46,6 +55,10 @@ struct Prepared {
     sysctls: Vec<(String, String)>,
     /// Clients' sockets.
     attached: Vec<(AttachOrder, OwnedFd)>,
+    devices: Vec<DeviceFile>,
+    joined: Joined,
+    /// Opcode, jumps, operand.
+    seccomp: Vec<(u16, u8, u8, u32)>,
 }
 
 impl Runtime {
@@ -56,6 +69,7 @@ impl Runtime {
         attached: Vec<Attachment>,
     ) -> Result<Running, RuntimeError> {
         let sysctls = checked_sysctls(plan, network)?;
+        check_apparmor(plan)?;
         let user = UserNamespace::of(plan, network)?;
         self.reap();
         let mut undo = Undo::default();
@@ -105,7 +119,7 @@ impl Runtime {
         prepared.user = user;
         prepared.attached = attached.into_iter().map(order::attach_order).collect();
         prepared.shim_tasks = shim_tasks;
-        prepared.netns = wired.netns;
+        prepared.netns = wired.netns.or(prepared.joined.network.take());
         let resolver = wired.resolver;
         prepared.reserved = wired
             .reservations
@@ -165,8 +179,17 @@ impl Runtime {
         sysctls: Vec<(String, String)>,
         user: Option<&UserNamespace>,
     ) -> Result<Prepared, RuntimeError> {
+        let unconfined = SeccompProfile::Unconfined;
+        let profile = if plan.privileged {
+            &unconfined
+        } else {
+            &plan.seccomp
+        };
+        let seccomp = self.filter(profile, plan.capabilities)?;
+        let joined = Joined::of(plan)?;
+        let (files, access) = devices::resolve(plan)?;
         let options = Options {
-            all_devices: plan.privileged,
+            devices: access,
             mount: true,
         };
         let cgroups = self
@@ -179,7 +202,7 @@ impl Runtime {
         )?;
         let mounts = self.open_mounts(plan, &rootfs, user.map(|user| user.ids.root))?;
         let freezer = match cgroups.unified {
-            None if plan.shared.pid => self.cgroups.freezer(plan.id.as_str()),
+            None if plan.shared.pid != Sharing::Private => self.cgroups.freezer(plan.id.as_str()),
             _ => None,
         };
         Ok(Prepared {
@@ -194,6 +217,9 @@ impl Runtime {
             reserved: Vec::new(),
             attached: Vec::new(),
             sysctls,
+            devices: files,
+            joined,
+            seccomp,
         })
     }
 
@@ -219,25 +245,27 @@ impl Runtime {
 
     fn init_order(&self, plan: &ContainerPlan, prepared: &Prepared) -> InitOrder {
         use std::os::unix::ffi::OsStrExt;
-        let filtered = plan.seccomp == SeccompProfile::Default && !plan.privileged;
-        let seccomp = if filtered {
-            self.filter(plan.capabilities)
-        } else {
-            Vec::new()
-        };
         InitOrder {
             args: plan.args.clone(),
             env: plan.env.clone(),
             cwd: plan.cwd.as_os_str().as_bytes().to_vec(),
             user: plan.user.clone(),
             hostname: plan.hostname.clone(),
+            domainname: plan.domainname.clone(),
             capabilities: plan.capabilities,
             privileged: plan.privileged,
             no_new_privileges: plan.no_new_privileges,
-            seccomp,
+            seccomp: prepared.seccomp.clone(),
+            groups: plan.groups.clone(),
+            apparmor: plan.apparmor.clone(),
+            protected: Protected {
+                masked: paths(&plan.masked_paths),
+                read_only: paths(&plan.read_only_paths),
+            },
+            devices: prepared.devices.clone(),
             shared: Shared {
-                pid: plan.shared.pid,
-                ipc: plan.shared.ipc,
+                pid: plan.shared.pid != Sharing::Private,
+                ipc: plan.shared.ipc != Sharing::Private,
                 uts: plan.shared.uts,
                 cgroup: plan.shared.cgroup,
             },
@@ -263,12 +291,45 @@ impl Runtime {
         }
     }
 
-    pub(super) fn filter(&self, capabilities: u64) -> Vec<(u16, u8, u8, u32)> {
-        self.profiles
-            .default_profile(capabilities)
-            .iter()
-            .map(|i| (i.code, i.jt, i.jf, i.k))
-            .collect()
+    pub(super) fn filter(
+        &self,
+        profile: &SeccompProfile,
+        capabilities: u64,
+    ) -> Result<Vec<(u16, u8, u8, u32)>, RuntimeError> {
+        let tuple = |i: &Instruction| (i.code, i.jt, i.jf, i.k);
+        Ok(match profile {
+            SeccompProfile::Unconfined => Vec::new(),
+            SeccompProfile::Default => {
+                let filter = self.profiles.default_profile(capabilities);
+                filter.iter().map(tuple).collect()
+            }
+            SeccompProfile::Custom(rules) => {
+                let filter = seccomp::compile_custom(rules, capabilities)?;
+                filter.iter().map(tuple).collect()
+            }
+        })
+    }
+}
+
+fn paths(list: &PathList) -> Option<Vec<Vec<u8>>> {
+    use std::os::unix::ffi::OsStrExt;
+    match list {
+        PathList::Default => None,
+        PathList::Given(paths) => {
+            let bytes = |path: &PathBuf| path.as_os_str().as_bytes().to_vec();
+            Some(paths.iter().map(bytes).collect())
+        }
+    }
+}
+
+/// A profile that was asked for and cannot be had is not silently left out.
+fn check_apparmor(plan: &ContainerPlan) -> Result<(), RuntimeError> {
+    const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
+    match &plan.apparmor {
+        Some(profile) if !std::fs::read_to_string(ENABLED).is_ok_and(|t| t.starts_with('Y')) => {
+            Err(RuntimeError::NoAppArmor(profile.clone()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -278,7 +339,7 @@ fn checked_sysctls(
 ) -> Result<Vec<(String, String)>, RuntimeError> {
     use bulkhead_model::network::NetworkNamespace;
     let private = Private {
-        ipc: !plan.shared.ipc,
+        ipc: plan.shared.ipc == Sharing::Private,
         network: network.namespace == NetworkNamespace::Private,
     };
     let check = |(key, value): &(String, String)| sysctl::normalise(key, value, private);
@@ -315,6 +376,11 @@ fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Ve
         all.push((Role::UserNamespace, user.user.as_fd()));
         all.extend(user.ipc.iter().map(|fd| (Role::IpcNamespace, fd.as_fd())));
     }
+    let joined = &prepared.joined;
+    all.extend(joined.pid.iter().map(|fd| (Role::PidNamespace, fd.as_fd())));
+    all.extend(joined.ipc.iter().map(|fd| (Role::IpcNamespace, fd.as_fd())));
+    let memory = joined.shared_memory.iter();
+    all.extend(memory.map(|fd| (Role::SharedMemory, fd.as_fd())));
     all.extend(
         cgroups
             .oom_events
@@ -350,7 +416,7 @@ fn descriptors<'a>(state: &'a OwnedFd, prepared: &'a Prepared) -> (Vec<Role>, Ve
         prepared
             .mounts
             .iter()
-            .map(|(_, fd)| (Role::Mount, fd.as_fd())),
+            .filter_map(|(_, fd)| Some((Role::Mount, fd.as_ref()?.as_fd()))),
     );
     all.extend(
         prepared

@@ -273,14 +273,15 @@ fn binds_are_the_hosts_and_volumes_and_injected_files_its_own() {
     let mount = |source: &std::path::Path, target: &str, copy_up| BindMount {
         source: source.to_owned(),
         target: target.into(),
-        read_only: false,
         copy_up,
+        ..Default::default()
     };
     plan.mounts = vec![mount(&bind, "/bind", false), mount(&volume, "/etc", true)];
     plan.files = vec![InjectedFile {
         name: "hosts",
         target: "/hosts".into(),
         content: b"here\n".to_vec(),
+        of: None,
     }];
     let outcome = machine.run(&plan);
     assert_eq!(

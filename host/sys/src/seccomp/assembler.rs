@@ -12,6 +12,14 @@ pub enum Action {
     Allow,
     /// It returns -1 with this errno.
     Errno(i32),
+    /// It runs and is logged.
+    Log,
+    /// A tracer is told this number; without one it fails with ENOSYS.
+    Trace(u16),
+    /// The thread gets a SIGSYS that it can catch.
+    Trap,
+    /// The thread is killed by SIGSYS.
+    KillThread,
     /// The process is killed by SIGSYS.
     KillProcess,
 }
@@ -23,6 +31,10 @@ impl Action {
             Action::Errno(errno) => {
                 libc::SECCOMP_RET_ERRNO | (errno as u32 & libc::SECCOMP_RET_DATA)
             }
+            Action::Log => libc::SECCOMP_RET_LOG,
+            Action::Trace(number) => libc::SECCOMP_RET_TRACE | u32::from(number),
+            Action::Trap => libc::SECCOMP_RET_TRAP,
+            Action::KillThread => libc::SECCOMP_RET_KILL_THREAD,
             Action::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
         }
     }
@@ -72,6 +84,14 @@ pub enum Comparison {
     Equal,
     /// argument != value
     NotEqual,
+    /// argument > value, unsigned
+    Greater,
+    /// argument >= value, unsigned
+    GreaterOrEqual,
+    /// argument < value, unsigned
+    Less,
+    /// argument <= value, unsigned
+    LessOrEqual,
     /// argument & mask == value
     MaskedEqual {
         /// The mask.
@@ -127,6 +147,7 @@ pub struct Rules {
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
 const JUMP_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const JUMP_ABOVE: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
 const JUMP_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
 const AND: u16 = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
@@ -287,30 +308,51 @@ fn comparison_steps(condition: &Condition) -> Vec<Instruction> {
     let at = OFFSET_ARGS + 8 * u32::from(condition.argument);
     // The machines we run on are little-endian: the lower half comes first.
     let (low, high) = (at, at + 4);
-    let half = |offset: u32, shift: u32, last: bool| {
-        let value = (condition.value >> shift) as u32;
-        let mut steps = vec![step(LOAD, offset)];
-        if let Comparison::MaskedEqual { mask } = condition.comparison {
-            steps.push(step(AND, (mask >> shift) as u32));
-        }
-        let (jt, jf) = match (condition.comparison, last) {
-            (Comparison::NotEqual, true) => (FAIL, HOLD),
-            (Comparison::NotEqual, false) => (0, HOLD),
-            (_, true) => (HOLD, FAIL),
-            (_, false) => (0, FAIL),
-        };
-        steps.push(Instruction {
-            code: JUMP_EQUAL,
-            jt,
-            jf,
-            k: value,
-        });
-        steps
-    };
-    if condition.low_half {
-        return half(low, 0, true);
+    let (low_value, high_value) = (condition.value as u32, (condition.value >> 32) as u32);
+    let mut out = Vec::new();
+    if !condition.low_half {
+        out.extend(load(condition, high, 32));
+        out.extend(high_half(condition.comparison, high_value));
     }
-    let mut out = half(high, 32, false);
-    out.extend(half(low, 0, true));
+    out.extend(load(condition, low, 0));
+    let (code, jt, jf) = match condition.comparison {
+        Comparison::Equal | Comparison::MaskedEqual { .. } => (JUMP_EQUAL, HOLD, FAIL),
+        Comparison::NotEqual => (JUMP_EQUAL, FAIL, HOLD),
+        Comparison::Greater => (JUMP_ABOVE, HOLD, FAIL),
+        Comparison::GreaterOrEqual => (JUMP_AT_LEAST, HOLD, FAIL),
+        Comparison::Less => (JUMP_AT_LEAST, FAIL, HOLD),
+        Comparison::LessOrEqual => (JUMP_ABOVE, FAIL, HOLD),
+    };
+    out.push(jump(code, jt, jf, low_value));
     out
+}
+
+fn load(condition: &Condition, offset: u32, shift: u32) -> Vec<Instruction> {
+    let mut steps = vec![step(LOAD, offset)];
+    if let Comparison::MaskedEqual { mask } = condition.comparison {
+        steps.push(step(AND, (mask >> shift) as u32));
+    }
+    steps
+}
+
+/// What the upper half decides; equal halves leave it to the lower one.
+fn high_half(comparison: Comparison, value: u32) -> Vec<Instruction> {
+    match comparison {
+        Comparison::Equal | Comparison::MaskedEqual { .. } => {
+            vec![jump(JUMP_EQUAL, 0, FAIL, value)]
+        }
+        Comparison::NotEqual => vec![jump(JUMP_EQUAL, 0, HOLD, value)],
+        Comparison::Greater | Comparison::GreaterOrEqual => vec![
+            jump(JUMP_ABOVE, HOLD, 0, value),
+            jump(JUMP_EQUAL, 0, FAIL, value),
+        ],
+        Comparison::Less | Comparison::LessOrEqual => vec![
+            jump(JUMP_ABOVE, FAIL, 0, value),
+            jump(JUMP_EQUAL, 0, HOLD, value),
+        ],
+    }
+}
+
+fn jump(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
+    Instruction { code, jt, jf, k }
 }

@@ -20,10 +20,10 @@ fn judge(filter: &Filter, arch: u32, nr: u32, args: [u64; 6]) -> u32 {
             libc::BPF_RET => return i.k,
             _ if operation == libc::BPF_JA => pc += i.k as usize,
             _ => {
-                let holds = if operation == libc::BPF_JEQ {
-                    accumulator == i.k
-                } else {
-                    accumulator >= i.k
+                let holds = match operation {
+                    libc::BPF_JEQ => accumulator == i.k,
+                    libc::BPF_JGT => accumulator > i.k,
+                    _ => accumulator >= i.k,
                 };
                 pc += usize::from(if holds { i.jt } else { i.jf });
             }
@@ -126,4 +126,45 @@ fn the_kernel_takes_the_filter_and_keeps_to_it() {
     })
     .join()
     .unwrap();
+}
+
+#[test]
+fn orders_are_those_of_unsigned_64_bit_numbers() {
+    const VALUE: u64 = 0x0000_0002_0000_0005;
+    let candidates = [
+        0,
+        5,
+        VALUE - 1,
+        VALUE,
+        VALUE + 1,
+        0x1_ffff_ffff,
+        0x2_0000_0000,
+        0x3_0000_0000,
+        u64::MAX,
+    ];
+    type Holds = fn(u64) -> bool;
+    let comparisons: [(Comparison, Holds); 6] = [
+        (Comparison::Equal, |a| a == VALUE),
+        (Comparison::NotEqual, |a| a != VALUE),
+        (Comparison::Less, |a| a < VALUE),
+        (Comparison::LessOrEqual, |a| a <= VALUE),
+        (Comparison::Greater, |a| a > VALUE),
+        (Comparison::GreaterOrEqual, |a| a >= VALUE),
+    ];
+    for (comparison, holds) in comparisons {
+        let rule = Rule {
+            when: vec![condition(3, comparison, VALUE, false)],
+            action: Action::Allow,
+        };
+        let filter = Filter::assemble(&[Rules {
+            architecture: Architecture::X86_64,
+            calls: [(1, vec![rule])].into(),
+            otherwise: Action::KillThread,
+        }]);
+        for argument in candidates {
+            let allowed =
+                judge(&filter, X86_64, 1, [0, 0, 0, argument, 0, 0]) == libc::SECCOMP_RET_ALLOW;
+            assert_eq!(allowed, holds(argument), "{comparison:?} {argument:#x}");
+        }
+    }
 }

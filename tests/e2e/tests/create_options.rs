@@ -1,0 +1,208 @@
+//! Options of `create`, as the real docker client sends them.
+
+use bulkhead_test_support::{Daemon, images};
+use serde_json::json;
+
+fn with_busybox() -> Daemon {
+    let daemon = Daemon::start();
+    daemon.load("busybox:latest", &images::busybox());
+    daemon
+}
+
+fn sh<'a>(options: &[&'a str], script: &'a str) -> Vec<&'a str> {
+    let mut all = vec!["run", "--rm"];
+    all.extend(options);
+    all.extend(["busybox", "sh", "-c", script]);
+    all
+}
+
+#[test]
+fn filesystems_devices_groups_and_profiles_come_from_the_client() {
+    let daemon = with_busybox();
+    let run = |options: &[&str], script: &str| daemon.docker(&sh(options, script)).success();
+    let shown = run(
+        &[
+            "--tmpfs",
+            "/t:size=1m,exec",
+            "--mount",
+            "type=tmpfs,dst=/u,tmpfs-mode=700",
+        ],
+        "grep -E ' /(t|u) ' /proc/mounts",
+    );
+    assert!(
+        shown.contains("/t tmpfs rw,nosuid,nodev,relatime,size=1024k"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("/u tmpfs rw,nosuid,nodev,noexec,relatime,mode=700"),
+        "{shown}"
+    );
+    let groups = run(&["--group-add", "44"], "id -G");
+    assert!(groups.trim().split(' ').any(|g| g == "44"), "{groups}");
+    assert_eq!(
+        run(
+            &["--device", "/dev/fuse:/dev/f:r"],
+            "(: < /dev/f) && (: > /dev/f) || echo ro"
+        ),
+        "ro\n"
+    );
+    assert_eq!(
+        run(&["--domainname", "d.example"], "hostname -f | cut -d. -f2-"),
+        "d.example\n"
+    );
+    let profile = daemon.folder().join("profile.json");
+    let rules = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]});
+    std::fs::write(&profile, rules.to_string()).unwrap();
+    let option = format!("seccomp={}", profile.display());
+    assert_eq!(
+        run(
+            &["--security-opt", &option],
+            "mkdir /x 2>/dev/null || echo refused"
+        ),
+        "refused\n"
+    );
+    assert_eq!(
+        run(
+            &["--security-opt", "systempaths=unconfined"],
+            "grep -c ' /proc/' /proc/mounts || true"
+        ),
+        "0\n"
+    );
+}
+
+#[test]
+fn mounts_of_other_containers_are_taken_over() {
+    let daemon = with_busybox();
+    let folder = daemon.folder().join("made/by/v");
+    let bind = format!("{}:/b", folder.display());
+    daemon
+        .docker(&[
+            "create", "--name", "data", "-v", "kept:/k", "-v", &bind, "busybox", "true",
+        ])
+        .success();
+    let script =
+        "touch /k/x && echo kept; touch /b/x && echo bound; grep -cE ' /(k|b) ' /proc/mounts";
+    let with = |from: &str, script: &str| daemon.docker(&sh(&["--volumes-from", from], script));
+    // The source does not exist before the first start.
+    assert!(!folder.exists());
+    assert_eq!(with("data", script).success(), "kept\nbound\n2\n");
+    assert!(folder.join("x").exists());
+    assert_eq!(
+        with("data:ro", "touch /k/y || echo read-only").success(),
+        "read-only\n"
+    );
+    assert!(
+        with("nobody", "true")
+            .failure(125)
+            .contains("No such container: nobody")
+    );
+}
+
+#[test]
+fn namespaces_are_joined_while_the_other_runs() {
+    let daemon = with_busybox();
+    let donor = [
+        "run",
+        "-d",
+        "--name",
+        "donor",
+        "-h",
+        "donor",
+        "--ipc",
+        "shareable",
+        "busybox",
+        "sh",
+        "-c",
+    ];
+    let mut command = donor.to_vec();
+    command.push("echo shared > /dev/shm/x; exec sleep 1000");
+    daemon.docker(&command).success();
+    let join = |options: &[&str], script: &str| daemon.docker(&sh(options, script));
+    assert!(
+        join(&["--pid", "container:donor"], "ps")
+            .success()
+            .contains("sleep 1000")
+    );
+    assert_eq!(
+        join(&["--ipc", "container:donor"], "cat /dev/shm/x").success(),
+        "shared\n"
+    );
+    let network = join(
+        &["--network", "container:donor"],
+        "hostname; tail -1 /etc/hosts; ip -4 -o addr show eth0",
+    )
+    .success();
+    assert!(
+        network.starts_with("donor\n") && network.contains("inet 10."),
+        "{network}"
+    );
+    let refused = |options: &[&str]| join(options, "true").failure(125);
+    assert!(
+        refused(&["--network", "container:donor", "-p", "80:80"])
+            .contains("port publishing and the container type network mode")
+    );
+    daemon.docker(&["stop", "-t", "0", "donor"]).success();
+    for (option, what) in [("--pid", "PID"), ("--ipc", "IPC"), ("--network", "network")] {
+        let told = refused(&[option, "container:donor"]);
+        assert!(
+            told.contains(&format!("cannot join {what} of a non running container")),
+            "{told}"
+        );
+    }
+    daemon
+        .docker(&["run", "-d", "--name", "private", "busybox", "sleep", "1000"])
+        .success();
+    assert!(refused(&["--ipc", "container:private"]).contains("non-shareable IPC"));
+    assert!(refused(&["--pid", "container:nobody"]).contains("No such container: nobody"));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_in_dockers_words() {
+    let daemon = with_busybox();
+    let cases: [(&[&str], &str); 11] = [
+        (&["--tmpfs", "/t:nope"], "invalid tmpfs option [\"nope\"]"),
+        (&["--tmpfs", "/t:size=1\nexec"], "invalid tmpfs option"),
+        (
+            &["--device", "/dev/no-such"],
+            "error gathering device information while adding custom device \"/dev/no-such\": no such file or directory",
+        ),
+        (&["-v", "/tmp:/s:odd"], "invalid mode: odd"),
+        (
+            &["--mount", "type=bind,src=/no/such,dst=/s"],
+            "invalid mount config for type \"bind\": bind source path does not exist: /no/such",
+        ),
+        (
+            &["-v", "a-volume:/s", "--tmpfs", "/s/"],
+            "Duplicate mount point: /s",
+        ),
+        (
+            &["--gpus", "all"],
+            "could not select device driver \"\" with capabilities: [[gpu]]",
+        ),
+        (
+            &["--storage-opt", "size=1G"],
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+        ),
+        (
+            &["--uts", "host", "-h", "x"],
+            "conflicting options: hostname and the UTS mode",
+        ),
+        (
+            &["--group-add", "nobody-knows"],
+            "Unable to find group nobody-knows: no matching entries in group file",
+        ),
+        (
+            &["--security-opt", "what=ever"],
+            "invalid --security-opt 2: \"what=ever\"",
+        ),
+    ];
+    for (options, text) in cases {
+        // The client makes 127 of what says "no such file or directory".
+        let output = daemon.docker(&sh(options, "true"));
+        assert!(matches!(output.status, Some(125 | 127)));
+        let told = output.stderr;
+        assert!(told.contains(text), "{options:?}: {told}");
+    }
+    assert_eq!(daemon.docker(&["ps", "-aq"]).success(), "");
+}
