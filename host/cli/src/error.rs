@@ -56,6 +56,9 @@ pub(crate) enum Error {
     /// Options that contradict each other or the terminal; told without the verb's help.
     #[error("{0}")]
     Conflict(&'static str),
+    /// What docker says and no more.
+    #[error("{0}")]
+    Plain(String),
     #[error(
         "cannot run {program}: {}\nIt is part of bulkhead and is looked for beside this program and in PATH.",
         reason(source)

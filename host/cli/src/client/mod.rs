@@ -6,6 +6,7 @@ mod connect;
 mod hijack;
 mod lines;
 mod tls;
+mod upload;
 
 use std::cell::{Cell, RefCell};
 
@@ -31,6 +32,7 @@ pub(crate) use address::{
 pub(crate) use autostart::AutostartError;
 pub(crate) use hijack::{Hijacked, SendHalf};
 pub(crate) use lines::Lines;
+pub(crate) use upload::Pieces;
 
 /// A call about to be made.
 #[derive(Clone, Debug)]
@@ -162,6 +164,11 @@ impl Client {
     pub(crate) async fn stream(&self, call: Call) -> Result<Incoming> {
         let (response, _sender) = self.send(&call).await?;
         Ok(response.into_body())
+    }
+
+    /// Makes a call and gives its answer with its head.
+    pub(crate) async fn response(&self, call: Call) -> Result<Response<Incoming>> {
+        Ok(self.send(&call).await?.0)
     }
 
     /// Makes a call that turns the connection into a plain stream.

@@ -37,6 +37,10 @@ impl<'a> Parents<'a> {
         if let Some(dir) = self.find(path)? {
             return Ok(dir);
         }
+        if path.is_empty() {
+            // The container moved the destination itself away.
+            return Err(UnpackError::io("open directory", path, Errno::NOENT));
+        }
         let (above, name) = split(path);
         let parent = self.make(above)?;
         match fs::mkdirat(&*parent, name, Mode::from_raw_mode(0o755)) {

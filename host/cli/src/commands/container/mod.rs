@@ -1,8 +1,11 @@
 //! `bulkhead container`: a file per verb.
 
 mod attach;
+mod cp;
 pub(crate) mod create;
+mod diff;
 mod exec;
+mod export;
 mod kill;
 mod logs;
 pub(crate) mod ls;
@@ -32,10 +35,16 @@ use crate::error::Result;
 pub(crate) enum Verb {
     /// Attach local standard input, output and error streams to a running container
     Attach(attach::AttachArgs),
+    /// Copy files/folders between a container and the local filesystem
+    Cp(cp::CpArgs),
     /// Create a new container
     Create(Box<create::CreateArgs>),
     /// Execute a command in a running container
     Exec(Box<exec::ExecArgs>),
+    /// Inspect changes to files or directories on a container's filesystem
+    Diff(diff::DiffArgs),
+    /// Export a container's filesystem as a tar archive
+    Export(export::ExportArgs),
     /// Kill one or more running containers
     Kill(kill::KillArgs),
     /// Fetch the logs of a container
@@ -88,8 +97,11 @@ impl Verb {
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
             Verb::Attach(args) => attach::execute(client, args).await,
+            Verb::Cp(args) => cp::execute(client, args).await,
             Verb::Create(args) => create::execute(client, args).await,
             Verb::Exec(args) => exec::execute(client, args).await,
+            Verb::Diff(args) => diff::execute(client, args).await,
+            Verb::Export(args) => export::execute(client, args).await,
             Verb::Kill(args) => kill::execute(client, args).await,
             Verb::Logs(args) => logs::execute(client, args).await,
             Verb::Pause(args) => pause::execute(client, args).await,

@@ -154,6 +154,22 @@ fn a_client_may_compress_with_what_docker_knows() {
     }
 }
 
+#[test]
+fn a_destination_that_is_moved_away_is_an_error() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.path("tmp")).unwrap();
+    let root = open(&scene.root());
+    let destination = Root::new(root.as_fd()).find_destination("/tmp").unwrap();
+    std::fs::remove_dir(scene.path("tmp")).unwrap();
+    let how = Extraction {
+        destination,
+        no_overwrite_dir_non_dir: false,
+        owner: ARCHIVES,
+    };
+    let archive = Tar::new().file("a/b/c", "x").0;
+    assert!(extract(&archive[..], &how, &Limits::default()).is_err());
+}
+
 /// CVE-2018-15664: the container exchanges a directory and a link that leads
 /// out while files are put into it.
 #[test]

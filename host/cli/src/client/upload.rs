@@ -1,0 +1,58 @@
+//! A call whose body is made while it is sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::sync::mpsc;
+
+use super::{Call, Client, daemon_error};
+use crate::error::Result;
+
+/// What sends the pieces of a body; the body ends when it is dropped, and
+/// breaks off at an error.
+pub(crate) type Pieces = mpsc::Sender<std::io::Result<Bytes>>;
+
+struct Upload(mpsc::Receiver<std::io::Result<Bytes>>);
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        self.0
+            .poll_recv(context)
+            .map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+impl Client {
+    /// Makes a call with the body that comes out of `pieces`.
+    pub(crate) async fn upload(
+        &self,
+        call: &Call,
+        pieces: mpsc::Receiver<std::io::Result<Bytes>>,
+    ) -> Result<()> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let (parts, _) = call.request(self.version()).into_parts();
+        let request = hyper::Request::from_parts(parts, Upload(pieces));
+        let response = sender.send_request(request).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let status = response.status().as_u16();
+        Err(daemon_error(
+            status,
+            &response.into_body().collect().await?.to_bytes(),
+        ))
+    }
+}
