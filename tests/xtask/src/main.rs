@@ -28,6 +28,7 @@ usage: cargo xtask <command>
   leaks snapshot FILE     write down what the kernel holds for containers now
   leaks check FILE        fail when more than that is held
   vm [--] COMMAND         run a shell command in a machine with pure cgroup v2
+  compare-cli             compare the command line with docker's, write host/cli/COMPARISON.md
   bench [NAME]            measure against peers in the same run
 ";
 
@@ -55,6 +56,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "tidy" => commands::tidy::run(),
         "leaks" => commands::leaks::run(rest),
         "vm" => commands::vm::run(rest),
+        "compare-cli" => commands::compare_cli::run(),
         "bench" => commands::bench::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

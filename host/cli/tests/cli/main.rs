@@ -1,5 +1,6 @@
 //! The command line as a user sees it: output, errors and exit codes.
 
+mod comparison;
 mod refusals;
 mod run;
 mod scripted;

@@ -20,6 +20,9 @@ use crate::output::print;
     override_usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
 )]
 pub(crate) struct CreateArgs {
+    /// Attach to STDIN, STDOUT or STDERR
+    #[arg(short, long, value_name = "STREAM", value_parser = ["stdin", "stdout", "stderr"], ignore_case = true, hide_possible_values = true)]
+    attach: Vec<String>,
     /// Print usage
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
@@ -30,8 +33,16 @@ pub(crate) struct CreateArgs {
 pub(crate) async fn execute(client: &Client, args: &CreateArgs) -> Result<u8> {
     let mut request = args.container.request()?;
     let config = &mut request.config;
-    (config.attach_stdin, config.stdin_once) = (config.open_stdin, config.open_stdin);
-    (config.attach_stdout, config.attach_stderr) = (true, true);
+    let asked = |stream: &str| {
+        args.attach
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(stream))
+    };
+    let none_asked = args.attach.is_empty();
+    config.attach_stdin = asked("stdin") || none_asked && config.open_stdin;
+    config.attach_stdout = asked("stdout") || none_asked;
+    config.attach_stderr = asked("stderr") || none_asked;
+    config.stdin_once = config.open_stdin && config.attach_stdin;
     let id = create(client, &args.container, &request).await?;
     print(format_args!("{id}\n"))?;
     Ok(0)
