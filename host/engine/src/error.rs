@@ -34,6 +34,8 @@ pub enum EngineError {
         "create {0}: volume name is too short, names should be at least two alphanumeric characters"
     )]
     ShortVolumeName(String),
+    #[error("endpoint {0} not found")]
+    NoSuchEndpoint(String),
     #[error("get {0}: no such volume")]
     NoSuchVolume(String),
     #[error(
@@ -93,11 +95,8 @@ pub enum EngineError {
         "user specified IP address is supported only when connecting to networks with user configured subnets"
     )]
     AddressWithoutSubnet,
-    #[error("address {address} is not in the subnet of network {network}")]
-    AddressOutsideSubnet {
-        address: std::net::Ipv4Addr,
-        network: String,
-    },
+    #[error("Invalid address {0}: It does not belong to any of this network's subnets")]
+    AddressOutsideSubnet(std::net::Ipv4Addr),
     #[error("Address already in use")]
     AddressInUse,
     #[error("endpoint with name {container} already exists in network {network}")]
@@ -316,16 +315,15 @@ impl Kind for EngineError {
             | E::NoSuchNetwork(_)
             | E::NoSuchPlugin(_)
             | E::NoSuchVolume(_)
+            | E::NoSuchEndpoint(_)
             | E::NoSuchVolumeDriver { .. } => ErrorKind::NotFound,
             E::PredefinedNetwork(_)
             | E::RemovePredefined(_)
             | E::SingleNetwork(_)
             | E::NetworkInUse { .. }
             | E::PoolOverlaps
-            | E::ExclusiveNetwork(_)
             | E::AddressInUse
-            | E::AlreadyConnected { .. }
-            | E::LeaveHostNetwork => ErrorKind::Forbidden,
+            | E::AlreadyConnected { .. } => ErrorKind::Forbidden,
             E::NameInUse { .. }
             | E::NetworkNameInUse(_)
             | E::VolumeInUse { .. }
@@ -368,6 +366,8 @@ impl Kind for EngineError {
             E::Store(e) => e.kind(),
             E::AmbiguousPrefix(_)
             | E::AmbiguousNetwork { .. }
+            | E::ExclusiveNetwork(_)
+            | E::LeaveHostNetwork
             | E::VolumeOption { .. }
             | E::VolumeName(_)
             | E::ShortVolumeName(_)
@@ -381,7 +381,7 @@ impl Kind for EngineError {
             | E::AliasesOnPredefined
             | E::AddressOnPredefined
             | E::AddressWithoutSubnet
-            | E::AddressOutsideSubnet { .. }
+            | E::AddressOutsideSubnet(_)
             | E::NotConnected { .. }
             | E::InvalidName(_)
             | E::NoCommand

@@ -28,12 +28,12 @@ pub enum NameServers {
     Resolver,
 }
 
-/// The three files. `addr` is the container's own address; `host_resolv` the
+/// The three files. `own` are the container's addresses; `host_resolv` the
 /// host's resolv.conf.
 pub fn injected(
     spec: &ContainerSpec,
     hostname: &str,
-    addr: Option<IpAddr>,
+    own: &[IpAddr],
     host_resolv: &str,
     servers: NameServers,
 ) -> Vec<InjectedFile> {
@@ -45,7 +45,7 @@ pub fn injected(
     };
     vec![
         file("hostname", format!("{hostname}\n")),
-        file("hosts", hosts(spec, hostname, addr)),
+        file("hosts", hosts(spec, hostname, own)),
         file("resolv.conf", resolv_conf(spec, host_resolv, servers)),
     ]
 }
@@ -61,7 +61,7 @@ pub fn shared(owner: &ContainerId) -> Vec<InjectedFile> {
     ["hostname", "hosts", "resolv.conf"].map(file).to_vec()
 }
 
-fn hosts(spec: &ContainerSpec, hostname: &str, addr: Option<IpAddr>) -> String {
+fn hosts(spec: &ContainerSpec, hostname: &str, own: &[IpAddr]) -> String {
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
     );
@@ -70,7 +70,7 @@ fn hosts(spec: &ContainerSpec, hostname: &str, addr: Option<IpAddr>) -> String {
             let _ = writeln!(text, "{addr}\t{name}");
         }
     }
-    if let Some(addr) = addr {
+    for addr in own {
         let _ = match spec.domainname.as_str() {
             "" => writeln!(text, "{addr}\t{hostname}"),
             domain => writeln!(text, "{addr}\t{hostname}.{domain} {hostname}"),
@@ -203,7 +203,7 @@ mod tests {
             extra_hosts: vec!["db:10.1.1.1".into()],
             ..Default::default()
         };
-        let text = hosts(&spec, "box", Some("172.17.0.2".parse().unwrap()));
+        let text = hosts(&spec, "box", &["172.17.0.2".parse().unwrap()]);
         assert!(
             text.contains("10.1.1.1\tdb\n") && text.ends_with("172.17.0.2\tbox\n"),
             "{text}"

@@ -44,7 +44,8 @@ pub(crate) fn container(
     let spec = &container.spec;
     let security = security::parse(&spec.security_opt)?;
     let mounts = mounts(container)?;
-    let addr = (wiring.endpoints.first()).and_then(|e| e.addresses.first().copied());
+    let endpoints = wiring.endpoints.iter();
+    let own: Vec<_> = endpoints.flat_map(|e| e.addresses.clone()).collect();
     let resolver = wiring.plan.steps.contains(&NetworkStep::Resolver);
     let servers = match wiring.plan.namespace {
         NetworkNamespace::Host => NameServers::Host,
@@ -121,7 +122,7 @@ pub(crate) fn container(
             .collect::<Result<_, _>>()?,
         files: match &host.shared.network {
             Some(peer) => files::shared(&peer.id),
-            None => files::injected(spec, &container.hostname, addr, host.resolv_conf, servers),
+            None => files::injected(spec, &container.hostname, &own, host.resolv_conf, servers),
         },
         log: log_options::config(container)?,
     })

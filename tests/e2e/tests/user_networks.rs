@@ -222,6 +222,13 @@ fn a_container_joins_and_leaves_networks_while_it_runs() {
         .docker(&["network", "disconnect", "one", "web"])
         .success();
     let shown: Value = daemon.request("GET", "/containers/web/json").json();
+    let pid = shown["State"]["Pid"].to_string();
+    let mut routes = std::process::Command::new("nsenter");
+    let routes = routes.args(["-t", &pid, "-n", "ip", "route"]).output();
+    let routes = String::from_utf8_lossy(&routes.unwrap().stdout).into_owned();
+    let gateway = &shown["NetworkSettings"]["Networks"]["two2"]["Gateway"];
+    let way_out = format!("default via {} dev eth1", gateway.as_str().unwrap());
+    assert!(routes.contains(&way_out), "{routes}");
     let networks = shown["NetworkSettings"]["Networks"].as_object().unwrap();
     assert_eq!(networks.keys().collect::<Vec<_>>(), ["two2"]);
     daemon.docker(&["network", "rm", "one"]).success();

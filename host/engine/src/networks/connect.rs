@@ -1,12 +1,17 @@
 //! `network connect` and `network disconnect`.
 
+use std::net::Ipv4Addr;
+
+use bulkhead_model::network::{Cidr, NetworkPlan, NetworkStep};
+
 use crate::Engine;
-use crate::container::{Container, Membership};
+use crate::container::{Container, Endpoint, Membership};
 use crate::containers::Entry;
 use crate::error::EngineError;
 use crate::events::Subject;
 use crate::networks::Network;
 use crate::networks::endpoint::shares_nothing;
+use crate::networks::wire::leads_out;
 use crate::spec::EndpointSpec;
 
 impl Engine {
@@ -27,13 +32,21 @@ impl Engine {
             return self.connect_running(&entry, &record, &network, member);
         }
         let connected = self.containers.update(&entry, |record| {
-            record.networks.retain(|m| m.network != member.network);
-            record.networks.push(member);
+            let known = record.networks.iter_mut();
+            match known.into_iter().find(|m| m.network == member.network) {
+                // Asked for again with nothing new: it stays as it is.
+                Some(_) if member.aliases.is_empty() && member.address.is_none() => {}
+                Some(known) => *known = member,
+                None => record.networks.push(member),
+            }
         });
         connected.map(drop)
     }
 
     fn check_connect(&self, record: &Container, network: &Network) -> Result<(), EngineError> {
+        if network.record.name == "host" {
+            return Err(EngineError::LeaveHostNetwork);
+        }
         let on = |m: &Membership| self.networks.find(&m.network).ok();
         let mut others = record
             .networks
@@ -96,8 +109,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let found = self.networks.find(network);
         let entry = match self.containers.find(container) {
-            // Docker removes what is left of an endpoint; nothing is left here.
-            Err(EngineError::NoSuchContainer(_)) if force => return Ok(()),
+            // Docker takes such a name for that of an endpoint that was left behind.
+            Err(EngineError::NoSuchContainer(_)) if force => {
+                return Err(EngineError::NoSuchEndpoint(container.to_owned()));
+            }
             other => other?,
         };
         let _exclusive = entry.exclusive();
@@ -127,6 +142,7 @@ impl Engine {
                 &record.id,
                 endpoint.interface.as_deref().unwrap_or_default(),
             )?;
+            self.move_way_out(&record, endpoint)?;
             self.unwire(std::slice::from_ref(endpoint));
             self.say_connected(&record, &id, &endpoint.network, "disconnect");
         }
@@ -135,6 +151,36 @@ impl Engine {
             record.endpoints.retain(|e| e.network_id != id);
         });
         left.map(drop)
+    }
+
+    /// The network through which a container reaches the world is the first of
+    /// its networks that leads out: when that goes, the next takes over.
+    fn move_way_out(&self, record: &Container, gone: &Endpoint) -> Result<(), EngineError> {
+        let mut ways = record.endpoints.iter().filter(|e| self.is_way_out(e));
+        if ways.next().is_none_or(|first| first.id != gone.id) {
+            return Ok(());
+        }
+        let Some(via) = ways.next().and_then(|next| next.gateway) else {
+            return Ok(());
+        };
+        let dest = Cidr {
+            addr: Ipv4Addr::UNSPECIFIED.into(),
+            prefix: 0,
+        };
+        let route = NetworkStep::Route {
+            dest,
+            via: Some(via),
+        };
+        let plan = NetworkPlan {
+            steps: vec![route],
+            ..NetworkPlan::default()
+        };
+        Ok(self.runtime.connect(&record.id, &plan)?)
+    }
+
+    pub(super) fn is_way_out(&self, endpoint: &Endpoint) -> bool {
+        let network = self.networks.find(&endpoint.network_id);
+        network.is_ok_and(|n| leads_out(&n))
     }
 
     /// Tells that a container came to its networks, or left them.

@@ -74,8 +74,5 @@ fn check_address(network: &Network, address: Ipv4Addr) -> Result<(), EngineError
     if gateway.is_some_and(|g: Cidr| g.contains(address.into())) {
         return Ok(());
     }
-    Err(EngineError::AddressOutsideSubnet {
-        address,
-        network: network.record.name.clone(),
-    })
+    Err(EngineError::AddressOutsideSubnet(address))
 }

@@ -94,7 +94,8 @@ impl Engine {
         let plan = self.ask(network, member, &request)?;
         let endpoint = endpoint(network, &request, &plan);
         let mut merged = NetworkPlan::default();
-        let outward = record.endpoints.is_empty() && leads_out(network);
+        let has_way_out = record.endpoints.iter().any(|e| self.is_way_out(e));
+        let outward = !has_way_out && leads_out(network);
         merge(&mut merged, plan, network, outward);
         rename_links(&mut merged.steps, links);
         Ok((merged, endpoint))
@@ -181,7 +182,7 @@ impl AddressPool for Chosen<'_> {
     }
 }
 
-fn leads_out(network: &Network) -> bool {
+pub(super) fn leads_out(network: &Network) -> bool {
     network.config.gateway.is_some() && !network.record.internal
 }
 
@@ -319,3 +320,6 @@ fn free_port(protocol: Protocol, port: &PortSpec) -> Option<u16> {
     };
     bound.ok().map(|a| a.port())
 }
+
+#[cfg(test)]
+mod tests;
