@@ -102,7 +102,7 @@ fn neighbours_reach_each_other_and_addresses_come_back() {
         .success();
     let inspected: serde_json::Value =
         serde_json::from_str(&daemon.bulkhead(&["inspect", "server"]).success()).unwrap();
-    let address = inspected[0]["NetworkSettings"]["IPAddress"]
+    let address = inspected[0]["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
         .as_str()
         .unwrap()
         .to_owned();
