@@ -3,9 +3,9 @@
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use bulkhead_engine::{End, Engine, EngineError, Follow};
-use bulkhead_model::ContainerId;
 use bulkhead_model::network::ResolverSockets;
 use bulkhead_model::process::Running;
+use bulkhead_model::{ContainerId, ExecId};
 
 use crate::config::Settings;
 use crate::follow::follow;
@@ -91,6 +91,18 @@ impl Daemon {
                 "leaving the kernel as it was found"
             );
         }
+    }
+
+    /// Follows the shim of a process that was started later.
+    pub fn follow_exec(&self, id: ExecId, running: Running) {
+        let engine = self.engine.clone();
+        tokio::spawn(async move {
+            let status = follow(running.shim, || engine.exec_detached(&id)).await;
+            let told = tokio::task::spawn_blocking(move || engine.exec_exited(&id, status));
+            if told.await.is_err() {
+                tracing::error!("recording a process's end");
+            }
+        });
     }
 }
 

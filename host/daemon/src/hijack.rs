@@ -54,21 +54,52 @@ pub enum Taken {
 ///
 /// # Errors
 /// No sockets are left.
-pub fn take(request: Request<Incoming>, terminal: bool) -> io::Result<(Response<Body>, Taking)> {
+pub fn take(
+    mut request: Request<Incoming>,
+    terminal: bool,
+) -> io::Result<(Response<Body>, Taking)> {
+    let upgrade = wanted(&mut request);
+    let (response, taking, input) = begin(upgrade, terminal)?;
+    if let Some(input) = input {
+        tokio::spawn(forward(request.into_body(), input));
+    }
+    Ok((response, taking))
+}
+
+/// Whether the client asks for the connection: to be asked before the
+/// request's body is read, if that is not the input.
+pub fn wanted(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
+    let asked = request.headers().contains_key(UPGRADE);
+    asked.then(|| hyper::upgrade::on(request))
+}
+
+/// As [`take`], for a request whose body was no input.
+///
+/// # Errors
+/// No sockets are left.
+pub fn take_later(
+    upgrade: Option<OnUpgrade>,
+    terminal: bool,
+) -> io::Result<(Response<Body>, Taking)> {
+    let (response, taking, _no_input) = begin(upgrade, terminal)?;
+    Ok((response, taking))
+}
+
+type Begun = (Response<Body>, Taking, Option<OwnedWriteHalf>);
+
+fn begin(upgrade: Option<OnUpgrade>, terminal: bool) -> io::Result<Begun> {
     let content = if terminal {
         RAW_STREAM
     } else {
         MULTIPLEXED_STREAM
     };
-    if request.headers().contains_key(UPGRADE) {
-        let upgrade = hyper::upgrade::on(request);
-        return Ok((switching(content), Taking::Upgrade(upgrade)));
+    if let Some(upgrade) = upgrade {
+        return Ok((switching(content), Taking::Upgrade(upgrade), None));
     }
     let (near, far) = UnixStream::pair()?;
     let (output, input) = far.into_split();
-    tokio::spawn(forward(request.into_body(), input));
     let response = reply::stream(content, pieces(output));
-    Ok((response, Taking::Body(near)))
+    Ok((response, Taking::Body(near), Some(input)))
 }
 
 fn switching(content: &'static str) -> Response<Body> {

@@ -109,6 +109,9 @@ async fn serve(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Res
     let daemon = tokio::task::block_in_place(|| wiring::build(settings, handle))?;
     let daemon = Arc::new(daemon);
     tokio::task::block_in_place(|| daemon.engine.recover()).context("recovering containers")?;
+    for (id, running) in tokio::task::block_in_place(|| daemon.engine.recover_execs()) {
+        daemon.follow_exec(id, running);
+    }
     tokio::task::block_in_place(|| daemon.engine.sweep()).context("removing left-overs")?;
     let (listeners, sockets) = listen::bind(settings).await?;
     for listener in listeners {

@@ -117,10 +117,10 @@ async fn dispatch(
         Route::ContainerTop(id) => routes::stats::top(daemon, id, query).await,
         Route::ContainerStats(id) => routes::stats::stats(daemon, &id, query).await,
         Route::ContainerUpdate(_) => Err(ApiError::Unsupported("this call")),
-        Route::ExecCreate(_)
-        | Route::ExecStart(_)
-        | Route::ExecResize(_)
-        | Route::ExecInspect(_) => Err(ApiError::Unsupported("exec")),
+        Route::ExecCreate(id) => routes::exec::create(daemon, id, request).await,
+        Route::ExecStart(id) => routes::exec::start(daemon, id, request).await,
+        Route::ExecResize(id) => routes::exec::resize(daemon, id, query).await,
+        Route::ExecInspect(id) => routes::exec::inspect(daemon, &id),
         Route::NetworkList => routes::networks::list(daemon, query).await,
         Route::NetworkCreate => routes::networks::create(daemon, request).await,
         Route::NetworkPrune => routes::networks::prune(daemon, query).await,

@@ -52,6 +52,8 @@ pub enum ApiError {
     Auth(#[from] bulkhead_api::auth::InvalidAuth),
     #[error("Invalid detach keys ({0}) provided")]
     DetachKeys(String),
+    #[error("Invalid escape keys ({0}) provided")]
+    EscapeKeys(String),
     #[error("handing the connection over")]
     Connection(#[source] std::io::Error),
     #[error("starting a thread: {0}")]
@@ -103,6 +105,7 @@ impl ApiError {
             | Self::SinceAfterUntil { .. }
             | Self::Moment(_)
             | Self::DetachKeys(_)
+            | Self::EscapeKeys(_)
             | Self::ObjectType(_)
             | Self::ServerAddress(_)
             | Self::Websocket(BadHandshake::Header(_))

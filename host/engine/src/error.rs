@@ -185,6 +185,18 @@ pub enum EngineError {
     Shared { kind: ErrorKind, message: String },
     #[error("can't create 'AutoRemove' container with restart policy")]
     RestartAndRemove,
+    #[error("No such exec instance: {0}")]
+    NoSuchExec(String),
+    #[error("Error: Exec command {0} has already run")]
+    ExecHasRun(String),
+    #[error("Error: Exec command {0} is already running")]
+    ExecRuns(String),
+    #[error("exec process is not started")]
+    ExecNotStarted,
+    #[error("No exec command specified")]
+    NoExecCommand,
+    #[error("capturing a command's output")]
+    Check(#[source] std::io::Error),
     #[error("container {0} did not end although it was killed")]
     WouldNotDie(String),
     #[error(
@@ -310,7 +322,8 @@ impl Kind for EngineError {
     fn kind(&self) -> ErrorKind {
         use EngineError as E;
         match self {
-            E::NoSuchContainer(_)
+            E::NoSuchExec(_)
+            | E::NoSuchContainer(_)
             | E::NoSuchImage(_)
             | E::NoSuchNetwork(_)
             | E::NoSuchPlugin(_)
@@ -337,6 +350,9 @@ impl Kind for EngineError {
             | E::Restarting(_)
             | E::MarkedForRemoval
             | E::AlreadyRemoving(_)
+            | E::ExecHasRun(_)
+            | E::ExecRuns(_)
+            | E::ExecNotStarted
             | E::ImageNamedByContainer { .. }
             | E::ImageInUse { .. } => ErrorKind::Conflict,
             E::NoNetworkDriver(_) | E::NoRegistrySource(_) | E::LogsNotKept => {
@@ -358,6 +374,7 @@ impl Kind for EngineError {
             | E::ReferenceDigest { .. }
             | E::Record { .. }
             | E::Top(_)
+            | E::Check(_)
             | E::ReadLog { .. }
             | E::NoMount(_)
             | E::WorkerPanicked => ErrorKind::Internal,
@@ -388,6 +405,7 @@ impl Kind for EngineError {
             | E::EmptyName
             | E::SameName
             | E::RestartAndRemove
+            | E::NoExecCommand
             | E::UnknownStorageDriver { .. }
             | E::PortsWithSharedNetwork
             | E::PrivilegedUserNamespace

@@ -18,6 +18,7 @@ pub mod detach_keys;
 pub mod devices;
 pub mod error;
 pub mod events;
+pub mod exec;
 pub mod files;
 pub mod limits;
 pub mod log_options;
@@ -137,6 +138,8 @@ pub struct Engine {
     defaults: RwLock<Arc<defaults::Defaults>>,
     /// Registries that are asked before Docker Hub, `host[:port]`.
     mirrors: RwLock<Arc<[String]>>,
+    /// More processes in running containers.
+    pub execs: exec::Execs,
     /// Clients that attached before a start.
     pub waiting: attach::Waiting,
     /// Mounts decided by `create`, so that the `start` after it need not ask again.
@@ -192,6 +195,7 @@ impl Engine {
             events: events::Events::default(),
             defaults: RwLock::default(),
             mirrors: RwLock::default(),
+            execs: exec::Execs::default(),
             waiting: attach::Waiting::default(),
             prepared: Mutex::default(),
             volume_lock: RwLock::default(),
@@ -260,10 +264,15 @@ pub(crate) fn now() -> u64 {
     since.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// A new id out of the kernel's random numbers (`getrandom(2)`).
+/// A new id out of the kernel's random numbers.
 pub(crate) fn random_id() -> ContainerId {
+    ContainerId::from_bytes(random_bytes())
+}
+
+/// `getrandom(2)`
+pub(crate) fn random_bytes() -> [u8; 32] {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .expect("getrandom(2) without flags only fails on kernels before 3.17");
-    ContainerId::from_bytes(bytes)
+    bytes
 }

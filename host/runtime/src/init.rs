@@ -124,7 +124,7 @@ fn become_container(
     let terminal = d.streams.is_none();
     let streams = match d.streams {
         Some(streams) => streams,
-        None => open_terminal(&root, &d.report)?,
+        None => open_terminal(&root, order, &d.report)?,
     };
     mounts::mount_requested(&root, order, d.mounts)?;
     let cwd = rootfs::prepare_cwd(&root, order)?;
@@ -182,10 +182,27 @@ fn set_names(order: &InitOrder) -> Result<(), InitError> {
 }
 
 /// The terminal belongs to the container's own devpts; the shim gets the master.
-fn open_terminal(root: &rootfs::Root, report: &OwnedFd) -> Result<[OwnedFd; 3], InitError> {
+fn open_terminal(
+    root: &rootfs::Root,
+    order: &InitOrder,
+    report: &OwnedFd,
+) -> Result<[OwnedFd; 3], InitError> {
     let (master, slave, _number) = terminal::open(root.devpts()?)?;
     special::mount_console(root, &slave)?;
-    send_report(report, &Report::Terminal, Some(&master));
+    give_terminal(order, report, &master, slave)
+}
+
+/// It has its size before the program can ask for it.
+fn give_terminal(
+    order: &InitOrder,
+    report: &OwnedFd,
+    master: &OwnedFd,
+    slave: OwnedFd,
+) -> Result<[OwnedFd; 3], InitError> {
+    if let Some((columns, rows)) = order.console_size {
+        terminal::resize(master, columns, rows)?;
+    }
+    send_report(report, &Report::Terminal, Some(master));
     let copy = || slave.try_clone().map_err(InitError::Duplicate);
     Ok([copy()?, copy()?, slave])
 }

@@ -241,8 +241,6 @@ pub struct StartOrder {
     pub stdin: bool,
     /// A pseudo terminal.
     pub terminal: bool,
-    /// Its first size: columns, rows.
-    pub console_size: Option<(u16, u16)>,
     /// The process is one more in a container that runs.
     pub join: Option<Join>,
     /// What happens in the child.
@@ -264,6 +262,8 @@ pub struct InitOrder {
     pub user: String,
     /// Supplementary groups beside the user's own.
     pub groups: Vec<String>,
+    /// The terminal's first size: columns, rows.
+    pub console_size: Option<(u16, u16)>,
     /// Hostname inside.
     pub hostname: String,
     /// NIS domain name inside; the kernel's when empty.

@@ -14,7 +14,7 @@ use bulkhead_runtime::shim_protocol::{Event, Message};
 use bulkhead_sys::clone::{Child, fork_into};
 use bulkhead_sys::namespace::{self, Namespaces};
 use bulkhead_sys::path::proc_path;
-use bulkhead_sys::{poll, socket, terminal};
+use bulkhead_sys::{poll, socket};
 
 use crate::attached::Attached;
 use crate::control::Control;
@@ -308,9 +308,6 @@ fn pipes(stdin: bool) -> io::Result<(Ends, Option<[OwnedFd; 3]>)> {
 fn terminal_ends(order: &StartOrder, master: Option<OwnedFd>) -> io::Result<Ends> {
     let master = master
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no terminal came along"))?;
-    if let Some((columns, rows)) = order.console_size {
-        terminal::resize(&master, columns, rows)?;
-    }
     poll::set_nonblocking(&master)?;
     Ok(Ends {
         stdin: if order.stdin {

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod attach;
 pub mod containers;
 pub mod events;
+pub mod exec;
 pub mod images;
 pub mod info;
 pub mod inspect;

@@ -21,7 +21,8 @@ use bulkhead_sys::path::{OFlag, open_host_dir, open_in_root};
 use bulkhead_sys::{process, signal, terminal};
 
 use super::{
-    InitError, Report, become_streams, cgroups, exec, identity, limits, rootfs, send_report,
+    InitError, Report, become_streams, cgroups, exec, give_terminal, identity, limits, rootfs,
+    send_report,
 };
 use crate::order::{InitOrder, Join};
 use crate::passwd::Identity;
@@ -105,7 +106,7 @@ fn prepare(
         terminal: streams.is_none(),
         streams: match streams {
             Some(streams) => streams,
-            None => open_terminal(&root, report)?,
+            None => open_terminal(&root, order, report)?,
         },
     })
 }
@@ -131,15 +132,17 @@ fn join_namespaces(container: Join, first: &OwnedFd) -> Result<(), InitError> {
 }
 
 /// The container may have put anything on /dev/pts.
-fn open_terminal(root: &OwnedFd, report: &OwnedFd) -> Result<[OwnedFd; 3], InitError> {
+fn open_terminal(
+    root: &OwnedFd,
+    order: &InitOrder,
+    report: &OwnedFd,
+) -> Result<[OwnedFd; 3], InitError> {
     let devpts = open_in_root(root, "/dev/pts", OFlag::O_PATH | OFlag::O_DIRECTORY, 0)?;
     if filesystem_magic(&devpts)? != DEVPTS_MAGIC {
         return Err(InitError::ForgedDevpts);
     }
     let (master, slave, _number) = terminal::open(&devpts)?;
-    send_report(report, &Report::Terminal, Some(&master));
-    let copy = || slave.try_clone().map_err(InitError::Duplicate);
-    Ok([copy()?, copy()?, slave])
+    give_terminal(order, report, &master, slave)
 }
 
 /// From here on nothing of the host's is open but what `ready` names.

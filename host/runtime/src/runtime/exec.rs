@@ -91,7 +91,6 @@ impl Runtime {
             log: None,
             stdin: plan.stdin,
             terminal: plan.terminal,
-            console_size: plan.console_size,
             join: Some(prepared.first.join),
             init: self.exec_order(plan)?,
         };
@@ -147,6 +146,7 @@ impl Runtime {
             cwd: plan.cwd.as_os_str().as_bytes().to_vec(),
             user: plan.user.clone(),
             groups: plan.groups.clone(),
+            console_size: plan.console_size,
             capabilities: plan.capabilities,
             privileged: plan.privileged,
             no_new_privileges: plan.no_new_privileges,

@@ -236,7 +236,6 @@ impl Runtime {
             log: log_order(plan),
             stdin: plan.stdin,
             terminal: plan.terminal,
-            console_size: plan.console_size,
             join: None,
             init: self.init_order(plan, prepared),
         };
@@ -250,6 +249,7 @@ impl Runtime {
             env: plan.env.clone(),
             cwd: plan.cwd.as_os_str().as_bytes().to_vec(),
             user: plan.user.clone(),
+            console_size: plan.console_size,
             hostname: plan.hostname.clone(),
             domainname: plan.domainname.clone(),
             capabilities: plan.capabilities,

@@ -1,0 +1,86 @@
+//! Merges a container's record and what is to run in it. Pure.
+
+use std::path::PathBuf;
+
+use bulkhead_model::process::{ExecPlan, ProcessRef, SeccompProfile};
+use bulkhead_model::resources::Rlimit;
+
+use super::ExecSpec;
+use crate::capabilities;
+use crate::container::Container;
+use crate::error::EngineError;
+use crate::security;
+
+/// The plan for one more process.
+pub(super) fn exec(
+    container: &Container,
+    spec: &ExecSpec,
+    process: ProcessRef,
+) -> Result<ExecPlan, EngineError> {
+    let own = &container.spec;
+    let security = security::parse(&own.security_opt)?;
+    let privileged = spec.privileged || own.privileged;
+    let or = |given: &String, default: &String| {
+        let empty = given.is_empty();
+        if empty { default } else { given }.clone()
+    };
+    let limit = |(name, soft, hard): &(String, u64, u64)| Rlimit {
+        name: name.clone(),
+        soft: *soft,
+        hard: *hard,
+    };
+    Ok(ExecPlan {
+        process,
+        args: spec.args.clone(),
+        env: environment(&container.env, spec),
+        cwd: PathBuf::from(or(&spec.working_dir, &container.working_dir)),
+        user: or(&spec.user, &container.user),
+        groups: own.group_add.clone(),
+        terminal: spec.tty,
+        stdin: spec.stdin,
+        console_size: spec.console_size,
+        capabilities: capabilities::effective_set(privileged, &own.cap_add, &own.cap_drop)?,
+        privileged,
+        no_new_privileges: security.no_new_privileges,
+        seccomp: if privileged {
+            SeccompProfile::Unconfined
+        } else {
+            security.seccomp
+        },
+        rlimits: own.ulimits.iter().map(limit).collect(),
+        oom_score_adj: own.oom_score_adj,
+    })
+}
+
+/// The container's, then what was given; TERM for a terminal, as Docker has it.
+fn environment(own: &[String], spec: &ExecSpec) -> Vec<String> {
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let mut env: Vec<String> = own.to_vec();
+    if spec.tty && !env.iter().any(|e| name(e) == "TERM") {
+        env.push("TERM=xterm".into());
+    }
+    for entry in &spec.env {
+        env.retain(|e| name(e) != name(entry));
+        if entry.contains('=') {
+            env.push(entry.clone());
+        }
+    }
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_variables_replace_the_containers_and_a_bare_name_removes_one() {
+        let own = ["A=1", "B=2", "C=3"].map(String::from);
+        let spec = ExecSpec {
+            env: vec!["A=9".into(), "B".into(), "D=4".into()],
+            tty: true,
+            ..ExecSpec::default()
+        };
+        let env = environment(&own, &spec);
+        assert_eq!(env, ["C=3", "TERM=xterm", "A=9", "D=4"]);
+    }
+}
