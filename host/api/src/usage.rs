@@ -84,7 +84,6 @@ pub struct NetworksPruned {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct VolumesPruned {
-    #[serde(serialize_with = "crate::json::null_when_empty")]
     pub volumes_deleted: Vec<String>,
     /// Bytes.
     pub space_reclaimed: u64,

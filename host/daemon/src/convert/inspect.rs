@@ -24,6 +24,7 @@ pub fn inspect(
     folder: &std::path::Path,
 ) -> ContainerInspect {
     let spec = &record.spec;
+    let config = config(record, image);
     let in_folder = |name: &str| folder.join(name).to_string_lossy().into_owned();
     ContainerInspect {
         id: record.id.to_string(),
@@ -49,8 +50,8 @@ pub fn inspect(
             data: plugins(record),
         },
         mounts: record.mounts.iter().map(mount_point).collect(),
-        network_settings: network_settings(record),
-        config: config(record, image),
+        network_settings: network_settings(record, &config),
+        config,
         ..ContainerInspect::default()
     }
 }
@@ -85,6 +86,10 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     if matches!(config.network_mode.as_str(), "" | "default") {
         config.network_mode = "bridge".to_owned();
     }
+    if config.runtime.is_empty() {
+        config.runtime = crate::routes::info::RUNTIME.to_owned();
+    }
+    config.oom_kill_disable.get_or_insert(false);
     // Clients read logs only where this says that some are kept.
     config.log_config = LogConfig {
         kind: match spec.log_driver.as_str() {
@@ -102,6 +107,12 @@ fn as_asked<T: DeserializeOwned + Default>(what: &str, json: &str) -> T {
         tracing::warn!(%error, what, "reading a container's settings");
         T::default()
     })
+}
+
+/// The ports that a container declares beyond its image's.
+pub fn declared_ports(record: &Container) -> Vec<String> {
+    let config: ContainerConfig = as_asked("Config", &record.spec.config_json);
+    config.exposed_ports.into_keys().collect()
 }
 
 /// Which components decided about this container.
@@ -164,7 +175,7 @@ pub fn mount_point(mount: &Mount) -> MountPoint {
     }
 }
 
-fn network_settings(record: &Container) -> NetworkSettings {
+fn network_settings(record: &Container, config: &ContainerConfig) -> NetworkSettings {
     let networks = endpoints(record);
     let default = networks.get("bridge").cloned().unwrap_or_default();
     NetworkSettings {
@@ -173,7 +184,7 @@ fn network_settings(record: &Container) -> NetworkSettings {
         } else {
             record.id.to_string()
         },
-        ports: port_map(record),
+        ports: port_map(record, config),
         endpoint_id: default.endpoint_id,
         gateway: default.gateway,
         ip_address: default.ip_address,
@@ -236,8 +247,12 @@ pub fn mac(address: &std::net::IpAddr) -> String {
     }
 }
 
-fn port_map(record: &Container) -> PortMap {
+fn port_map(record: &Container, config: &ContainerConfig) -> PortMap {
     let mut map = PortMap::new();
+    // While it runs, what is only exposed shows, too.
+    if !record.endpoints.is_empty() {
+        map.extend(config.exposed_ports.keys().map(|port| (port.clone(), None)));
+    }
     for port in record.published_ports() {
         let binding = PortBinding {
             host_ip: port.host_addr.to_string(),

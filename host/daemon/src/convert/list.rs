@@ -47,6 +47,24 @@ fn port(port: &bulkhead_engine::spec::PortSpec) -> SummaryPort {
     }
 }
 
+/// While a container runs, its row shows what it only exposes, too.
+pub fn add_exposed(row: &mut ContainerSummary, exposed: impl IntoIterator<Item = String>) {
+    for port in exposed {
+        let (number, protocol) = port.split_once('/').unwrap_or((&port, "tcp"));
+        let Ok(private_port) = number.parse() else {
+            continue;
+        };
+        let listed = |p: &SummaryPort| p.private_port == private_port && p.protocol == protocol;
+        if !row.ports.iter().any(listed) {
+            row.ports.push(SummaryPort {
+                private_port,
+                protocol: protocol.to_owned(),
+                ..SummaryPort::default()
+            });
+        }
+    }
+}
+
 /// The words joined, quoted where a shell would need it.
 fn command(args: &[String]) -> String {
     let quoted = |word: &String| {

@@ -16,7 +16,7 @@ use crate::reply::{self, Body};
 use crate::status::ApiError;
 
 /// The name under which Docker's clients know the one runtime there is.
-const RUNTIME: &str = "bulkhead";
+pub const RUNTIME: &str = "bulkhead";
 
 /// The daemon and its machine, as `version` describes them.
 pub async fn info(daemon: &Arc<Daemon>, version: ApiVersion) -> Result<Response<Body>, ApiError> {

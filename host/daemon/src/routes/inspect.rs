@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bulkhead_api::ApiVersion;
+use bulkhead_api::container::ContainerInspect;
 use bulkhead_api::query::InspectQuery;
 use hyper::{Response, StatusCode};
 use serde_json::Value;
@@ -41,7 +42,7 @@ pub async fn inspect(
 ) -> Result<Response<Body>, ApiError> {
     let InspectQuery { size } = query(text)?;
     let record = daemon.engine.containers.find(id)?.record();
-    let answer = daemon
+    let mut answer = daemon
         .blocking(move |engine| {
             let folder = engine.store.container_path(&record.id);
             // Gone when it was removed by force.
@@ -56,12 +57,31 @@ pub async fn inspect(
             Ok(answer)
         })
         .await?;
-    if version.minor < 52 {
+    if version.minor < 45 {
+        add_short_id(&mut answer);
+    }
+    if (42..52).contains(&version.minor) {
         return Ok(reply::json(StatusCode::OK, &answer));
     }
     let mut answer = serde_json::to_value(&answer).unwrap_or_default();
-    without_old_fields(&mut answer);
+    if version.minor < 42 {
+        answer["HostConfig"]["KernelMemory"] = 0.into();
+        answer["HostConfig"]["KernelMemoryTCP"] = 0.into();
+    } else {
+        without_old_fields(&mut answer);
+    }
     Ok(reply::json(StatusCode::OK, &answer))
+}
+
+/// Clients before API 1.45 see the short id among the aliases in networks that
+/// users made; later ones look at `DNSNames`.
+fn add_short_id(answer: &mut ContainerInspect) {
+    let short: String = answer.id.chars().take(12).collect();
+    for (name, endpoint) in &mut answer.network_settings.networks {
+        if !matches!(name.as_str(), "bridge" | "host" | "none") {
+            endpoint.aliases.push(short.clone());
+        }
+    }
 }
 
 fn without_old_fields(answer: &mut Value) {

@@ -1,6 +1,6 @@
 //! `GET /containers/json`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bulkhead_api::container::ContainerSummary;
@@ -8,11 +8,13 @@ use bulkhead_api::query::ListQuery;
 use bulkhead_engine::container::Container;
 use bulkhead_engine::{Engine, EngineError};
 use bulkhead_model::container::State;
+use bulkhead_model::image::Image;
 use hyper::{Response, StatusCode};
 
 use super::query;
+use crate::convert;
+use crate::convert::list::{add_exposed, summary};
 use crate::convert::select::{Facts, Selection};
-use crate::convert::{self, list::summary};
 use crate::daemon::Daemon;
 use crate::reply::{self, Body};
 use crate::status::ApiError;
@@ -61,7 +63,7 @@ fn ancestors<'a>(
     if named.is_empty() {
         return Ok(HashSet::new());
     }
-    let made_from = |image: &bulkhead_model::image::Image| {
+    let made_from = |image: &Image| {
         named.iter().any(|ancestor| {
             let (of, below) = (&image.layers, &ancestor.layers);
             let begins =
@@ -86,13 +88,23 @@ fn rows(
     records
         .filter(|record| everything || record.state.is_active())
         .filter_map(|record| {
-            let mut row = summary(&record, now);
-            row.image = images.shown(&record);
+            let row = row(&mut images, &record, now);
             let chosen = selection.takes(&row, &facts(&record));
             chosen.then_some((row, record))
         })
         .take(limit.unwrap_or(usize::MAX))
         .collect()
+}
+
+fn row(images: &mut ImageNames<'_>, record: &Container, now: u64) -> ContainerSummary {
+    let mut row = summary(record, now);
+    row.image = images.shown(record);
+    if !record.endpoints.is_empty() {
+        let declared = convert::inspect::declared_ports(record);
+        add_exposed(&mut row, declared);
+        add_exposed(&mut row, images.exposed(record));
+    }
+    row
 }
 
 fn facts(record: &Container) -> Facts<'static> {
@@ -116,8 +128,7 @@ pub fn all_with_sizes(engine: &Engine) -> Result<Vec<ContainerSummary>, EngineEr
     let records = engine.containers.all();
     let sized = records.iter().rev().map(|entry| {
         let record = entry.record();
-        let mut row = summary(&record, now);
-        row.image = images.shown(&record);
+        let row = row(&mut images, &record, now);
         with_size(engine, row, &record)
     });
     sized.collect()
@@ -138,31 +149,39 @@ fn bytes(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What the names that containers were made with mean today.
+/// Images by the names and ids of containers, each looked up once.
 struct ImageNames<'a> {
     engine: &'a Engine,
-    known: std::collections::HashMap<String, Option<String>>,
+    known: HashMap<String, Option<Image>>,
 }
 
 impl<'a> ImageNames<'a> {
     fn new(engine: &'a Engine) -> Self {
         Self {
             engine,
-            known: Default::default(),
+            known: HashMap::new(),
         }
     }
 
-    /// The name, or the image's id when the name means another by now.
+    fn of(&mut self, text: &str) -> Option<&Image> {
+        let engine = self.engine;
+        let found = self.known.entry(text.to_owned());
+        found.or_insert_with(|| engine.image(text).ok()).as_ref()
+    }
+
+    /// The name a container was made with, or the image's id when the name
+    /// means another by now.
     fn shown(&mut self, record: &Container) -> String {
         let name = &record.spec.image;
-        let engine = self.engine;
-        let means = self
-            .known
-            .entry(name.clone())
-            .or_insert_with(|| engine.image(name).ok().map(|image| image.id.to_string()));
-        match means {
-            Some(id) if *id == record.image_id => name.clone(),
+        match self.of(name) {
+            Some(image) if image.id.as_str() == record.image_id => name.clone(),
             _ => record.image_id.clone(),
         }
+    }
+
+    /// The ports that a container's image declares.
+    fn exposed(&mut self, record: &Container) -> Vec<String> {
+        let image = self.of(&record.image_id);
+        image.map_or_else(Vec::new, |image| image.config.exposed_ports.clone())
     }
 }
