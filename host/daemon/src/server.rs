@@ -116,7 +116,7 @@ async fn dispatch(
         Route::ArchivePut(id) => routes::archive::put(daemon, id, query, request).await,
         Route::ContainerTop(id) => routes::stats::top(daemon, id, query).await,
         Route::ContainerStats(id) => routes::stats::stats(daemon, &id, query).await,
-        Route::ContainerUpdate(_) => Err(ApiError::Unsupported("this call")),
+        Route::ContainerUpdate(id) => routes::update::update(daemon, &id, request).await,
         Route::ExecCreate(id) => routes::exec::create(daemon, id, request).await,
         Route::ExecStart(id) => routes::exec::start(daemon, id, request).await,
         Route::ExecResize(id) => routes::exec::resize(daemon, id, query).await,

@@ -242,6 +242,13 @@ pub enum EngineError {
     Log(#[from] crate::log_options::InvalidLog),
     #[error(transparent)]
     Top(#[from] crate::top::TopError),
+    #[error("Cannot update container {id}")]
+    CannotUpdate {
+        id: String,
+        source: Box<EngineError>,
+    },
+    #[error(transparent)]
+    Update(#[from] crate::update::UpdateConflict),
     #[error(transparent)]
     Seccomp(#[from] crate::seccomp::InvalidProfile),
     #[error(transparent)]
@@ -378,6 +385,8 @@ impl Kind for EngineError {
             | E::ReadLog { .. }
             | E::NoMount(_)
             | E::WorkerPanicked => ErrorKind::Internal,
+            E::CannotUpdate { source, .. } => source.kind(),
+            E::Update(_) => ErrorKind::Conflict,
             E::Plugin(e) => e.kind(),
             E::Runtime(e) => e.kind(),
             E::Store(e) => e.kind(),

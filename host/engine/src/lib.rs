@@ -50,6 +50,7 @@ mod start;
 mod stop;
 mod sweep;
 pub mod top;
+pub mod update;
 mod usage;
 mod view;
 mod volumes;

@@ -90,6 +90,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         config.runtime = crate::routes::info::RUNTIME.to_owned();
     }
     config.oom_kill_disable.get_or_insert(false);
+    super::update::in_force(spec, &mut config);
     // Clients read logs only where this says that some are kept.
     config.log_config = LogConfig {
         kind: match spec.log_driver.as_str() {

@@ -14,6 +14,7 @@ pub mod pull;
 pub mod restart;
 pub mod select;
 pub mod stats;
+pub mod update;
 pub mod volumes;
 
 /// Nanoseconds since the epoch as RFC 3339; 0 is Go's zero time.

@@ -37,6 +37,24 @@ pub fn policy(wire: &bulkhead_api::container::RestartPolicy) -> Result<RestartPo
     Ok(policy)
 }
 
+/// The policy in force; `asked` keeps its spelling of none.
+pub fn wire(
+    policy: RestartPolicy,
+    asked: &bulkhead_api::container::RestartPolicy,
+) -> bulkhead_api::container::RestartPolicy {
+    let (name, retries) = match policy {
+        RestartPolicy::No if asked.name.is_empty() => ("", 0),
+        RestartPolicy::No => ("no", 0),
+        RestartPolicy::Always => ("always", 0),
+        RestartPolicy::UnlessStopped => ("unless-stopped", 0),
+        RestartPolicy::OnFailure { retries } => ("on-failure", retries),
+    };
+    bulkhead_api::container::RestartPolicy {
+        name: name.to_owned(),
+        maximum_retry_count: retries.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

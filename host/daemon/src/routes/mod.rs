@@ -15,6 +15,7 @@ pub mod networks;
 pub mod prune;
 pub mod stats;
 pub mod system;
+pub mod update;
 pub mod usage;
 pub mod volumes;
 pub mod wait;
