@@ -62,6 +62,9 @@ pub struct Container {
     pub network_plugin: Option<PluginRecord>,
     /// How often it ended.
     pub exits: u64,
+    /// Its removal, once begun, takes its anonymous volumes along.
+    #[serde(default)]
+    pub remove_volumes: bool,
     /// When its last run ended, nanoseconds since the epoch; 0 for never.
     #[serde(default)]
     pub finished_at: u64,

@@ -75,6 +75,9 @@ impl Engine {
         let plan = driver.prepare(&*root, &request)?;
         self.runtime.apply_storage(driver.driver_name(), &plan)?;
         let entry = self.insert_named(record.clone(), wanted)?;
+        if !record.anonymous_volumes.is_empty() {
+            self.store.keep_volumes(record.id.as_str())?;
+        }
         if let Some(mount) = plan.mount {
             self.prepared
                 .lock()
@@ -223,6 +226,7 @@ fn new_record(
         rootfs_plugin: None,
         network_plugin: None,
         exits: 0,
+        remove_volumes: false,
         finished_at: 0,
         restart_count: 0,
         stopped_by_hand: false,

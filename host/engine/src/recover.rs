@@ -72,8 +72,7 @@ impl Engine {
         let policy = record.spec.restart;
         match &record.state {
             State::Removing { .. } => {
-                // Whether its volumes were to go is not known: they stay.
-                self.remove_record(entry, record.spec.auto_remove)?;
+                self.remove_record(entry)?;
                 Ok(None)
             }
             State::Exited { .. } if record.spec.auto_remove => {

@@ -1,12 +1,17 @@
 //! `rm`: the record, the snapshot and, when asked, the volumes.
 
 use bulkhead_model::container::{Decision, Refusal, Request};
+use bulkhead_model::error::{ErrorKind, Kind, message};
 
 use crate::Engine;
 use crate::container::Container;
 use crate::containers::Entry;
 use crate::error::EngineError;
 use crate::live::Message;
+
+/// How many runners a removal may outlive: what is not removed stays until
+/// the engine starts anew.
+const RUNNERS: usize = 3;
 
 impl Engine {
     /// Removes a container; one that runs is killed first when forced, else
@@ -34,9 +39,19 @@ impl Engine {
     }
 
     /// Removes what a driver let go of.
-    pub(crate) fn remove_record(&self, entry: &Entry, volumes: bool) -> Result<(), EngineError> {
+    ///
+    /// The files go first: when they can't be removed, the user is told and may
+    /// try again.
+    pub(crate) fn remove_record(&self, entry: &Entry) -> Result<(), EngineError> {
         let record = entry.record();
-        self.forget_keeping(&record, !volumes)
+        self.remove_files(&record)?;
+        if record.remove_volumes {
+            self.remove_anonymous_volumes(&record);
+        }
+        self.containers.delete(&record.id)?;
+        self.let_clients_go(&record.id);
+        self.events.container(&record, "destroy", []);
+        Ok(())
     }
 
     /// Removes a container that goes with its end. Its record goes before its
@@ -48,19 +63,10 @@ impl Engine {
         self.containers.delete(&record.id)?;
         self.let_clients_go(&record.id);
         self.events.container(record, "destroy", []);
-        self.remove_files(record)
-    }
-
-    /// The files go first: when they can't be removed, the user is told and may
-    /// try again.
-    fn forget_keeping(&self, record: &Container, keep_volumes: bool) -> Result<(), EngineError> {
-        self.remove_files(record)?;
-        if !keep_volumes {
-            self.remove_anonymous_volumes(record);
+        if let Err(error) = self.remove_files(record) {
+            let error = message(&error);
+            tracing::warn!(container = %record.id, error, "removing a container's files");
         }
-        self.containers.delete(&record.id)?;
-        self.let_clients_go(&record.id);
-        self.events.container(record, "destroy", []);
         Ok(())
     }
 
@@ -77,7 +83,16 @@ impl Engine {
             .remove(&record.id);
         let driver = self.storage_driver(Some(&record.storage_driver))?;
         let root = self.runtime.driver_root(driver.driver_name());
-        let plan = driver.remove(&*root, &record.snapshot())?;
-        Ok(self.runtime.apply_storage(driver.driver_name(), &plan)?)
+        let mut plan = driver.remove(&*root, &record.snapshot());
+        for _ in 1..RUNNERS {
+            // A runner that died is started again for the next call.
+            match &plan {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    plan = driver.remove(&*root, &record.snapshot());
+                }
+                _ => break,
+            }
+        }
+        Ok((self.runtime).apply_storage(driver.driver_name(), &plan?)?)
     }
 }

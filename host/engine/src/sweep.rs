@@ -14,7 +14,7 @@ use crate::error::EngineError;
 const ROUNDS: usize = 10_000;
 
 impl Engine {
-    /// Removes snapshots, folders and blobs without a record. Must be called
+    /// Removes snapshots, folders, volumes and blobs without a record. Must be called
     /// while nothing is being made: what is being made has no record either.
     pub fn sweep(&self) -> Result<(), EngineError> {
         for (name, driver) in &self.storage {
@@ -32,6 +32,7 @@ impl Engine {
                 self.store.remove_container_dir(&id)?;
             }
         }
+        (self.store).settle_volumes(|owner| self.containers.find(owner).is_ok())?;
         self.store.collect_blobs()?;
         Ok(())
     }

@@ -87,6 +87,7 @@ impl Engine {
             }
             MountSource::Anonymous => {
                 let name = crate::random_id().to_string();
+                self.store.unsettle_volume(&name, record.id.as_str())?;
                 let label = (objects::ANONYMOUS.to_owned(), String::new());
                 let volume = self.ensure_volume(&name, Some([label].into()))?;
                 record.anonymous_volumes.push(name.clone());

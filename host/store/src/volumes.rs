@@ -10,6 +10,9 @@ use crate::database::Durability;
 use crate::error::StoreError;
 use crate::store::Store;
 
+const UNSETTLE: &str = "INSERT OR IGNORE INTO unsettled_volumes (name, owner) VALUES (?1, ?2)";
+const SETTLE: &str = "DELETE FROM unsettled_volumes WHERE name = ?1 AND owner = ?2";
+
 /// A volume's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeRow {
@@ -25,7 +28,8 @@ pub struct VolumeRow {
 
 impl Store {
     /// The volume `name`, made when missing: `volumes/<name>/_data`, 0755,
-    /// empty, and its record. An existing one is returned as it is.
+    /// empty, and its record. An existing one is returned as it is. What a
+    /// crash leaves of it, [`Store::settle_volumes`] removes.
     pub fn ensure_volume(
         &self,
         name: &str,
@@ -36,6 +40,7 @@ impl Store {
         if let Some(row) = self.find_volume(name)? {
             return Ok(row);
         }
+        self.unsettle_volume(name, "")?;
         self.root.make(&format!("volumes/{name}"), 0o711)?;
         let made_at = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -45,6 +50,7 @@ impl Store {
         self.database.write(step, Durability::PowerCut, |db| {
             let sql = "INSERT OR IGNORE INTO volumes (name, driver, created_at, record) VALUES (?1, ?2, ?3, ?4)";
             db.execute(sql, (name, driver, made_at.cast_signed(), json))
+                .and_then(|_| db.execute(SETTLE, (name, "")))
                 .map_err(self.database.explain(step))
         })?;
         self.volume(name)
@@ -93,12 +99,71 @@ impl Store {
                 .execute("DELETE FROM volumes WHERE name = ?1", [name])
                 .map_err(self.database.explain(step))?;
             if gone == 0 {
-                Err(no_such_volume(name))
-            } else {
-                Ok(())
+                return Err(no_such_volume(name));
             }
+            db.execute(UNSETTLE, (name, ""))
+                .map(drop)
+                .map_err(self.database.explain(step))
         })?;
-        remove_tree(&self.root.path().join("volumes").join(name))
+        self.finish_removal(name)
+    }
+
+    /// Notes that a volume is made for a container that has no record yet: it
+    /// goes with the next [`Store::settle_volumes`], unless the container is
+    /// known then or it was kept before.
+    pub fn unsettle_volume(&self, name: &str, owner: &str) -> Result<(), StoreError> {
+        let step = "note a volume";
+        self.database.write(step, Durability::Crash, |db| {
+            db.execute(UNSETTLE, (name, owner))
+                .map(drop)
+                .map_err(self.database.explain(step))
+        })
+    }
+
+    /// The container has its record: its volumes are there to stay.
+    pub fn keep_volumes(&self, owner: &str) -> Result<(), StoreError> {
+        let step = "keep volumes";
+        self.database.write(step, Durability::Crash, |db| {
+            db.execute("DELETE FROM unsettled_volumes WHERE owner = ?1", [owner])
+                .map(drop)
+                .map_err(self.database.explain(step))
+        })
+    }
+
+    /// Removes volumes whose making or removal a crash cut off. `is_known`
+    /// tells whether a container has a record. Must be called while nothing
+    /// is being made.
+    pub fn settle_volumes(&self, is_known: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        let unsettled: Vec<(String, String)> =
+            self.database.read("list unsettled volumes", |db| {
+                db.prepare_cached("SELECT name, owner FROM unsettled_volumes")?
+                    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect()
+            })?;
+        for (name, owner) in unsettled {
+            let recorded = self.find_volume(&name)?.is_some();
+            match owner.as_str() {
+                "" if recorded => self.forget_note(&name)?,
+                owner if !owner.is_empty() && is_known(owner) => self.keep_volumes(owner)?,
+                _ if recorded => self.remove_volume(&name)?,
+                _ => self.finish_removal(&name)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_removal(&self, name: &str) -> Result<(), StoreError> {
+        remove_tree(&self.root.path().join("volumes").join(name))?;
+        self.forget_note(name)
+    }
+
+    fn forget_note(&self, name: &str) -> Result<(), StoreError> {
+        let step = "forget a volume";
+        self.database.write(step, Durability::Crash, |db| {
+            db.execute("DELETE FROM unsettled_volumes WHERE name = ?1", [name])
+                .map(drop)
+                .map_err(self.database.explain(step))
+        })
     }
 
     /// The record of `name`, if there is one.
@@ -128,3 +193,6 @@ fn no_such_volume(name: &str) -> StoreError {
         name: name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::{Begin, Ending, Message, Reply};
 use crate::Engine;
 use crate::containers::Entry;
 use crate::error::EngineError;
-use crate::exited::Then;
+use crate::exited::{Then, take_up};
 use crate::recover::life_of;
 use crate::stop::SIGKILL;
 
@@ -253,10 +253,15 @@ impl Driver {
 
     async fn remove_now(&mut self, volumes: bool) -> Result<(), EngineError> {
         self.life.removing();
-        self.save().await?;
-        let done = self
-            .blocking(move |engine, entry| engine.remove_record(entry, volumes))
-            .await;
+        let life = self.life.clone();
+        let work = self.blocking(move |engine, entry| {
+            engine.containers.update(entry, |record| {
+                take_up(record, &life);
+                record.remove_volumes = volumes || record.spec.auto_remove;
+            })?;
+            engine.remove_record(entry)
+        });
+        let done = work.await;
         match &done {
             Ok(()) => self.gone = true,
             Err(error) => {

@@ -1,0 +1,37 @@
+use super::*;
+
+fn names(store: &Store) -> Vec<String> {
+    let rows = store.volumes().unwrap();
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+#[test]
+fn volumes_of_a_container_that_was_never_recorded_go() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = Store::open(temp.path()).unwrap();
+    for (name, owner) in [("half", "a"), ("whole", "b"), ("kept", "c")] {
+        store.unsettle_volume(name, owner).unwrap();
+        store.ensure_volume(name, "local", "{}").unwrap();
+    }
+    store.keep_volumes("c").unwrap();
+    store.settle_volumes(|owner| owner == "b").unwrap();
+    assert_eq!(names(&store), ["kept", "whole"]);
+    assert!(!temp.path().join("volumes/half").exists());
+    // Whatever becomes of the containers now, they stay.
+    store.settle_volumes(|_| false).unwrap();
+    assert_eq!(names(&store), ["kept", "whole"]);
+}
+
+#[test]
+fn folders_without_a_record_go_when_they_were_noted() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = Store::open(temp.path()).unwrap();
+    store.unsettle_volume("cut", "").unwrap();
+    std::fs::create_dir_all(temp.path().join("volumes/cut/_data")).unwrap();
+    std::fs::create_dir_all(temp.path().join("volumes/foreign/_data")).unwrap();
+    store.ensure_volume("named", "local", "{}").unwrap();
+    store.settle_volumes(|_| false).unwrap();
+    assert!(!temp.path().join("volumes/cut").exists());
+    assert!(temp.path().join("volumes/foreign").exists());
+    assert_eq!(names(&store), ["named"]);
+}
