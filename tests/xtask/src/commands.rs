@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod compare_cli;
 pub(crate) mod demo;
+pub(crate) mod faults;
 pub(crate) mod leaks;
 pub(crate) mod plugins;
 pub(crate) mod test;

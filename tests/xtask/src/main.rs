@@ -30,6 +30,8 @@ usage: cargo xtask <command>
   vm [--] COMMAND         run a shell command in a machine with pure cgroup v2
   compare-cli             compare the command line with docker's, write host/cli/COMPARISON.md
   bench [NAME]            measure against peers in the same run
+  faults [--rounds N] [--seed N]
+                          random lifecycle commands with kill -9 in between
 ";
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "vm" => commands::vm::run(rest),
         "compare-cli" => commands::compare_cli::run(),
         "bench" => commands::bench::run(rest),
+        "faults" => commands::faults::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
