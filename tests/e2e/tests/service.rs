@@ -1,5 +1,6 @@
 //! The daemon as a service: configuration, reload, TLS, socket activation.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -167,9 +168,10 @@ fn only_clients_with_a_certificate_of_ours_get_in_over_tcp() {
         .argument(&format!("--tlskey={}", certificates.path("server/key.pem")))
         .start();
     daemon.load("busybox:latest", &images::busybox());
-    let docker = |who: Option<&str>, arguments: &[&str]| {
+    let bulkhead = daemon.bulkhead_command(&[]).get_program().to_owned();
+    let client = |program: &OsStr, who: Option<&str>, arguments: &[&str]| {
         let mut command = Command::new("timeout");
-        command.args(["30", "docker", "-H", &address]);
+        command.arg("30").arg(program).args(["-H", &address]);
         if let Some(who) = who {
             command
                 .arg("--tlsverify")
@@ -178,21 +180,21 @@ fn only_clients_with_a_certificate_of_ours_get_in_over_tcp() {
         command.args(arguments);
         command
     };
-    let script = "cat; echo end";
-    let mut run = docker(
-        Some("client"),
-        &["run", "--rm", "-i", "busybox", "sh", "-c", script],
-    );
-    let run = run
-        .stdin(File::open("/proc/version").unwrap())
-        .output()
-        .unwrap();
-    let version = std::fs::read_to_string("/proc/version").unwrap();
-    let told = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert_eq!(told, format!("{version}end\n"), "{run:?}");
-    for who in [Some("stranger"), None] {
-        let refused = docker(who, &["version"]).output().unwrap();
-        assert!(!refused.status.success(), "{who:?} got in: {refused:?}");
+    for program in [OsStr::new("docker"), &bulkhead] {
+        let script = "cat; echo end";
+        let arguments = ["run", "--rm", "-i", "busybox", "sh", "-c", script];
+        let mut run = client(program, Some("client"), &arguments);
+        let run = run
+            .stdin(File::open("/proc/version").unwrap())
+            .output()
+            .unwrap();
+        let version = std::fs::read_to_string("/proc/version").unwrap();
+        let told = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert_eq!(told, format!("{version}end\n"), "{run:?}");
+        for who in [Some("stranger"), None] {
+            let refused = client(program, who, &["version"]).output().unwrap();
+            assert!(!refused.status.success(), "{who:?} got in: {refused:?}");
+        }
     }
 }
 

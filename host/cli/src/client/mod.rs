@@ -137,6 +137,11 @@ impl Client {
         self.version.get()
     }
 
+    /// Speaks an older version from now on, for an answer that newer ones changed.
+    pub(crate) fn speak_at_most(&self, version: ApiVersion) {
+        self.version.set(self.version.get().min(version));
+    }
+
     /// Makes a call whose answer has nothing in it.
     pub(crate) async fn run(&self, call: Call) -> Result<()> {
         self.bytes(call).await.map(drop)

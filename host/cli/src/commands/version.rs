@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::output::{Format, print, print_value, row};
+use crate::template::{Data, Labels};
 
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS]")]
@@ -19,11 +20,12 @@ pub(crate) struct VersionArgs {
 
 pub(crate) async fn execute(client: &Client, args: &VersionArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
-    let server: Result<Version> = client.json(Call::new(Route::Version)).await;
+    let server = client.data(Call::new(Route::Version)).await;
     if format == Format::Table {
         // Our own version is worth telling even if nothing answers.
         print(client_part(client, server.is_ok()))?;
-        print(format_args!("\n{}", server_part(&server?)))?;
+        let server: Version = bulkhead_api::json::decode(server?.to_json().as_bytes())?;
+        print(format_args!("\n{}", server_part(&server)))?;
         return Ok(0);
     }
     let own = json!({
@@ -32,8 +34,11 @@ pub(crate) async fn execute(client: &Client, args: &VersionArgs) -> Result<u8> {
         "Os": std::env::consts::OS,
         "Arch": arch(),
     });
-    let both = json!({"Client": own, "Server": server?});
-    print_value(row(both, Default::default()).data, &format)?;
+    let both = vec![
+        ("Client".to_owned(), row(own, Labels::new()).data),
+        ("Server".to_owned(), server?),
+    ];
+    print_value(Data::Struct(both), &format)?;
     Ok(0)
 }
 

@@ -1,5 +1,6 @@
 //! `bulkhead system df`
 
+use bulkhead_api::ApiVersion;
 use bulkhead_api::container::ContainerSummary;
 use bulkhead_api::image::ImageSummary;
 use bulkhead_api::query::DiskUsageQuery;
@@ -28,6 +29,13 @@ pub(crate) struct DfArgs {
     verbose: bool,
 }
 
+/// The newest version whose answer is the list of each kind's objects; those
+/// after it sum them up and want to be asked again for the lists.
+const LISTS: ApiVersion = ApiVersion {
+    major: 1,
+    minor: 51,
+};
+
 const HEADINGS: &[Heading] = &[
     ("Type", "TYPE"),
     ("TotalCount", "TOTAL"),
@@ -40,6 +48,7 @@ const COLUMNS: &[&str] = &["Type", "TotalCount", "Active", "Size", "Reclaimable"
 
 pub(crate) async fn execute(client: &Client, args: &DfArgs) -> Result<u8> {
     let format = Format::parse(args.format.as_deref())?;
+    client.speak_at_most(LISTS);
     let call = Call::new(Route::DiskUsage).params(&DiskUsageQuery::default());
     let usage: DiskUsage = client.json(call).await?;
     match args.verbose {
