@@ -1,9 +1,13 @@
 //! The flags that `run` and `create` share, and the request they make.
 
+mod devices;
+mod lifecycle;
+
 use std::path::PathBuf;
 
 use bulkhead_api::container::{
-    ContainerConfig, CreateRequest, HostConfig, LogConfig, NetworkingConfig, ThrottleDevice, Ulimit,
+    ContainerConfig, CreateRequest, HostConfig, LogConfig, Mount, NetworkingConfig, ThrottleDevice,
+    Ulimit,
 };
 use clap::Args;
 
@@ -94,6 +98,10 @@ pub(crate) struct ContainerFlags {
     log_opt: Vec<String>,
     #[command(flatten, next_help_heading = "Limits")]
     limits: LimitFlags,
+    #[command(flatten, next_help_heading = "Lifecycle")]
+    lifecycle: lifecycle::LifecycleFlags,
+    #[command(flatten, next_help_heading = "Devices")]
+    devices: devices::DeviceFlags,
     #[command(flatten, next_help_heading = "Security")]
     security: SecurityFlags,
     #[command(flatten, next_help_heading = "Network")]
@@ -281,6 +289,23 @@ struct StorageFlags {
     /// Bind mount a path or a volume ([SOURCE:]TARGET[:OPTIONS])
     #[arg(short, long, value_name = "VOLUME")]
     volume: Vec<String>,
+    /// Mount a filesystem (type=bind|volume|tmpfs,source=…,target=…)
+    #[arg(long, value_name = "MOUNT", value_parser = flags::parse_mount)]
+    mount: Vec<Mount>,
+    /// Mount volumes of other containers (CONTAINER[:ro])
+    #[arg(long, value_name = "CONTAINER")]
+    volumes_from: Vec<String>,
+    /// Driver of the container's volumes
+    #[arg(
+        long,
+        value_name = "DRIVER",
+        default_value = "",
+        hide_default_value = true
+    )]
+    volume_driver: String,
+    /// Options of the storage driver
+    #[arg(long, value_name = "NAME=VALUE")]
+    storage_opt: Vec<String>,
     /// Mount a tmpfs directory (TARGET[:OPTIONS])
     #[arg(long, value_name = "TARGET")]
     tmpfs: Vec<String>,
@@ -318,6 +343,9 @@ impl ContainerFlags {
         };
         request.host_config.log_config = self.log_config()?;
         self.limits.fill(&mut request.host_config);
+        self.devices.fill(&mut request.host_config);
+        self.lifecycle
+            .fill(&mut request.config, &mut request.host_config)?;
         self.security.fill(&mut request.host_config)?;
         self.network.fill(&mut request)?;
         self.storage.fill(&mut request)?;
@@ -390,7 +418,12 @@ impl SecurityFlags {
         host.cap_add.clone_from(&self.cap_add);
         host.cap_drop.clone_from(&self.cap_drop);
         host.privileged = self.privileged;
-        host.security_opt.clone_from(&self.security_opt);
+        let security = flags::security_options(&self.security_opt).map_err(refused)?;
+        host.security_opt = security.options;
+        if security.bare_system_paths {
+            host.masked_paths = Some(Vec::new());
+            host.readonly_paths = Some(Vec::new());
+        }
         let sysctls = self
             .sysctl
             .iter()
@@ -451,6 +484,11 @@ impl StorageFlags {
                 .tmpfs
                 .insert(target.to_owned(), options.to_owned());
         }
+        let host = &mut request.host_config;
+        host.mounts.clone_from(&self.mount);
+        host.volumes_from.clone_from(&self.volumes_from);
+        host.volume_driver.clone_from(&self.volume_driver);
+        host.storage_opt = crate::options::option_map(&self.storage_opt);
         request.host_config.shm_size = self.shm_size.unwrap_or_default();
         request.host_config.readonly_rootfs = self.read_only;
         request

@@ -14,8 +14,8 @@ use crate::error::EngineError;
 use crate::live::Begin;
 use crate::spec::ContainerSpec;
 use crate::{
-    Engine, capabilities, command, devices, limits, log_options, name, now, plan, random_id,
-    security, stop, tmpfs,
+    Engine, block_devices, capabilities, command, devices, limits, log_options, name, now, plan,
+    random_id, security, stop, tmpfs,
 };
 
 /// A new container.
@@ -103,7 +103,8 @@ impl Engine {
         if spec.auto_remove && !spec.restart.is_none() {
             return Err(EngineError::RestartAndRemove);
         }
-        limits::resources(&spec.limits, self.config.cpus)?;
+        let mut resources = limits::resources(&spec.limits, self.config.cpus)?;
+        block_devices::fill(&spec.limits, &mut resources)?;
         capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
         plan::user_namespace(spec, &self.config.user_namespace)?;
         security::parse(&spec.security_opt)?;

@@ -9,6 +9,7 @@
 
 pub mod address_pool;
 pub mod attach;
+pub mod block_devices;
 pub mod capabilities;
 pub mod command;
 pub mod container;

@@ -3,7 +3,7 @@
 
 use bulkhead_model::resources::Resources;
 
-use crate::spec::Limits;
+use crate::spec::{DeviceLimit, Limits};
 
 const MIB: i64 = 1 << 20;
 /// What Linux clamps `cpu.shares` to (`kernel/sched/sched.h`).
@@ -55,6 +55,18 @@ pub enum InvalidLimit {
     /// Above the kernel's maximum; runc's words.
     #[error("the maximum allowed cpu-shares is {MAX_SHARES}")]
     SharesTooHigh,
+    /// A device that a limit names.
+    #[error("block device {0}: {1}")]
+    BlockDevice(String, String),
+    /// Outside the kernel's range.
+    #[error("Invalid value: {0}, valid memory swappiness range is 0-100")]
+    Swappiness(i64),
+    /// Outside Docker's range.
+    #[error("Range of blkio weight is from 10 to 1000")]
+    DeviceWeight,
+    /// More of a period than there is.
+    #[error("cpu real-time runtime cannot be higher than cpu real-time period")]
+    Realtime,
     /// Below zero.
     #[error("{0} can not be negative")]
     Negative(&'static str),
@@ -64,6 +76,7 @@ pub enum InvalidLimit {
 pub fn resources(limits: &Limits, cpus: u64) -> Result<Resources, InvalidLimit> {
     check_memory(limits)?;
     check_cpu(limits, cpus)?;
+    check_rest(limits)?;
     if limits.blkio_weight != 0 && !(10..=1000).contains(&limits.blkio_weight) {
         return Err(InvalidLimit::BlkioWeight);
     }
@@ -77,6 +90,9 @@ pub fn resources(limits: &Limits, cpus: u64) -> Result<Resources, InvalidLimit> 
             (_, swap) => Some(swap),
         },
         memory_reservation: positive(limits.memory_reservation),
+        memory_swappiness: limits.memory_swappiness.and_then(|s| u64::try_from(s).ok()),
+        cpu_realtime_period: positive(limits.cpu_realtime_period),
+        cpu_realtime_runtime: positive(limits.cpu_realtime_runtime),
         nano_cpus: positive(limits.nano_cpus),
         cpu_period: positive(limits.cpu_period),
         cpu_quota: Some(limits.cpu_quota).filter(|q| *q > 0),
@@ -88,6 +104,24 @@ pub fn resources(limits: &Limits, cpus: u64) -> Result<Resources, InvalidLimit> 
         oom_kill_disable: limits.oom_kill_disable,
         ..Resources::default()
     })
+}
+
+fn check_rest(limits: &Limits) -> Result<(), InvalidLimit> {
+    match limits.memory_swappiness {
+        Some(swappiness) if !(-1..=100).contains(&swappiness) => {
+            return Err(InvalidLimit::Swappiness(swappiness));
+        }
+        _ => {}
+    }
+    let (period, runtime) = (limits.cpu_realtime_period, limits.cpu_realtime_runtime);
+    if period < 0 || runtime < 0 || period != 0 && runtime > period {
+        return Err(InvalidLimit::Realtime);
+    }
+    let fits = |limit: &DeviceLimit| (10..=1000).contains(&limit.value);
+    if !limits.device_weights.iter().all(fits) {
+        return Err(InvalidLimit::DeviceWeight);
+    }
+    Ok(())
 }
 
 fn check_memory(limits: &Limits) -> Result<(), InvalidLimit> {

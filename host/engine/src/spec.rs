@@ -240,6 +240,7 @@ pub enum MountSource {
 
 /// Resource limits as the API has them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Bytes; 0 none.
     pub memory: i64,
@@ -265,4 +266,29 @@ pub struct Limits {
     pub blkio_weight: u16,
     /// Only cgroup v1.
     pub oom_kill_disable: bool,
+    /// 0 to 100; -1 or absent the kernel's.
+    pub memory_swappiness: Option<i64>,
+    /// Microseconds; 0 none.
+    pub cpu_realtime_period: i64,
+    /// Microseconds; 0 none.
+    pub cpu_realtime_runtime: i64,
+    /// Weights of block devices.
+    pub device_weights: Vec<DeviceLimit>,
+    /// Bytes a second.
+    pub device_read_bps: Vec<DeviceLimit>,
+    /// Bytes a second.
+    pub device_write_bps: Vec<DeviceLimit>,
+    /// Operations a second.
+    pub device_read_iops: Vec<DeviceLimit>,
+    /// Operations a second.
+    pub device_write_iops: Vec<DeviceLimit>,
+}
+
+/// A rate or a weight of one block device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLimit {
+    /// The device's path on the host.
+    pub path: String,
+    /// Bytes or operations a second, or the weight.
+    pub value: u64,
 }

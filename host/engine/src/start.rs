@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::exited::{failed, take_up};
 use crate::live::Message;
 use crate::networks::Wiring;
-use crate::{Engine, now, plan};
+use crate::{Engine, block_devices, now, plan};
 
 impl Engine {
     /// Starts a container, with the clients that wait for it; nothing is done
@@ -58,7 +58,8 @@ impl Engine {
             user_namespace: &self.config.user_namespace,
             shared: &shared,
         };
-        let started = plan::container(record, rootfs, &wiring, &host).and_then(|plan| {
+        let started = plan::container(record, rootfs, &wiring, &host).and_then(|mut plan| {
+            block_devices::fill(&record.spec.limits, &mut plan.resources)?;
             let clients = self.clients_of(&record.id);
             Ok(self.runtime.start(&plan, &wiring.plan, clients)?)
         });

@@ -9,6 +9,8 @@ pub struct Resources {
     pub memory_swap: Option<i64>,
     /// Soft memory limit, bytes.
     pub memory_reservation: Option<u64>,
+    /// How readily the kernel swaps, 0 to 100 (cgroup v1 only).
+    pub memory_swappiness: Option<u64>,
     /// CPU time, in billionths of a CPU (`--cpus`).
     pub nano_cpus: Option<u64>,
     /// CFS period, microseconds.
@@ -17,6 +19,10 @@ pub struct Resources {
     pub cpu_quota: Option<i64>,
     /// Relative weight, 2 to 262144; 1024 is the default.
     pub cpu_shares: Option<u64>,
+    /// Period of real-time scheduling, microseconds (cgroup v1 only).
+    pub cpu_realtime_period: Option<u64>,
+    /// Real-time CPU time in each period, microseconds (cgroup v1 only).
+    pub cpu_realtime_runtime: Option<u64>,
     /// CPUs, such as `0-1,3`.
     pub cpuset_cpus: Option<String>,
     /// NUMA nodes.
@@ -25,6 +31,8 @@ pub struct Resources {
     pub pids: Option<i64>,
     /// Block I/O weight, 10 to 1000.
     pub blkio_weight: Option<u16>,
+    /// Weights of single devices, 10 to 1000, in `rate`.
+    pub device_weights: Vec<DeviceRate>,
     /// Bytes a second read from a device.
     pub device_read_bps: Vec<DeviceRate>,
     /// Bytes a second written to a device.

@@ -98,6 +98,30 @@ fn the_container_sees_itself_at_the_root_of_its_cgroups() {
 }
 
 #[test]
+fn rates_and_swappiness_arrive_or_are_told() {
+    let machine = Machine::new();
+    let mut plan = machine.sh("cd /sys/fs/cgroup; cat memory/memory.swappiness blkio/blkio.throttle.read_bps_device io.max 2>/dev/null; true");
+    let rate = bulkhead_model::resources::DeviceRate {
+        major: 7,
+        minor: 0,
+        rate: 1 << 20,
+    };
+    plan.resources.memory_swappiness = Some(42);
+    plan.resources.device_read_bps = vec![rate.clone()];
+    plan.resources.device_weights = vec![rate];
+    let outcome = machine.run(&plan);
+    let (out, told) = (outcome.out(), outcome.warnings.join("\n"));
+    let arrived = |text: &str, warning: &str| out.contains(text) || told.contains(warning);
+    assert!(arrived("42\n", "swappiness"), "{outcome:?}");
+    assert!(
+        arrived("7:0 1048576", "read rate") || out.contains("rbps=1048576"),
+        "{outcome:?}"
+    );
+    // No device takes a weight of a million.
+    assert!(told.contains("Weight-device discarded"), "{outcome:?}");
+}
+
+#[test]
 fn what_this_machine_cannot_do_is_a_warning() {
     let machine = Machine::new();
     let mut plan = machine.sh("ulimit -n");

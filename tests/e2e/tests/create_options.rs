@@ -206,3 +206,57 @@ fn what_cannot_be_meant_is_refused_in_dockers_words() {
     }
     assert_eq!(daemon.docker(&["ps", "-aq"]).success(), "");
 }
+
+#[test]
+fn our_own_client_has_the_same_flags() {
+    let daemon = with_busybox();
+    let run = |options: &[&str], script: &str| daemon.bulkhead(&sh(options, script)).success();
+    let profile = daemon.folder().join("profile.json");
+    std::fs::write(
+        &profile,
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"mkdir","action":"SCMP_ACT_ERRNO"}]}"#,
+    )
+    .unwrap();
+    let option = format!("seccomp={}", profile.display());
+    let options = [
+        "--mount",
+        "type=tmpfs,dst=/t,tmpfs-mode=700",
+        "--device",
+        "/dev/fuse:/dev/f:r",
+        "--group-add",
+        "44",
+        "--security-opt",
+        &option,
+        "--security-opt",
+        "systempaths=unconfined",
+    ];
+    let script = "stat -c %a /t; (: < /dev/f) && id -G | tr ' ' '\\n' | grep -x 44; \
+                  mkdir /x 2>/dev/null || echo refused; grep -c ' /proc/' /proc/mounts";
+    let output = daemon.bulkhead(&sh(&options, script));
+    assert_eq!(output.stdout, "700\n44\nrefused\n0\n", "{}", output.stderr);
+    assert_eq!(
+        run(
+            &["--device-cgroup-rule", "c 10:229 rw"],
+            "mknod /f c 10 229; : < /f && echo ok"
+        ),
+        "ok\n"
+    );
+    for (options, text) in [
+        (
+            ["--blkio-weight-device", "/dev/no-such:100"],
+            "no such file or directory",
+        ),
+        (
+            ["--memory-swappiness", "200"],
+            "Invalid value: 200, valid memory swappiness range is 0-100",
+        ),
+        (
+            ["--cgroup-parent", "../../x"],
+            "--cgroup-parent is not supported",
+        ),
+        (["--init", "--quiet"], "--init is not supported"),
+    ] {
+        let told = daemon.bulkhead(&sh(&options, "true"));
+        assert!(told.stderr.contains(text), "{options:?}: {}", told.stderr);
+    }
+}

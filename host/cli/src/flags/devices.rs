@@ -1,6 +1,6 @@
 //! CPUs, rates of devices and resource limits.
 
-use bulkhead_api::container::{ThrottleDevice, Ulimit};
+use bulkhead_api::container::{DeviceMapping, DeviceRequest, ThrottleDevice, Ulimit, WeightDevice};
 
 use super::{InvalidValue, invalid, parse_size};
 
@@ -75,6 +75,76 @@ pub(crate) fn parse_iops(text: &str) -> Result<ThrottleDevice, InvalidValue> {
     throttle(text, |rate| rate.parse().ok())
 }
 
+/// `host[:container[:rwm]]`; a second word of these letters alone is the mode.
+pub(crate) fn parse_device(text: &str) -> Result<DeviceMapping, InvalidValue> {
+    let is_mode = |word: &str| {
+        (1..=3).contains(&word.len()) && word.chars().all(|c| matches!(c, 'r' | 'w' | 'm'))
+    };
+    let words: Vec<&str> = text.split(':').collect();
+    let (source, target, mode) = match words[..] {
+        [source] => (source, source, "rwm"),
+        [source, mode] if is_mode(mode) => (source, source, mode),
+        [source, target] => (source, target, "rwm"),
+        [source, target, mode] if is_mode(mode) => (source, target, mode),
+        [_, _, mode] => return Err(invalid(format!("bad mode specified: {mode}"))),
+        _ => return Err(invalid(format!("invalid device specification: {text}"))),
+    };
+    for path in [source, target] {
+        if !path.starts_with('/') {
+            return Err(invalid(format!("{path} is not an absolute path")));
+        }
+    }
+    Ok(DeviceMapping {
+        path_on_host: source.to_owned(),
+        path_in_container: target.to_owned(),
+        cgroup_permissions: mode.to_owned(),
+    })
+}
+
+/// `all`, a number, or `device=…`; which driver serves it is the daemon's to say.
+pub(crate) fn parse_gpus(text: &str) -> Result<DeviceRequest, InvalidValue> {
+    let mut request = DeviceRequest {
+        count: -1,
+        capabilities: vec![vec!["gpu".to_owned()]],
+        ..DeviceRequest::default()
+    };
+    match text.split_once('=') {
+        None if text == "all" => {}
+        None => {
+            let count = text.parse::<i64>();
+            request.count = count.map_err(|_| {
+                invalid(format!(
+                    "invalid count ({text}): value must be either \"all\" or an integer"
+                ))
+            })?;
+        }
+        Some(("device", ids)) => {
+            request.count = 0;
+            request.device_ids = ids.split(',').map(str::to_owned).collect();
+        }
+        Some(("driver", name)) => name.clone_into(&mut request.driver),
+        Some((key, _)) => return Err(invalid(format!("unexpected key '{key}' in '{text}'"))),
+    }
+    Ok(request)
+}
+
+/// `/dev/sda:500`
+pub(crate) fn parse_weight_device(text: &str) -> Result<WeightDevice, InvalidValue> {
+    let error = |what: &str| invalid(format!("{what}: {text}"));
+    let (path, weight) = text.split_once(':').ok_or_else(|| error("bad format"))?;
+    if !path.starts_with("/dev/") {
+        return Err(error("bad format for device path"));
+    }
+    let weight = weight
+        .parse()
+        .ok()
+        .filter(|w| *w == 0 || (10..=1000).contains(w));
+    Ok(WeightDevice {
+        path: path.to_owned(),
+        weight: weight.ok_or_else(|| error("invalid weight for device"))?,
+    })
+}
+
 fn throttle(
     text: &str,
     rate: impl Fn(&str) -> Option<u64>,
@@ -97,6 +167,25 @@ fn throttle(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_have_a_path_inside_and_a_mode() {
+        let read = |text: &str| {
+            let device = parse_device(text)?;
+            Ok((device.path_in_container, device.cgroup_permissions))
+        };
+        let is = |path: &str, mode: &str| Ok::<_, InvalidValue>((path.to_owned(), mode.to_owned()));
+        assert_eq!(read("/dev/fuse"), is("/dev/fuse", "rwm"));
+        assert_eq!(read("/dev/fuse:r"), is("/dev/fuse", "r"));
+        assert_eq!(read("/dev/fuse:/dev/x:rw"), is("/dev/x", "rw"));
+        for bad in ["fuse", "/dev/a:b", "/dev/a:/b:q", "/a:/b:r:w"] {
+            assert!(parse_device(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_weight_device("/dev/sda:500").unwrap().weight, 500);
+        assert!(parse_weight_device("/dev/sda:5").is_err());
+        assert_eq!(parse_gpus("2").unwrap().count, 2);
+        assert!(parse_gpus("some").is_err());
+    }
 
     #[test]
     fn cpus_are_exact_billionths() {

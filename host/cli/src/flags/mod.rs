@@ -4,16 +4,25 @@ mod bytes;
 mod devices;
 mod environment;
 mod hosts;
+mod mounts;
 mod ports;
+mod restart;
+mod security;
 mod time;
 mod volumes;
 
 pub(crate) use bytes::{parse_size, parse_swap};
-pub(crate) use devices::{parse_bps, parse_iops, parse_nano_cpus, parse_ulimit};
+pub(crate) use devices::{
+    parse_bps, parse_device, parse_gpus, parse_iops, parse_nano_cpus, parse_ulimit,
+    parse_weight_device,
+};
 pub(crate) use environment::{env_list, label_map, parse_env};
 pub(crate) use hosts::parse_host;
+pub(crate) use mounts::parse_mount;
 pub(crate) use ports::publish;
-pub(crate) use time::parse_since;
+pub(crate) use restart::parse_restart;
+pub(crate) use security::security_options;
+pub(crate) use time::{parse_duration, parse_since};
 pub(crate) use volumes::{Volume, parse_volume};
 
 /// A flag's value that cannot be meant.

@@ -28,6 +28,11 @@ pub(crate) fn parse_since(text: &str) -> Result<Timestamp, InvalidValue> {
     })
 }
 
+/// A flag's duration.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
+    duration(text).ok_or_else(|| invalid(format!("time: invalid duration {text:?}")))
+}
+
 /// Go's durations: `1h30m`, `1.5s`, `10ms`.
 fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;

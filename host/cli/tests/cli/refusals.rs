@@ -27,9 +27,9 @@ fn unknown_words_are_named() {
         "bulkhead: unknown command: bulkhead foo\n\nRun 'bulkhead --help' for more information\n",
     );
     refused(
-        &["run", "--gpus", "all", "busybox"],
+        &["run", "--no-such", "all", "busybox"],
         125,
-        &format!("unknown flag: --gpus{RUN}"),
+        &format!("unknown flag: --no-such{RUN}"),
     );
     refused(
         &["run", "-Z", "busybox"],

@@ -4,9 +4,9 @@
 
 use std::net::Ipv4Addr;
 
-use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig};
+use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig, ThrottleDevice};
 use bulkhead_api::network::PortMap;
-use bulkhead_engine::spec::{ContainerSpec, DeviceSpec, Limits, PortSpec};
+use bulkhead_engine::spec::{ContainerSpec, DeviceLimit, DeviceSpec, Limits, PortSpec};
 
 use super::modes;
 
@@ -190,6 +190,8 @@ fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(),
     let check = config.healthcheck.as_ref().and_then(|h| h.test.first());
     let asked = [
         (check.is_some_and(|t| t != "NONE"), "a health check".into()),
+        (host.init == Some(true), "--init".into()),
+        (!host.cgroup_parent.is_empty(), "--cgroup-parent".into()),
         (!host.links.is_empty(), "--link".into()),
         (
             !matches!(host.volume_driver.as_str(), "" | "local"),
@@ -320,6 +322,29 @@ fn limits(host: &HostConfig) -> Limits {
         pids: host.pids_limit.unwrap_or(0),
         blkio_weight: host.blkio_weight,
         oom_kill_disable: host.oom_kill_disable.unwrap_or(false),
+        memory_swappiness: host.memory_swappiness,
+        cpu_realtime_period: host.cpu_realtime_period,
+        cpu_realtime_runtime: host.cpu_realtime_runtime,
+        device_weights: (host.blkio_weight_device.iter())
+            .map(|d| device_limit(&d.path, d.weight.into()))
+            .collect(),
+        device_read_bps: rates(&host.blkio_device_read_bps),
+        device_write_bps: rates(&host.blkio_device_write_bps),
+        device_read_iops: rates(&host.blkio_device_read_iops),
+        device_write_iops: rates(&host.blkio_device_write_iops),
+    }
+}
+
+fn rates(devices: &[ThrottleDevice]) -> Vec<DeviceLimit> {
+    (devices.iter())
+        .map(|d| device_limit(&d.path, d.rate))
+        .collect()
+}
+
+fn device_limit(path: &str, value: u64) -> DeviceLimit {
+    DeviceLimit {
+        path: path.to_owned(),
+        value,
     }
 }
 

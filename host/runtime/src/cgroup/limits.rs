@@ -2,6 +2,7 @@
 //! cannot do becomes a sentence for the user, in Docker's words where it has any.
 
 use std::error::Error as StdError;
+use std::path::Path;
 
 use bulkhead_model::resources::{DeviceRate, Resources};
 use cgroups_rs::MaxValue;
@@ -24,6 +25,7 @@ pub(super) fn apply(parent: &Parent, id: &str, limits: &Resources, warnings: &mu
     };
     pass.memory(limits);
     pass.cpu(limits);
+    pass.realtime(limits);
     pass.cpuset(limits);
     pass.pids(limits);
     pass.block_io(limits);
@@ -68,6 +70,7 @@ impl Pass<'_> {
         if limits.memory.is_none()
             && limits.memory_reservation.is_none()
             && limits.memory_swap.is_none()
+            && limits.memory_swappiness.is_none()
             && !limits.oom_kill_disable
         {
             return;
@@ -84,6 +87,10 @@ impl Pass<'_> {
         }
         if let Some(swap) = swap_value(limits, version) {
             self.note("swap limit", memory.set_memswap_limit(swap));
+        }
+        if let Some(swappiness) = limits.memory_swappiness {
+            self.write_first(&path, &["memory.swappiness"], &swappiness.to_string(),
+                "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.");
         }
         if limits.oom_kill_disable {
             let done = version == Version::One
@@ -119,6 +126,54 @@ impl Pass<'_> {
         }
         if let Some(quota) = quota {
             self.note("CPU quota", cpu.set_cfs_quota(quota));
+        }
+    }
+
+    /// Version 2 has none; a version 1 parent has to have some to give.
+    fn realtime(&mut self, limits: &Resources) {
+        let asked = [
+            ("cpu.rt_period_us", limits.cpu_realtime_period),
+            ("cpu.rt_runtime_us", limits.cpu_realtime_runtime),
+        ];
+        for (file, value) in asked {
+            let Some(value) = value else { continue };
+            let Some((path, _)) = self.controller("cpu", "CPU") else {
+                return;
+            };
+            self.write_first(
+                &path,
+                &[file],
+                &value.to_string(),
+                "Your kernel does not support CPU real-time scheduler. Limitation discarded.",
+            );
+        }
+    }
+
+    /// Weights of single devices need the BFQ scheduler or the cost model.
+    fn device_weights(&mut self, limits: &Resources, path: &Path) {
+        const FILES: [&str; 4] = [
+            "blkio.bfq.weight_device",
+            "blkio.weight_device",
+            "io.bfq.weight",
+            "io.weight",
+        ];
+        for weight in &limits.device_weights {
+            let line = format!("{}:{} {}", weight.major, weight.minor, weight.rate);
+            self.write_first(path, &FILES, &line,
+                "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.");
+        }
+    }
+
+    /// Writes the first of `files` that takes the value, or warns.
+    fn write_first(&mut self, path: &Path, files: &[&str], value: &str, otherwise: &str) {
+        let write = |file: &&str| {
+            let open = std::fs::OpenOptions::new()
+                .write(true)
+                .open(path.join(file));
+            open.and_then(|mut f| std::io::Write::write_all(&mut f, value.as_bytes()))
+        };
+        if !files.iter().any(|file| write(file).is_ok()) {
+            self.warnings.push(otherwise.to_owned());
         }
     }
 
@@ -160,6 +215,7 @@ impl Pass<'_> {
             &limits.device_write_bps,
             &limits.device_read_iops,
             &limits.device_write_iops,
+            &limits.device_weights,
         ];
         if limits.blkio_weight.is_none() && rates.iter().all(|list| list.is_empty()) {
             return;
@@ -170,6 +226,7 @@ impl Pass<'_> {
         else {
             return;
         };
+        self.device_weights(limits, &path);
         let io = BlkIoController::new(path, version == Version::Two);
         if let Some(weight) = limits.blkio_weight.filter(|w| *w != 0) {
             self.note("block I/O weight", io.set_weight(weight.into()));
