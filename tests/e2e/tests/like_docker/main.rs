@@ -100,7 +100,6 @@ const PENDING: &[&str] = &[
     "start with a health check",
     "inspect healthy",
     "list healthy",
-    "update",
 ];
 
 fn recording() -> PathBuf {
