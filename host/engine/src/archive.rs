@@ -29,11 +29,12 @@ impl<F: FnOnce(PathStat) -> W + Send, W: Write> Download for F {
 impl Engine {
     /// What a path in a container is.
     pub fn path_stat(&self, id: &str, path: &str) -> Result<PathStat, EngineError> {
-        let record = self.containers.find(id)?.record();
+        let entry = self.containers.find(id)?;
+        let record = entry.record();
         if path.is_empty() {
             return Err(EngineError::EmptyPath);
         }
-        let stat = self.view(&record, FilesScope::Mounts, |view| {
+        let stat = self.view(&entry, FilesScope::Mounts, |view| {
             let found = view.root().find(path).map_err(named(id))?;
             found.path_stat(view.root()).map_err(named(id))
         })?;
@@ -49,11 +50,12 @@ impl Engine {
         path: &str,
         download: impl Download,
     ) -> Result<(), EngineError> {
-        let record = self.containers.find(id)?.record();
+        let entry = self.containers.find(id)?;
+        let record = entry.record();
         if path.is_empty() {
             return Err(EngineError::EmptyPath);
         }
-        self.view(&record, FilesScope::Mounts, |view| {
+        self.view(&entry, FilesScope::Mounts, |view| {
             let found = view.root().find(path).map_err(named(id))?;
             let stat = found.path_stat(view.root()).map_err(named(id))?;
             let style = Style {

@@ -27,7 +27,8 @@ const MADE_BY_THE_ENGINE: [&str; 10] = [
 impl Engine {
     /// Compares a container's root filesystem with its image's.
     pub fn changes(&self, id: &str) -> Result<Vec<Change>, EngineError> {
-        let record = self.containers.find(id)?.record();
+        let entry = self.containers.find(id)?;
+        let record = entry.record();
         let own = self.snapshot_mount(&record, Purpose::Run)?;
         let layered = matches!(own, RootMount::Overlay { .. });
         let mount = if layered {
@@ -36,7 +37,7 @@ impl Engine {
             self.uppermost_layer(&record)?
         };
         let image = self.runtime.open_rootfs(&record.storage_driver, &mount)?;
-        self.view(&record, FilesScope::RootAlone, |view| {
+        self.view(&entry, FilesScope::RootAlone, |view| {
             let how = Comparison {
                 ids: view.ids,
                 same_inodes: layered,

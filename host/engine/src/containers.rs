@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bulkhead_model::ContainerId;
 use bulkhead_store::{ContainerRow, Durability, Store};
@@ -22,6 +22,7 @@ use crate::live::Mailbox;
 pub struct Entry {
     record: Mutex<Arc<Container>>,
     operation: Mutex<()>,
+    root: RwLock<()>,
     phase: watch::Sender<Phase>,
     /// How its driver is reached.
     pub(crate) mailbox: Mailbox,
@@ -33,6 +34,7 @@ impl Entry {
             phase: watch::Sender::new(Phase::of(&record)),
             record: Mutex::new(Arc::new(record)),
             operation: Mutex::new(()),
+            root: RwLock::new(()),
             mailbox: Mailbox::default(),
         }
     }
@@ -48,6 +50,18 @@ impl Entry {
         self.operation
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at files of its root filesystem where it is mounted already. A
+    /// start waits for those who do: what they hold keeps it mounted, and no
+    /// writable layer may be mounted twice.
+    pub(crate) fn share_root(&self) -> RwLockReadGuard<'_, ()> {
+        self.root.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Mounts its root filesystem, as nobody else does meanwhile.
+    pub(crate) fn mount_root(&self) -> RwLockWriteGuard<'_, ()> {
+        self.root.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows its life.

@@ -17,8 +17,9 @@ impl Engine {
         id: &str,
         begin: impl FnOnce() -> W + Send,
     ) -> Result<(), EngineError> {
-        let record = self.containers.find(id)?.record();
-        self.view(&record, FilesScope::RootAlone, |view| {
+        let entry = self.containers.find(id)?;
+        let record = entry.record();
+        self.view(&entry, FilesScope::RootAlone, |view| {
             let found = view.root().find("/").map_err(named(id))?;
             let style = Style {
                 ids: view.ids,

@@ -30,11 +30,12 @@ impl Engine {
         upload: &Upload<'_>,
         archive: impl Read + Send,
     ) -> Result<(), EngineError> {
-        let record = self.containers.find(id)?.record();
+        let entry = self.containers.find(id)?;
+        let record = entry.record();
         if upload.path.is_empty() {
             return Err(EngineError::EmptyPath);
         }
-        self.view(&record, FilesScope::Mounts, |view| {
+        self.view(&entry, FilesScope::Mounts, |view| {
             let destination = view
                 .root()
                 .find_destination(upload.path)

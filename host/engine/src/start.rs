@@ -32,6 +32,8 @@ impl Engine {
         let record = entry.record();
         // Who sees its output may wait for its end before the start is recorded.
         entry.set_phase(|phase| phase.active = true);
+        // Copies of its files that are under way come to their end first.
+        let _root = entry.mount_root();
         let started = self.start_wired(&record);
         let recorded = started.and_then(|(running, wiring)| {
             self.started(entry, life, &running, wiring)?;

@@ -5,13 +5,14 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use bulkhead_model::container::State;
-use bulkhead_model::error::ErrorKind;
+use bulkhead_model::error::{ErrorKind, Failure};
 use bulkhead_model::process::{Files, FilesPlan, FilesScope, IdMap};
 use bulkhead_model::storage::{Purpose, RootMount, SnapshotRequest};
 use bulkhead_store::root::{Root, RootError};
 
 use crate::Engine;
 use crate::container::Container;
+use crate::containers::Entry;
 use crate::error::EngineError;
 use crate::{files, plan};
 
@@ -32,13 +33,15 @@ impl<'a> View<'a> {
 
 impl Engine {
     /// Calls `work` with a container's files, on a thread that makes files as
-    /// the container's root. Whatever was mounted for it goes after.
+    /// the container's root. Whatever was mounted for it goes after. A start
+    /// waits for it, as for others who look at a container that does not run.
     pub(crate) fn view<T: Send>(
         &self,
-        record: &Container,
+        entry: &Entry,
         scope: FilesScope,
         work: impl FnOnce(&View<'_>) -> Result<T, EngineError> + Send,
     ) -> Result<T, EngineError> {
+        let record = entry.record();
         let ids = plan::user_namespace(&record.spec, &self.config.user_namespace)?;
         let mut work = Some(work);
         let mut done = None;
@@ -57,15 +60,24 @@ impl Engine {
         // In a mount namespace that belongs to a user namespace all mounts are
         // locked, and the root cannot be copied without what is in it.
         let can_copy = scope == FilesScope::Mounts || ids.is_empty();
-        let seen = match record.state {
-            State::Running { pid, .. } if can_copy => match see(Files::Running { pid }) {
-                // It ended a moment ago.
-                Err(gone) if gone.kind == ErrorKind::Conflict => see(self.stopped(record, scope)?),
-                other => other,
-            },
-            _ => see(self.stopped(record, scope)?),
+        let running = |record: &Container| match record.state {
+            State::Running { pid, .. } if can_copy => Some(Files::Running { pid }),
+            _ => None,
         };
-        seen?;
+        let ended = |seen: &Result<(), Failure>| matches!(seen, Err(gone) if gone.kind == ErrorKind::Conflict);
+        let shared = entry.share_root();
+        let mut seen = running(&entry.record()).map(&mut see);
+        drop(shared);
+        if seen.as_ref().is_none_or(ended) {
+            let _alone = entry.mount_root();
+            // It may have been started meanwhile.
+            let record = entry.record();
+            seen = running(&record).map(&mut see);
+            if seen.as_ref().is_none_or(ended) {
+                seen = Some(see(self.stopped(&record, scope)?));
+            }
+        }
+        seen.transpose()?;
         done.unwrap_or(Err(EngineError::WorkerPanicked))
     }
 

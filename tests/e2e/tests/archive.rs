@@ -1,10 +1,13 @@
 //! Files between clients and containers: `cp`, `export`, `diff`, by our own
 //! client and by docker's.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
-use bulkhead_test_support::{Daemon, images};
+use bulkhead_test_support::{Daemon, images, wait_until};
 
 fn with_container(arguments: &[&str]) -> Daemon {
     let daemon = Daemon::start();
@@ -255,4 +258,63 @@ fn a_link_exchanged_during_copies_leads_nowhere() {
         .success();
     let left: Vec<_> = std::fs::read_dir(host.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "something was written to the host");
+}
+
+/// One layer is never mounted twice for writing: a start waits for a copy.
+#[test]
+fn a_start_waits_for_a_copy_of_the_stopped_containers_files() {
+    let daemon = with_container(&[]);
+    let fill = ["dd", "if=/dev/zero", "of=/big", "bs=1M", "count=20"];
+    daemon
+        .bulkhead(&[&["exec", "web"], &fill[..]].concat())
+        .success();
+    daemon.bulkhead(&["stop", "-t", "0", "web"]).success();
+    let copy = || {
+        let mut client = UnixStream::connect(daemon.socket()).unwrap();
+        let get = "GET /containers/web/archive?path=/big HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.write_all(get.as_bytes()).unwrap();
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        client
+    };
+    let state = || daemon.request("GET", "/containers/web/json").json()["State"]["Status"].clone();
+    for gone in [true, false] {
+        let mut slow = copy();
+        let mut start = daemon.bulkhead_command(&["start", "web"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(start.try_wait().unwrap().is_none(), "it did not wait");
+        assert_eq!(state(), "exited");
+        if gone {
+            drop(slow);
+        } else {
+            slow.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            let mut whole = Vec::new();
+            // The connection stays open: the read ends with its time.
+            let _ = slow.read_to_end(&mut whole);
+            assert!(whole.len() > 20 << 20, "{}", whole.len());
+        }
+        wait_until(|| {
+            start
+                .try_wait()
+                .unwrap()
+                .is_some_and(|status| status.success())
+        });
+        assert_eq!(state(), "running");
+        let kept = ["exec", "web", "stat", "-c", "%s", "/big"];
+        assert_eq!(daemon.bulkhead(&kept).success(), "20971520\n");
+        // A copy out of the running one holds up no end, but the next start.
+        let slow = copy();
+        daemon.bulkhead(&["stop", "-t", "0", "web"]).success();
+        let mut start = daemon.bulkhead_command(&["start", "web"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(start.try_wait().unwrap().is_none(), "it did not wait");
+        drop(slow);
+        wait_until(|| {
+            start
+                .try_wait()
+                .unwrap()
+                .is_some_and(|status| status.success())
+        });
+        daemon.bulkhead(&["stop", "-t", "0", "web"]).success();
+    }
 }

@@ -107,7 +107,7 @@ fn text(thread: JoinHandle<Vec<u8>>) -> String {
 
 /// Waits until `condition` holds. Panics after half a minute.
 #[track_caller]
-pub fn wait_until(condition: impl Fn() -> bool) {
+pub fn wait_until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "still not so after 30 s");
