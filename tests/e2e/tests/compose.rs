@@ -95,6 +95,8 @@ fn a_life(project: &Project<'_>) {
     assert!(born.starts_with("born "), "{born}");
     assert!(project.compose(&["ps"]).contains("Up"));
     assert!(project.compose(&["logs", "web"]).contains("web starts"));
+    let executed = project.compose(&["exec", "-T", "web", "sh", "-c", "echo in $0", "web"]);
+    assert_eq!(executed, "in web\n");
     project.compose(&["up", "-d", "--scale", "web=3"]);
     assert_eq!(project.running("web"), 3);
     project.compose(&["up", "-d", "--scale", "web=1"]);

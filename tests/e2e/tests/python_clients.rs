@@ -41,6 +41,16 @@ fn docker_py_talks_to_an_attached_container() {
 }
 
 #[test]
+fn docker_py_executes_in_a_container() {
+    passes("docker_py.py", &["execute"]);
+}
+
+#[test]
+fn docker_py_reads_stats() {
+    passes("docker_py.py", &["stats"]);
+}
+
+#[test]
 fn docker_py_copies_in_and_out() {
     passes("docker_py.py", &["archive"]);
 }

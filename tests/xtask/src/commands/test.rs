@@ -43,7 +43,7 @@ const NEEDS: [Need; 13] = [
         package: "busybox-static",
     },
     Need {
-        file: "docker",
+        file: "/usr/bin/docker",
         package: "docker.io",
     },
     Need {
