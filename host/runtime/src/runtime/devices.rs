@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bulkhead_model::process::{ContainerPlan, DeviceAccess, DeviceKind, DeviceMapping};
+use bulkhead_model::process::{ContainerPlan, DeviceAccess, DeviceKind};
 use bulkhead_sys::device_bpf::DeviceRule;
 use bulkhead_sys::directory::{entries, file_type, split_device, stat_fd};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host};
@@ -35,8 +35,7 @@ pub(super) fn resolve(plan: &ContainerPlan) -> Result<(Vec<DeviceFile>, Access),
                 _ => failed(e.source.to_string()),
             })?;
         let before = files.len();
-        add(mapping, found, &mapping.target, 0, &mut files)
-            .map_err(|e| failed(e.source.to_string()))?;
+        add(found, &mapping.target, 0, &mut files).map_err(|e| failed(e.source.to_string()))?;
         if files.len() == before {
             return Err(failed("not a device node".to_owned()));
         }
@@ -58,7 +57,6 @@ pub(super) fn resolve(plan: &ContainerPlan) -> Result<(Vec<DeviceFile>, Access),
 
 /// A device, or all devices in a folder; no symlink in it is followed.
 fn add(
-    mapping: &DeviceMapping,
     found: OwnedFd,
     target: &Path,
     level: usize,
@@ -78,7 +76,7 @@ fn add(
                 let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
                 // It may go while we look.
                 if let Ok(child) = open_beneath(&dir, &name, flags, 0) {
-                    add(mapping, child, &target.join(&name), level + 1, out)?;
+                    add(child, &target.join(&name), level + 1, out)?;
                 }
             }
         }
