@@ -8,6 +8,7 @@ use bulkhead_model::process::ExitStatus;
 use bulkhead_model::{ContainerId, PluginIdentity, SnapshotKey};
 use serde::{Deserialize, Serialize};
 
+use crate::health::Watched;
 use crate::spec::{ContainerSpec, MountOptions, PortSpec};
 
 /// One container's record, stored as JSON.
@@ -62,6 +63,9 @@ pub struct Container {
     pub network_plugin: Option<PluginRecord>,
     /// How often it ended.
     pub exits: u64,
+    /// Its health check, if it has one.
+    #[serde(default)]
+    pub health: Option<Watched>,
     /// Its removal, once begun, takes its anonymous volumes along.
     #[serde(default)]
     pub remove_volumes: bool,

@@ -169,6 +169,11 @@ impl Containers {
         Ok(Arc::clone(&current))
     }
 
+    /// Changes a record in memory alone: what the next engine finds out anew.
+    pub(crate) fn note(&self, entry: &Entry, change: impl FnOnce(&mut Container)) {
+        change(Arc::make_mut(&mut entry.lock()));
+    }
+
     /// Gives a container another name, which must be free.
     pub(crate) fn rename(&self, entry: &Entry, name: &str) -> Result<(), EngineError> {
         let before = entry.record();

@@ -14,8 +14,8 @@ use crate::error::EngineError;
 use crate::live::Begin;
 use crate::spec::ContainerSpec;
 use crate::{
-    Engine, block_devices, capabilities, command, devices, limits, log_options, name, now, plan,
-    random_id, security, stop, tmpfs,
+    Engine, block_devices, capabilities, command, devices, health, limits, log_options, name, now,
+    plan, random_id, security, stop, tmpfs,
 };
 
 /// A new container.
@@ -227,6 +227,7 @@ fn new_record(
         rootfs_plugin: None,
         network_plugin: None,
         exits: 0,
+        health: health::watched(spec.health.as_ref(), image.config.health.as_ref()),
         remove_volumes: false,
         finished_at: 0,
         restart_count: 0,

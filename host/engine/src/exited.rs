@@ -8,7 +8,7 @@ use bulkhead_model::process::{ExitStatus, ProcessRef};
 use crate::container::{Container, Phase};
 use crate::containers::Entry;
 use crate::error::EngineError;
-use crate::{Engine, now};
+use crate::{Engine, health, now};
 
 /// What is left to do after an end was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl Engine {
             take_up(record, life);
             record.endpoints.clear();
             record.exits += 1;
+            health::end(record);
         })?;
         // After the record: the shim's, which is the only other one, goes with it.
         self.let_go(&before);

@@ -21,6 +21,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod files;
+pub mod health;
 pub mod limits;
 pub mod log_options;
 pub mod name;

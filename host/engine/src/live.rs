@@ -14,6 +14,7 @@
 
 mod driver;
 mod ends;
+mod probe;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use bulkhead_model::container::RestartPolicy;
 use serde::{Deserialize, Serialize};
 
+use crate::health::HealthSpec;
+
 /// A request to make a container. Absent fields fall back to the image's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ContainerSpec {
@@ -63,6 +65,9 @@ pub struct ContainerSpec {
     pub read_only: bool,
     /// `--rm`
     pub auto_remove: bool,
+    /// `--health-…`
+    #[serde(default)]
+    pub health: Option<HealthSpec>,
     /// `--restart`
     #[serde(default, with = "crate::container::RestartRecord")]
     pub restart: RestartPolicy,

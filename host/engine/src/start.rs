@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::exited::{failed, take_up};
 use crate::live::Message;
 use crate::networks::Wiring;
-use crate::{Engine, block_devices, now, plan};
+use crate::{Engine, block_devices, health, now, plan};
 
 impl Engine {
     /// Starts a container, with the clients that wait for it; nothing is done
@@ -99,6 +99,7 @@ impl Engine {
             take_up(record, life);
             record.endpoints = wiring.endpoints;
             record.network_plugin = wiring.plugin;
+            health::begin(record);
         })?;
         self.say_endpoints(&record, "connect");
         entry.set_phase(|phase| phase.error = None);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::health::HealthOptions;
 use crate::{Digest, Platform};
 
 /// What an image's configuration says about running it (OCI image-spec
@@ -26,6 +27,8 @@ pub struct ImageConfig {
     pub labels: BTreeMap<String, String>,
     /// `StopSignal`
     pub stop_signal: Option<String>,
+    /// `Healthcheck` (Docker's, not in the OCI's specification)
+    pub health: Option<HealthOptions>,
 }
 
 /// One layer of an image.

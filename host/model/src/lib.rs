@@ -10,6 +10,7 @@ pub mod container;
 pub mod digest;
 pub mod driver;
 pub mod error;
+pub mod health;
 pub mod id;
 pub mod image;
 pub mod log_record;

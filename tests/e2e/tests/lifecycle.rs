@@ -354,3 +354,57 @@ fn starts_removals_and_renames_at_once_have_one_outcome() {
         json!([])
     );
 }
+
+#[test]
+fn health_checks_give_a_verdict_that_survives_the_daemon() {
+    let mut daemon = with_busybox();
+    let millis = |n: u64| n * 1_000_000;
+    let body = json!({
+        "Image": "busybox",
+        "Cmd": ["sleep", "1000"],
+        "Healthcheck": {
+            "Test": ["CMD-SHELL", "cat /state && test -f /good"],
+            "Interval": millis(100),
+            "Retries": 2,
+        },
+    });
+    let made = daemon.request_json("POST", "/containers/create?name=one", &body);
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert!(inspect(&daemon, "one")["State"]["Health"].is_object());
+    ok(&daemon, "one/start");
+    let health = |daemon: &Daemon| inspect(daemon, "one")["State"]["Health"].clone();
+    assert_eq!(health(&daemon)["Status"], "starting");
+    wait_until(|| health(&daemon)["Status"] == "unhealthy");
+    assert!(health(&daemon)["FailingStreak"].as_i64() >= Some(2));
+    let list = daemon.request("GET", "/containers/json").json();
+    assert!(
+        list[0]["Status"].as_str().unwrap().ends_with("(unhealthy)"),
+        "{list:#}"
+    );
+    let touch = ["exec", "one", "sh", "-c", "echo fine > /state; touch /good"];
+    daemon.docker(&touch).success();
+    wait_until(|| health(&daemon)["Status"] == "healthy");
+    let last = health(&daemon)["Log"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    assert_eq!(
+        (&last["ExitCode"], &last["Output"]),
+        (&json!(0), &json!("fine\n"))
+    );
+    daemon.kill();
+    daemon.start_again();
+    assert_eq!(health(&daemon)["Status"], "healthy");
+    daemon.docker(&["exec", "one", "rm", "/good"]).success();
+    wait_until(|| health(&daemon)["Status"] == "unhealthy");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let until = now.unwrap().as_secs() + 1;
+    let events = daemon
+        .request("GET", &format!("/events?since=1&until={until}"))
+        .text();
+    assert!(events.contains("health_status: unhealthy"), "{events}");
+    ok(&daemon, "one/stop?t=0");
+    assert_eq!(health(&daemon)["Status"], "unhealthy");
+}

@@ -93,6 +93,9 @@ pub enum BadRequest {
     /// `oom_score_adj(5)` has a range.
     #[error("Invalid value {0}, range for oom score adj is [-1000, 1000]")]
     OomScore(i64),
+    /// Docker's words for a health check.
+    #[error("{0}")]
+    Health(String),
     /// Docker's words for a restart policy.
     #[error("invalid restart policy: {0}")]
     RestartPolicy(String),
@@ -158,6 +161,11 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         privileged: host.privileged,
         read_only: host.readonly_rootfs,
         auto_remove: host.auto_remove,
+        health: config
+            .healthcheck
+            .as_ref()
+            .map(super::health::spec)
+            .transpose()?,
         restart: super::restart::policy(&host.restart_policy)?,
         security_opt: host.security_opt.clone(),
         host_pid: pid.is_host(),
@@ -187,9 +195,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
 }
 
 fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(), BadRequest> {
-    let check = config.healthcheck.as_ref().and_then(|h| h.test.first());
     let asked = [
-        (check.is_some_and(|t| t != "NONE"), "a health check".into()),
         (host.init == Some(true), "--init".into()),
         (!host.cgroup_parent.is_empty(), "--cgroup-parent".into()),
         (!host.links.is_empty(), "--link".into()),

@@ -141,6 +141,7 @@ fn state(record: &Container) -> ContainerState {
         ..ContainerState::default()
     };
     wire.finished_at = rfc3339(record.finished_at);
+    wire.health = record.health.as_ref().map(super::health::health);
     match state {
         State::Running { pid, .. } => wire.pid = i64::from(*pid),
         state => {

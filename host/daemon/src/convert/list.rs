@@ -26,7 +26,7 @@ pub fn summary(record: &Container, now: u64) -> ContainerSummary {
         ports: record.published_ports().map(port).collect(),
         labels: record.spec.labels.clone(),
         state: record.state.status().to_owned(),
-        status: status(&record.state, now),
+        status: status(record, now),
         host_config: SummaryHostConfig {
             network_mode: network,
         },
@@ -81,9 +81,9 @@ fn seconds(nanos: u64) -> i64 {
     i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX)
 }
 
-fn status(state: &State, now: u64) -> String {
+fn status(record: &Container, now: u64) -> String {
     let since = |then: u64| Duration::from_nanos(now.saturating_sub(then));
-    match state {
+    match &record.state {
         State::Created | State::Exited { started_at: 0, .. } => words::CREATED.to_owned(),
         State::Running {
             started_at, paused, ..
@@ -92,7 +92,7 @@ fn status(state: &State, now: u64) -> String {
             if *paused {
                 format!("{up} (Paused)")
             } else {
-                up
+                up + record.health.as_ref().map_or("", super::health::in_list)
             }
         }
         State::Restarting { status, .. } => {

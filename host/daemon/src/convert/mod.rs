@@ -4,6 +4,7 @@ pub mod archive;
 pub mod create;
 pub mod events;
 pub mod filters;
+pub mod health;
 pub mod images;
 pub mod inspect;
 pub mod list;

@@ -107,7 +107,7 @@ fn row(images: &mut ImageNames<'_>, record: &Container, now: u64) -> ContainerSu
     row
 }
 
-fn facts(record: &Container) -> Facts<'static> {
+fn facts(record: &Container) -> Facts<'_> {
     let exited = match &record.state {
         State::Exited {
             started_at, status, ..
@@ -117,7 +117,10 @@ fn facts(record: &Container) -> Facts<'static> {
     Facts {
         created_at: record.created_at,
         exited,
-        health: "none",
+        health: record
+            .health
+            .as_ref()
+            .map_or("none", |w| w.health.status.as_str()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bulkhead_model::container::{After, Decision, Life, Refusal, Request, State};
+use bulkhead_model::health::Probe;
 use bulkhead_model::process::{ExitStatus, ProcessRef, Running};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -21,17 +22,23 @@ use crate::stop::SIGKILL;
 /// The end of a process: its status, unless its shim was lost.
 pub type End = Pin<Box<dyn Future<Output = Option<ExitStatus>> + Send>>;
 
+/// A health check that runs.
+pub(super) type Probing = Pin<Box<dyn Future<Output = Probe> + Send>>;
+
 /// One container's owner.
 pub(crate) struct Driver {
-    engine: Arc<Engine>,
-    entry: Arc<Entry>,
-    life: Life,
-    end: Option<End>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) entry: Arc<Entry>,
+    pub(super) life: Life,
+    pub(super) end: Option<End>,
     waiters: Waiters,
     /// A removal that waits for the end takes the volumes along.
     volumes: bool,
     /// When the restart policy starts it.
     due: Option<Instant>,
+    /// When its health is looked at.
+    pub(super) probe_due: Option<Instant>,
+    pub(super) probe: Option<Probing>,
     gone: bool,
 }
 
@@ -39,6 +46,7 @@ pub(crate) struct Driver {
 enum Step {
     Ended(Option<ExitStatus>),
     Asked(Message),
+    Probed(Probe),
     Due,
 }
 
@@ -52,6 +60,8 @@ impl Driver {
             waiters: Waiters::default(),
             volumes: false,
             due: None,
+            probe_due: None,
+            probe: None,
             gone: false,
         }
     }
@@ -68,6 +78,7 @@ impl Driver {
             match self.next(&mut mailbox).await {
                 Some(Step::Ended(status)) => self.ended(status).await,
                 Some(Step::Asked(message)) => self.serve(message).await,
+                Some(Step::Probed(probe)) => self.probed(probe).await,
                 Some(Step::Due) => self.due(Instant::now()).await,
                 None => return,
             }
@@ -75,10 +86,17 @@ impl Driver {
     }
 
     async fn next(&mut self, mailbox: &mut mpsc::Receiver<Message>) -> Option<Step> {
-        let deadline = self.waiters.deadline().into_iter().chain(self.due).min();
+        let timers = self.due.into_iter().chain(self.probe_due);
+        let deadline = self.waiters.deadline().into_iter().chain(timers).min();
         let end = async {
             match &mut self.end {
                 Some(end) => end.await,
+                None => std::future::pending().await,
+            }
+        };
+        let probe = async {
+            match &mut self.probe {
+                Some(probe) => probe.await,
                 None => std::future::pending().await,
             }
         };
@@ -92,6 +110,7 @@ impl Driver {
             biased;
             status = end => Some(Step::Ended(status)),
             message = mailbox.recv() => message.map(Step::Asked),
+            probe = probe => Some(Step::Probed(probe)),
             () = timer => Some(Step::Due),
         }
     }
@@ -303,10 +322,11 @@ impl Driver {
         let id = self.entry.record().id.clone();
         self.engine.warn(&id, &running.warnings);
         self.end = Some(self.engine.end_of(&id, running));
+        self.probe_later();
     }
 
     async fn ended(&mut self, status: Option<ExitStatus>) {
-        self.end = None;
+        (self.end, self.probe, self.probe_due) = (None, None, None);
         let mut life = self.life.clone();
         let work = self.blocking(move |engine, entry| {
             let then = engine.exited(entry, &mut life, status);
@@ -368,6 +388,9 @@ impl Driver {
             let id = self.entry.record().id.to_string();
             answer(waiter.reply, Err(EngineError::WouldNotDie(id)));
         }
+        if self.probe_due.is_some_and(|at| at <= now) {
+            self.begin_probe();
+        }
         if self.due.is_some_and(|at| at <= now) {
             self.due = None;
             if let Err(error) = self.start_now().await {
@@ -424,13 +447,13 @@ impl Driver {
         (self.engine.events).container(&record, action, more.iter().copied());
     }
 
-    fn log(&self, doing: &str, error: &EngineError) {
+    pub(super) fn log(&self, doing: &str, error: &EngineError) {
         let error = bulkhead_model::error::message(error);
         tracing::warn!(container = %self.entry.record().id, error, "{doing}");
     }
 
     /// Runs kernel and disk work on a thread that may block.
-    fn blocking<T, F>(
+    pub(super) fn blocking<T, F>(
         &self,
         work: F,
     ) -> impl Future<Output = Result<T, EngineError>> + Send + use<T, F>

@@ -2,7 +2,9 @@
 //! ever added, with a default.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use bulkhead_model::health::HealthOptions;
 use bulkhead_model::image::{Image, ImageConfig, Layer};
 use bulkhead_model::{Digest, Platform};
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,18 @@ struct ConfigRow {
     working_dir: String,
     labels: BTreeMap<String, String>,
     stop_signal: Option<String>,
+    #[serde(default)]
+    health: Option<HealthRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HealthRow {
+    test: Vec<String>,
+    interval: Duration,
+    timeout: Duration,
+    retries: u32,
+    start_period: Duration,
+    start_interval: Duration,
 }
 
 pub(super) fn to_json(image: &Image) -> String {
@@ -105,7 +119,16 @@ fn config_row(config: &ImageConfig) -> ConfigRow {
         working_dir,
         labels,
         stop_signal,
+        health,
     } = config.clone();
+    let health = health.map(|h| HealthRow {
+        test: h.test,
+        interval: h.interval,
+        timeout: h.timeout,
+        retries: h.retries,
+        start_period: h.start_period,
+        start_interval: h.start_interval,
+    });
     ConfigRow {
         user,
         exposed_ports,
@@ -116,6 +139,7 @@ fn config_row(config: &ImageConfig) -> ConfigRow {
         working_dir,
         labels,
         stop_signal,
+        health,
     }
 }
 
@@ -130,7 +154,16 @@ fn config(row: ConfigRow) -> ImageConfig {
         working_dir,
         labels,
         stop_signal,
+        health,
     } = row;
+    let health = health.map(|h| HealthOptions {
+        test: h.test,
+        interval: h.interval,
+        timeout: h.timeout,
+        retries: h.retries,
+        start_period: h.start_period,
+        start_interval: h.start_interval,
+    });
     ImageConfig {
         user,
         exposed_ports,
@@ -141,6 +174,7 @@ fn config(row: ConfigRow) -> ImageConfig {
         working_dir,
         labels,
         stop_signal,
+        health,
     }
 }
 

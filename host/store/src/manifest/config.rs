@@ -1,7 +1,9 @@
 //! Reading an image's configuration.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use bulkhead_model::health::HealthOptions;
 use bulkhead_model::image::{Image, ImageConfig, Layer};
 use bulkhead_model::{Digest, Platform};
 use serde::Deserialize;
@@ -93,6 +95,33 @@ struct RunFields {
     working_dir: Option<String>,
     labels: Option<BTreeMap<String, String>>,
     stop_signal: Option<String>,
+    healthcheck: Option<HealthFields>,
+}
+
+/// Durations in nanoseconds.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HealthFields {
+    test: Option<Vec<String>>,
+    interval: i64,
+    timeout: i64,
+    start_period: i64,
+    start_interval: i64,
+    retries: i64,
+}
+
+impl From<HealthFields> for HealthOptions {
+    fn from(fields: HealthFields) -> Self {
+        let time = |nanos: i64| Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+        Self {
+            test: fields.test.unwrap_or_default(),
+            interval: time(fields.interval),
+            timeout: time(fields.timeout),
+            start_period: time(fields.start_period),
+            start_interval: time(fields.start_interval),
+            retries: u32::try_from(fields.retries).unwrap_or(0),
+        }
+    }
 }
 
 impl ConfigFields {
@@ -141,6 +170,7 @@ impl From<RunFields> for ImageConfig {
             working_dir: run.working_dir.unwrap_or_default(),
             labels: run.labels.unwrap_or_default(),
             stop_signal: run.stop_signal.filter(|s| !s.is_empty()),
+            health: run.healthcheck.map(HealthOptions::from),
         }
     }
 }
