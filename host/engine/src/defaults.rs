@@ -7,7 +7,7 @@ use crate::spec::ContainerSpec;
 /// The daemon's defaults for new containers; they may change while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
-    /// Log driver; json-file when empty.
+    /// Log driver.
     pub log_driver: String,
     /// Its options, for containers that name no driver of their own.
     pub log_opts: BTreeMap<String, String>,

@@ -236,8 +236,11 @@ fn defaults(set: &Directives) -> Result<Defaults, ConfigError> {
         })?,
     };
     let limit = |value: i64| u64::try_from(value).unwrap_or(u64::MAX);
-    let log_driver = set.log_driver.clone().unwrap_or_default();
-    if !matches!(log_driver.as_str(), "" | "json-file" | "local" | "none") {
+    let log_driver = match set.log_driver.as_deref() {
+        None | Some("") => "json-file".to_owned(),
+        Some(driver) => driver.to_owned(),
+    };
+    if !matches!(log_driver.as_str(), "json-file" | "local" | "none") {
         return Err(invalid(
             "log-driver",
             format!(
