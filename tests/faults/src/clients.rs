@@ -241,7 +241,10 @@ impl Clients {
             Ok(answer) => {
                 count[1] += u64::from(answer.status < 300);
                 let line = format!("{name} {slot}: {} {}", answer.status, answer.text().trim());
-                let explained = matches!(victim, Some(Victim::Runner | Victim::Shim));
+                // A runner that was killed is missed by the next call, which may
+                // come in another round.
+                let explained = matches!(victim, Some(Victim::Runner | Victim::Shim))
+                    || line.contains("the plugin runner died");
                 let strange = answer.status >= 500 && !line.contains("is not paused") && !explained;
                 (line, strange, Some(answer))
             }
