@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bulkhead_model::network::{NetworkNamespace, NetworkStep};
 use bulkhead_model::process::{
     BindMount, ContainerPlan, IdMap, PathList, Propagation, ReadOnly, SeccompProfile,
-    SharedNamespaces,
+    SharedNamespaces, Sharing,
 };
 use bulkhead_model::resources::Rlimit;
 use bulkhead_model::storage::{OverlayOption, RootMount};
@@ -64,7 +64,8 @@ pub(crate) fn container(
         hostname: container.hostname.clone(),
         domainname: spec.domainname.clone(),
         args: container.args.clone(),
-        init: spec.init,
+        // Elsewhere somebody else is the first process already, as in Docker.
+        init: spec.init && host.shared.pid == Sharing::Private,
         env: container.env.clone(),
         cwd: PathBuf::from(&container.working_dir),
         user: container.user.clone(),

@@ -20,6 +20,7 @@ mod join;
 mod limits;
 mod mask;
 mod mounts;
+mod reaper;
 mod rootfs;
 mod special;
 pub(crate) mod target;
@@ -98,11 +99,15 @@ pub fn run(order: &InitOrder, descriptors: Descriptors) -> i32 {
         Err(_) => return 125,
     };
     let Err(error) = become_container(order, descriptors);
+    fail(&report, &error)
+}
+
+fn fail(report: &OwnedFd, error: &InitError) -> i32 {
     let failure = StartFailure {
         kind: error.failure_kind(),
         message: error.message(),
     };
-    send_report(&report, &Report::Failed(failure), None);
+    send_report(report, &Report::Failed(failure), None);
     125
 }
 
@@ -117,6 +122,9 @@ fn become_container(
     signal::reset_all()?;
     process::set_umask(0o022);
     cgroups::enter(&d.cgroup_tasks)?;
+    if order.reaper {
+        reaper::show_as(order)?;
+    }
     join_namespaces(order, d.network.as_ref())?;
     user::prepare(order, d.ipc.as_ref())?;
     let mut root = rootfs::Root::attach(&d.rootfs)?;
@@ -140,7 +148,7 @@ fn become_container(
         limits::change_profile_at_exec(&proc, profile)?;
     }
     root.pivot()?;
-    drop(proc);
+    let proc = Some(proc).filter(|_| order.reaper);
     become_streams(terminal, &streams)?;
     let cwd = match &d.user {
         Some(namespace) => user::enter(order, namespace)?,
@@ -152,8 +160,14 @@ fn become_container(
     // profile of the user's may close it, so it comes before that.
     process::die_with_parent()?;
     let program = exec::prepare(order, &identity)?;
-    identity::confine(order)?;
-    Err(exec::exec(&program))
+    let start = || {
+        identity::confine(order)?;
+        Err(exec::exec(&program))
+    };
+    match proc {
+        Some(proc) => reaper::run(order, &identity, &proc, &d.report, start),
+        None => start(),
+    }
 }
 
 fn join_namespaces(order: &InitOrder, network: Option<&OwnedFd>) -> Result<(), InitError> {

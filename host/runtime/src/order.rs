@@ -254,6 +254,8 @@ pub struct StartOrder {
 pub struct InitOrder {
     /// Command line.
     pub args: Vec<String>,
+    /// The first process is ours and has the program as its child.
+    pub reaper: bool,
     /// Environment.
     pub env: Vec<String>,
     /// Working directory.

@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 pub mod clone;
+pub mod command_line;
 pub mod copy;
 pub mod device_bpf;
 pub mod directory;

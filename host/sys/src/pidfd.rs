@@ -62,24 +62,38 @@ pub fn try_wait(child: impl AsFd) -> Result<Option<Exit>> {
     wait_with(child.as_fd().as_raw_fd(), libc::WEXITED | libc::WNOHANG)
 }
 
+/// Reaps any child that has ended, such as an orphan that this process was
+/// given; its pid and its end.
+///
+/// # Errors
+/// ECHILD: there are no children.
+pub fn try_wait_any() -> Result<Option<(u32, Exit)>> {
+    wait_for(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG)
+}
+
 fn wait_with(fd: i32, options: i32) -> Result<Option<Exit>> {
+    let ended = wait_for(libc::P_PIDFD, fd as libc::id_t, options)?;
+    Ok(ended.map(|(_, exit)| exit))
+}
+
+fn wait_for(kind: libc::idtype_t, id: libc::id_t, options: i32) -> Result<Option<(u32, Exit)>> {
     // SAFETY: siginfo_t is plain data; zeroes are a valid value.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: the structure is writable and outlives the call.
-    let result = unsafe { libc::waitid(libc::P_PIDFD, fd as libc::id_t, &mut info, options) };
+    let result = unsafe { libc::waitid(kind, id, &mut info, options) };
     if result < 0 {
-        return Err(Error::last("waitid", "P_PIDFD"));
+        return Err(Error::last("waitid", kind));
     }
     // SAFETY: waitid filled the child's part, or left zeroes.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
     if pid == 0 {
         return Ok(None);
     }
-    Ok(Some(if info.si_code == libc::CLD_EXITED {
-        Exit::Code(status)
-    } else {
-        Exit::Signal(status)
-    }))
+    let exit = match info.si_code {
+        libc::CLD_EXITED => Exit::Code(status),
+        _ => Exit::Signal(status),
+    };
+    Ok(Some((pid as u32, exit)))
 }
 
 #[cfg(test)]

@@ -368,6 +368,12 @@ pub fn set_sid() -> Result<()> {
     named(nix::unistd::setsid(), "setsid", "").map(drop)
 }
 
+/// `setpgid(2)`: the process leads a group of its own.
+pub fn lead_process_group() -> Result<()> {
+    let own = nix::unistd::Pid::from_raw(0);
+    named(nix::unistd::setpgid(own, own), "setpgid", "")
+}
+
 /// `umask(2)`
 pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));

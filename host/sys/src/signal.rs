@@ -43,6 +43,50 @@ pub fn reset_all() -> Result<()> {
     )
 }
 
+/// What a supervisor passes on: all signals but SIGKILL and SIGSTOP, which
+/// nobody catches, and those that tell of a fault of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwarded(SigSet);
+
+impl Forwarded {
+    /// Blocks them, so that they wait for [`Self::wait`]. Also the first
+    /// process of a pid namespace then gets those that nobody handles
+    /// (`pid_namespaces(7)`).
+    pub fn block() -> Result<Self> {
+        let mut set = SigSet::all();
+        for fault in [
+            Signal::SIGABRT,
+            Signal::SIGBUS,
+            Signal::SIGFPE,
+            Signal::SIGILL,
+            Signal::SIGSEGV,
+            Signal::SIGSYS,
+            Signal::SIGTRAP,
+        ] {
+            set.remove(fault);
+        }
+        named(
+            nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&set), None),
+            "sigprocmask",
+            "SIG_SETMASK",
+        )?;
+        Ok(Self(set))
+    }
+
+    /// Waits for the next one and gives its number. Several of one number may
+    /// be one.
+    pub fn wait(&self) -> Result<i32> {
+        loop {
+            // SAFETY: the set is readable; nothing is written for NULL.
+            let number = unsafe { libc::sigwaitinfo(self.0.as_ref(), std::ptr::null_mut()) };
+            match check(number.into(), "rt_sigtimedwait", "") {
+                Err(e) if e.errno() == libc::EINTR => {}
+                other => return other.map(|number| number as i32),
+            }
+        }
+    }
+}
+
 /// `kill(2)` of one process by number; prefer a pidfd.
 pub fn kill(pid: u32, signal: i32) -> Result<()> {
     let pid = libc::pid_t::try_from(pid)

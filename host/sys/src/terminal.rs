@@ -55,6 +55,18 @@ pub fn make_controlling(terminal: impl AsFd) -> Result<()> {
     check(result.into(), "ioctl", "TIOCSCTTY").map(drop)
 }
 
+/// `tcsetpgrp(3)`: the calling process's group becomes the one that reads from
+/// the terminal and gets its signals.
+///
+/// # Errors
+/// ENOTTY when it is not this session's terminal.
+pub fn make_foreground(terminal: impl AsFd) -> Result<()> {
+    let group: libc::pid_t = nix::unistd::getpgrp().as_raw();
+    // SAFETY: TIOCSPGRP reads a pid_t.
+    let result = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCSPGRP, &group) };
+    check(result.into(), "ioctl", "TIOCSPGRP").map(drop)
+}
+
 /// `dup2(2)` onto 0, 1 or 2.
 pub fn become_standard(file: impl AsFd, number: i32) -> Result<()> {
     assert!((0..=2).contains(&number), "only standard streams");

@@ -254,7 +254,6 @@ fn our_own_client_has_the_same_flags() {
             ["--cgroup-parent", "../../x"],
             "--cgroup-parent is not supported",
         ),
-        (["--init", "--quiet"], "--init is not supported"),
     ] {
         let told = daemon.bulkhead(&sh(&options, "true"));
         assert!(told.stderr.contains(text), "{options:?}: {}", told.stderr);

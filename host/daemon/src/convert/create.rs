@@ -196,7 +196,6 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
 
 fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(), BadRequest> {
     let asked = [
-        (host.init == Some(true), "--init".into()),
         (!host.cgroup_parent.is_empty(), "--cgroup-parent".into()),
         (!host.links.is_empty(), "--link".into()),
         (

@@ -105,6 +105,21 @@ pub(super) fn confine(order: &InitOrder) -> Result<(), InitError> {
     Ok(process::set_capabilities(last)?)
 }
 
+/// As [`confine`], for a process that executes nothing: exec would have taken
+/// the capabilities from who is not root. What is left lets it pass signals on
+/// to a program of another user's.
+pub(super) fn confine_reaper(order: &InitOrder, identity: &Identity) -> Result<(), InitError> {
+    const KILL: u64 = 1 << 5;
+    let most = if identity.uid == 0 { KILL } else { 0 };
+    confine(order)?;
+    let held = process::capabilities()?.permitted & most;
+    Ok(process::set_capabilities(Capabilities {
+        effective: held,
+        permitted: held,
+        inheritable: 0,
+    })?)
+}
+
 fn enter_cwd(order: &InitOrder, cwd: &OwnedFd) -> Result<(), InitError> {
     let shown = || String::from_utf8_lossy(&order.cwd).into_owned();
     process::change_dir(cwd).map_err(|source| InitError::WorkingDirectory {

@@ -13,7 +13,6 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use bulkhead_model::process::StartFailure;
 use bulkhead_sys::clone::fork_sibling;
 use bulkhead_sys::directory::{DEVPTS_MAGIC, filesystem_magic};
 use bulkhead_sys::namespace::{self, Namespaces};
@@ -21,8 +20,8 @@ use bulkhead_sys::path::{OFlag, open_host_dir, open_in_root};
 use bulkhead_sys::{process, signal, terminal};
 
 use super::{
-    InitError, Report, become_streams, cgroups, exec, give_terminal, identity, limits, rootfs,
-    send_report,
+    InitError, Report, become_streams, cgroups, exec, fail, give_terminal, identity, limits,
+    rootfs, send_report,
 };
 use crate::order::{InitOrder, Join};
 use crate::passwd::Identity;
@@ -65,15 +64,6 @@ pub fn join(order: &InitOrder, container: Join, joining: Joining) -> i32 {
         Ok(()) => 0,
         Err(error) => fail(&report, &error),
     }
-}
-
-fn fail(report: &OwnedFd, error: &InitError) -> i32 {
-    let failure = StartFailure {
-        kind: error.failure_kind(),
-        message: error.message(),
-    };
-    send_report(report, &Report::Failed(failure), None);
-    125
 }
 
 /// Everything for which the host is needed comes before the namespaces.

@@ -57,11 +57,21 @@ pub(super) fn adjust_oom_score_outside(score: i32, report: &OwnedFd) -> Result<(
 /// The AppArmor profile of the program to be executed
 /// (`Documentation/admin-guide/LSM/apparmor.rst`, `aa_change_onexec(2)`).
 pub(super) fn change_profile_at_exec(proc: &OwnedFd, profile: &str) -> Result<(), InitError> {
-    let value = format!("exec {profile}");
+    change_profile(proc, profile, "exec", "exec")
+}
+
+/// The same for a process that executes nothing: at once
+/// (`aa_change_profile(2)`).
+pub(super) fn change_profile_now(proc: &OwnedFd, profile: &str) -> Result<(), InitError> {
+    change_profile(proc, profile, "current", "changeprofile")
+}
+
+fn change_profile(proc: &OwnedFd, profile: &str, file: &str, how: &str) -> Result<(), InitError> {
+    let value = format!("{how} {profile}");
     let attributes = format!("{}/attr", std::process::id());
     // The folder of AppArmor's own is there when several modules are stacked.
-    let written = write_proc(proc, &format!("{attributes}/apparmor/exec"), &value)
-        .or_else(|_| write_proc(proc, &format!("{attributes}/exec"), &value));
+    let written = write_proc(proc, &format!("{attributes}/apparmor/{file}"), &value)
+        .or_else(|_| write_proc(proc, &format!("{attributes}/{file}"), &value));
     written.map_err(|source| InitError::AppArmor {
         profile: profile.to_owned(),
         source,

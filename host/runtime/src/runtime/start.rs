@@ -246,6 +246,7 @@ impl Runtime {
         use std::os::unix::ffi::OsStrExt;
         InitOrder {
             args: plan.args.clone(),
+            reaper: plan.init,
             env: plan.env.clone(),
             cwd: plan.cwd.as_os_str().as_bytes().to_vec(),
             user: plan.user.clone(),

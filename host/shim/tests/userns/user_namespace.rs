@@ -72,6 +72,20 @@ fn a_process_that_joins_is_in_the_user_namespace_too() {
 }
 
 #[test]
+fn an_init_of_ours_is_in_the_user_namespace_too() {
+    let machine = Machine::new();
+    let mut plan = remapped(
+        &machine,
+        "grep ^Uid /proc/1/status; cat /proc/1/maps; exit 3",
+    );
+    plan.init = true;
+    let outcome = machine.run(&plan);
+    assert_eq!(outcome.exit.code, 3, "{outcome:?}");
+    assert_eq!(outcome.out(), "Uid:\t0\t0\t0\t0");
+    assert!(outcome.err().contains("Permission denied"), "{outcome:?}");
+}
+
+#[test]
 fn root_inside_is_nobody_special_outside() {
     let machine = Machine::new();
     let mut plan = remapped(
