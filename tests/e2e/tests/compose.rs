@@ -119,3 +119,10 @@ fn docker_compose_brings_a_project_up_scales_it_and_takes_it_down() {
     let daemon = with_busybox();
     a_life(&Project::new(&daemon, "plain"));
 }
+
+/// A database with a health check, a volume, and a web that waits for both.
+#[test]
+fn docker_compose_starts_a_service_when_the_one_it_needs_is_healthy() {
+    let daemon = with_busybox();
+    a_life(&Project::new(&daemon, "shop"));
+}

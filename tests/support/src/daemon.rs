@@ -14,7 +14,7 @@ use crate::free::Subnet;
 use crate::http::{self, Request, Response};
 use crate::image::Image;
 use crate::pty::Terminal;
-use crate::{binaries, leftovers};
+use crate::{binaries, leftovers, subordinate};
 
 /// The first daemon on a machine compiles every plugin.
 const START: Duration = Duration::from_secs(90);
@@ -35,12 +35,20 @@ pub struct Daemon {
 pub struct DaemonBuilder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    remapped: bool,
 }
 
 impl DaemonBuilder {
     /// Another storage driver than the default one.
     pub fn storage_driver(self, name: &str) -> Self {
         self.argument("--storage-driver").argument(name)
+    }
+
+    /// Containers in user namespaces of their own, see
+    /// [`FIRST_SUBORDINATE_ID`](crate::FIRST_SUBORDINATE_ID).
+    pub fn userns_remap(mut self) -> Self {
+        self.remapped = true;
+        self.argument("--userns-remap").argument(subordinate::USER)
     }
 
     /// One more argument for the daemon.
@@ -82,7 +90,14 @@ fn spawn(builder: &DaemonBuilder, folder: &Path, subnet: &Subnet) -> Child {
         .open(folder.join("log"))
         .expect("open the log");
     let components = binaries::release_dir().join("component-cache");
-    let mut command = Command::new(binaries::binary("bulkheadd"));
+    let program = binaries::binary("bulkheadd");
+    let mut command = if builder.remapped {
+        let mut command = subordinate::with_user(folder);
+        command.arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
     command
         .arg("--data-root")
         .arg(folder.join("data"))

@@ -28,6 +28,7 @@ mod pty;
 mod python;
 mod registry;
 pub mod scripted;
+mod subordinate;
 mod tree;
 
 pub use binaries::{binary, cache_dir, release_dir};
@@ -41,4 +42,5 @@ pub use pty::Terminal;
 pub use python::python;
 pub use registry::Registry;
 pub use scripted::ScriptedRegistry;
+pub use subordinate::FIRST_SUBORDINATE_ID;
 pub use tree::Tree;
