@@ -124,7 +124,7 @@ impl Broker {
         self.lock().live.as_ref().map(|live| live.runner.pid())
     }
 
-    /// Runs one operation.
+    /// Runs one operation. A runner that is found dead is replaced.
     pub fn call(
         &self,
         component: ComponentId,
@@ -133,14 +133,24 @@ impl Broker {
         handler: &mut dyn Handler,
     ) -> Result<Outcome, PluginFailure> {
         let is_registry = matches!(operation, Operation::Registry(..));
-        let mut lease = self.lease(component, is_registry)?;
-        let call = BrokerMessage::Call(Call {
-            component: lease.index,
+        let mut call = Call {
+            component: 0,
             limits,
             operation,
-        });
-        let result = converse(&mut lease.channel, &call, limits, handler);
-        self.give_back(lease, is_registry, result, limits)
+        };
+        let mut replaced = false;
+        loop {
+            let mut lease = self.lease(component, is_registry)?;
+            call.component = lease.index;
+            let sent = send(&mut lease.channel, &call);
+            let found_dead = matches!(sent, Err(ChannelError::Closed));
+            let result = sent.and_then(|()| converse(&mut lease.channel, limits, handler));
+            let result = self.give_back(lease, is_registry, result, limits);
+            if !found_dead || replaced {
+                return result;
+            }
+            replaced = true;
+        }
     }
 
     fn lease(&self, component: ComponentId, is_registry: bool) -> Result<Lease, PluginFailure> {
@@ -323,16 +333,18 @@ impl State {
     }
 }
 
-/// The conversation of one call.
+fn send(channel: &mut Channel, call: &Call) -> Result<(), ChannelError> {
+    let patience = Duration::from_millis(call.limits.guest_ms.into()) + GRACE;
+    channel.set_timeout(Some(patience))?;
+    channel.send(&BrokerMessage::Call(call.clone()))
+}
+
+/// The conversation after a call was sent.
 fn converse(
     channel: &mut Channel,
-    call: &BrokerMessage,
     limits: Limits,
     handler: &mut dyn Handler,
 ) -> Result<Outcome, ChannelError> {
-    let patience = Duration::from_millis(limits.guest_ms.into()) + GRACE;
-    channel.set_timeout(Some(patience))?;
-    channel.send(call)?;
     // The runner counts too; one that counts wrongly is not the runner we know.
     let (mut answers, mut lines) = (0, 0);
     loop {
