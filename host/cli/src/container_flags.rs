@@ -2,6 +2,7 @@
 
 mod devices;
 mod lifecycle;
+mod network;
 
 use std::path::PathBuf;
 
@@ -105,7 +106,7 @@ pub(crate) struct ContainerFlags {
     #[command(flatten, next_help_heading = "Security")]
     security: SecurityFlags,
     #[command(flatten, next_help_heading = "Network")]
-    network: NetworkFlags,
+    network: network::NetworkFlags,
     #[command(flatten, next_help_heading = "Storage")]
     storage: StorageFlags,
     /// The image, and the command to run in place of its own.
@@ -243,45 +244,6 @@ struct SecurityFlags {
         hide_default_value = true
     )]
     cgroupns: String,
-}
-
-#[derive(Args, Debug)]
-struct NetworkFlags {
-    /// Connect the container to a network
-    #[arg(
-        long,
-        alias = "net",
-        default_value = "default",
-        hide_default_value = true
-    )]
-    network: String,
-    /// Publish a container's port to the host ([[IP:]HOST:]PORT[/PROTOCOL])
-    #[arg(short, long, value_name = "PORT")]
-    publish: Vec<String>,
-    /// Publish all exposed ports to random ports
-    #[arg(short = 'P', long)]
-    publish_all: bool,
-    /// Expose a port or a range of ports
-    #[arg(long, value_name = "PORT")]
-    expose: Vec<String>,
-    /// Container host name
-    #[arg(short = 'h', long, default_value = "", hide_default_value = true)]
-    hostname: String,
-    /// Container NIS domain name
-    #[arg(long, default_value = "", hide_default_value = true)]
-    domainname: String,
-    /// Add a line to /etc/hosts (name:address)
-    #[arg(long, value_name = "HOST", value_parser = flags::parse_host)]
-    add_host: Vec<String>,
-    /// Set custom DNS servers
-    #[arg(long, value_name = "ADDRESS")]
-    dns: Vec<std::net::IpAddr>,
-    /// Set custom DNS search domains
-    #[arg(long, value_name = "DOMAIN")]
-    dns_search: Vec<String>,
-    /// Set DNS options
-    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
-    dns_option: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -437,31 +399,6 @@ impl SecurityFlags {
         host.uts_mode.clone_from(&self.uts);
         host.userns_mode.clone_from(&self.userns);
         host.cgroupns_mode.clone_from(&self.cgroupns);
-        Ok(())
-    }
-}
-
-impl NetworkFlags {
-    fn fill(&self, request: &mut CreateRequest) -> Result<()> {
-        let ports = |list: &[String]| {
-            list.iter()
-                .map(|text| text.parse())
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let (published, exposed) = (
-            ports(&self.publish).map_err(refused)?,
-            ports(&self.expose).map_err(refused)?,
-        );
-        let (config, host) = (&mut request.config, &mut request.host_config);
-        (config.exposed_ports, host.port_bindings) = flags::publish(&published, &exposed);
-        config.hostname.clone_from(&self.hostname);
-        config.domainname.clone_from(&self.domainname);
-        host.network_mode.clone_from(&self.network);
-        host.publish_all_ports = self.publish_all;
-        host.extra_hosts.clone_from(&self.add_host);
-        host.dns = self.dns.iter().map(ToString::to_string).collect();
-        host.dns_search.clone_from(&self.dns_search);
-        host.dns_options.clone_from(&self.dns_option);
         Ok(())
     }
 }

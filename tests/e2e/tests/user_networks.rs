@@ -284,3 +284,72 @@ fn what_a_network_cannot_do_is_refused_by_name() {
     let address = daemon.docker(&address).failure(125);
     assert!(address.contains("user configured subnets"), "{address}");
 }
+
+#[test]
+fn our_own_client_gives_names_and_addresses_on_several_networks() {
+    let daemon = with_busybox();
+    for (name, subnet) in [("shop", "10.124.0.0/24"), ("store", "10.125.0.0/24")] {
+        let create = ["network", "create", "--subnet", subnet, name];
+        daemon.docker(&create).success();
+    }
+    for (client, name) in [("bulkhead", "ours"), ("docker", "dockers")] {
+        let (front, back) = (format!("front-{name}"), format!("back-{name}"));
+        let last = if name == "ours" { "7" } else { "8" };
+        let first_address = format!("10.124.0.{last}");
+        let second = format!("name=store,alias={back},ip=10.125.0.{last}");
+        let run = [
+            "run",
+            "-d",
+            "--name",
+            name,
+            "--network",
+            "shop",
+            "--network-alias",
+            &front,
+            "--ip",
+            &first_address,
+            "--network",
+            &second,
+            "busybox",
+            "sleep",
+            "600",
+        ];
+        match client {
+            "docker" => daemon.docker(&run).success(),
+            _ => daemon.bulkhead(&run).success(),
+        };
+        assert_eq!(address(&daemon, name, "shop"), first_address);
+        assert_eq!(address(&daemon, name, "store"), format!("10.125.0.{last}"));
+        for (network, alias) in [("shop", &front), ("store", &back)] {
+            let (status, said) = ask(&daemon, network, &format!("nslookup -type=a {alias}"));
+            assert!(status == Some(0) && said.contains(last), "{alias}: {said}");
+        }
+    }
+    for (options, why) in [
+        (
+            &["--network", "shop", "--network", "bridge"][..],
+            "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
+        ),
+        (
+            &["--network", "shop", "--network", "shop"],
+            "network \"shop\" is specified multiple times",
+        ),
+        (
+            &["--network", "name=shop,alias=a", "--network-alias", "b"],
+            "conflicting options: cannot specify both --network-alias and per-network alias",
+        ),
+        (
+            &["--network", "shop", "--ip", "10.124.0.7"],
+            "Address already in use",
+        ),
+        (
+            &["--network-alias", "b"],
+            "network-scoped alias is supported only",
+        ),
+    ] {
+        let run = [&["run"], options, &["busybox", "true"]].concat();
+        let said = daemon.bulkhead(&run).failure(125);
+        assert!(said.contains(why), "{options:?}: {said}");
+    }
+    daemon.docker(&["rm", "-f", "ours", "dockers"]).success();
+}

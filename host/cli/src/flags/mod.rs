@@ -5,6 +5,7 @@ mod devices;
 mod environment;
 mod hosts;
 mod mounts;
+mod networks;
 mod ports;
 mod restart;
 mod security;
@@ -19,6 +20,7 @@ pub(crate) use devices::{
 pub(crate) use environment::{env_list, label_map, parse_env};
 pub(crate) use hosts::parse_host;
 pub(crate) use mounts::parse_mount;
+pub(crate) use networks::{NetworkAttachment, parse_network};
 pub(crate) use ports::publish;
 pub(crate) use restart::parse_restart;
 pub(crate) use security::security_options;
