@@ -108,6 +108,7 @@ impl Engine {
         capabilities::effective_set(spec.privileged, &spec.cap_add, &spec.cap_drop)?;
         plan::user_namespace(spec, &self.config.user_namespace)?;
         security::parse(&spec.security_opt)?;
+        plan::cgroup_parent(spec)?;
         spec.tmpfs
             .iter()
             .try_for_each(|t| tmpfs::parse(t).map(drop))?;

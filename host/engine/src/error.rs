@@ -2,6 +2,7 @@
 //! are Docker's.
 
 use bulkhead_model::PluginError;
+use bulkhead_model::cgroup_parent::InvalidCgroupParent;
 use bulkhead_model::container::Refusal;
 use bulkhead_model::error::{ErrorKind, Failure, Kind};
 use bulkhead_store::StoreError;
@@ -150,6 +151,8 @@ pub enum EngineError {
     Mount(String),
     #[error("the working directory '{0}' is invalid, it needs to be an absolute path")]
     WorkingDir(String),
+    #[error(transparent)]
+    CgroupParent(#[from] InvalidCgroupParent),
     #[error("invalid signal: {0}")]
     Signal(String),
     #[error("container {id} is not running")]
@@ -435,6 +438,7 @@ impl Kind for EngineError {
             | E::Mount(_)
             | E::Port(_)
             | E::WorkingDir(_)
+            | E::CgroupParent(_)
             | E::Signal(_)
             | E::Limit(_)
             | E::Capability(_)

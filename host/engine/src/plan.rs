@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bulkhead_model::cgroup_parent::CgroupParent;
 use bulkhead_model::network::{NetworkNamespace, NetworkStep};
 use bulkhead_model::process::{
     BindMount, ContainerPlan, IdMap, PathList, Propagation, ReadOnly, SeccompProfile,
@@ -97,7 +98,7 @@ pub(crate) fn container(
             .collect::<Result<_, _>>()?,
         shared: host.shared.clone(),
         user_namespace: user_namespace(spec, host.user_namespace)?,
-        cgroup_parent: Some(spec.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
+        cgroup_parent: cgroup_parent(spec)?,
         resources: limits::resources(&spec.limits, host.cpus)?,
         rlimits: spec
             .ulimits
@@ -191,6 +192,17 @@ pub(crate) fn bind(mount: &crate::container::Mount) -> BindMount {
         },
         create_source: options.create_source,
         copy_up: mount.volume.is_some() && !options.no_copy,
+    }
+}
+
+/// The parent that the user named.
+///
+/// # Errors
+/// The text names no cgroup.
+pub(crate) fn cgroup_parent(spec: &ContainerSpec) -> Result<Option<CgroupParent>, EngineError> {
+    match spec.cgroup_parent.as_str() {
+        "" => Ok(None),
+        text => Ok(Some(text.parse()?)),
     }
 }
 

@@ -6,6 +6,7 @@
 //! against the plugin's grant; carrying it out is the runtime's work.
 
 pub mod archive_path;
+pub mod cgroup_parent;
 pub mod container;
 pub mod digest;
 pub mod driver;

@@ -25,6 +25,7 @@ pub use stats::{
     BlockIoCount, BlockIoStats, CpuStats, InterfaceStats, MemoryStats, Stats, Traffic,
 };
 
+use crate::cgroup_parent::CgroupParent;
 use crate::resources::{Resources, Rlimit};
 use crate::storage::RootMount;
 use crate::{ContainerId, ErrorKind, ExecId};
@@ -172,7 +173,7 @@ pub struct ContainerPlan {
     pub user_namespace: Vec<IdMap>,
     /// The cgroup below which the container's is made, in each hierarchy;
     /// absent: the daemon's.
-    pub cgroup_parent: Option<String>,
+    pub cgroup_parent: Option<CgroupParent>,
     /// Limits.
     pub resources: Resources,
     /// Resource limits of the process.

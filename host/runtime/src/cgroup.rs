@@ -13,6 +13,7 @@
 //! killed with somebody else's unit.
 
 mod devices;
+mod elsewhere;
 mod freeze;
 mod hierarchy;
 mod kill;
@@ -24,6 +25,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bulkhead_model::process::Stats;
 use bulkhead_model::resources::Resources;
@@ -32,6 +34,7 @@ use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
 use bulkhead_sys::{Error, mount};
 
 pub use devices::Access;
+pub(crate) use elsewhere::MadeCgroups;
 pub use hierarchy::{Hierarchy, Version};
 pub use kill::kill;
 pub(crate) use stats::fill;
@@ -49,7 +52,7 @@ pub struct Parent {
     /// `<parent>` in each hierarchy.
     dirs: Vec<OwnedFd>,
     /// Device filters of version 2: for containers, for privileged ones none.
-    device_filter: Option<OwnedFd>,
+    device_filter: Option<Arc<OwnedFd>>,
 }
 
 /// One container's cgroups.
@@ -86,7 +89,7 @@ impl Parent {
             name,
             hierarchies,
             dirs,
-            device_filter: devices::filter(),
+            device_filter: devices::filter().map(Arc::new),
         })
     }
 
@@ -94,7 +97,7 @@ impl Parent {
     /// made below them, by what the kernel says of it (`cgroups(7)`,
     /// /proc/PID/cgroup).
     pub(crate) fn is_member(&self, id: &str, pid: u32) -> bool {
-        let own = format!("/{}/{id}", self.name);
+        let own = self.shown(id);
         let is_below = |path: &str| {
             path.strip_prefix(&own)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -159,7 +162,7 @@ impl Parent {
                 hierarchy,
                 dir,
                 more,
-                self.device_filter.as_ref(),
+                self.device_filter.as_deref(),
                 &mut out.warnings,
             )?;
         }
@@ -205,7 +208,7 @@ impl Parent {
     fn below(&self, id: &str, pid: u32) -> Option<String> {
         let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
-        let inner = path.strip_prefix(&format!("/{}/{id}/", self.name))?;
+        let inner = path.strip_prefix(&format!("{}/", self.shown(id)))?;
         Some(inner.to_owned())
     }
 
@@ -357,6 +360,14 @@ impl Parent {
     /// The hierarchy that has a controller.
     pub(crate) fn with_controller(&self, controller: &str) -> Option<&Hierarchy> {
         self.hierarchies.iter().find(|h| h.has(controller))
+    }
+
+    /// A container's cgroup as the kernel writes it, below a hierarchy's root.
+    fn shown(&self, id: &str) -> String {
+        match self.name.as_str() {
+            "" => format!("/{id}"),
+            name => format!("/{name}/{id}"),
+        }
     }
 
     pub(crate) fn path(&self, hierarchy: &Hierarchy, id: &str) -> PathBuf {

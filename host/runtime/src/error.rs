@@ -112,8 +112,8 @@ pub enum RuntimeError {
         #[source]
         source: bulkhead_sys::Error,
     },
-    /// A name for a cgroup that is none.
-    #[error("invalid cgroup parent {0:?}: expected an absolute path or a systemd slice")]
+    /// A place that is the daemon's own.
+    #[error("invalid cgroup parent {0:?}: containers' and shims' own cgroups are below it")]
     CgroupParent(String),
     /// Filling a volume from the image.
     #[error("copying the image's content into the volume at {}", path.display())]

@@ -3,7 +3,8 @@
 //! ```text
 //! <data-root>/storage/<driver>/      a storage driver's root
 //! <data-root>/containers/<id>/       log, hosts, hostname, resolv.conf
-//! <exec-root>/shims/<id>/            shim.sock, exit, log of the shim itself
+//! <exec-root>/made-cgroups           cgroups made for containers' that hang elsewhere
+//! <exec-root>/shims/<id>/            shim.sock, exit, log of the shim itself, cgroup (its parent)
 //! <exec-root>/shims/<id>/exec/<exec>/  the same of one more process
 //! ```
 
@@ -32,6 +33,7 @@ pub(crate) struct Layout {
     pub(crate) storage_path: std::path::PathBuf,
     containers: OwnedFd,
     pub(crate) shims: OwnedFd,
+    pub(crate) exec: OwnedFd,
 }
 
 impl Layout {
@@ -43,6 +45,7 @@ impl Layout {
             storage_path: data_root.join("storage"),
             containers: ensure_dir(&data, "containers", 0o700)?,
             shims: ensure_dir(&exec, "shims", 0o700)?,
+            exec,
         })
     }
 

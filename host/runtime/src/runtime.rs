@@ -1,5 +1,6 @@
 //! The runtime: one structure over descriptors, one file per operation.
 
+mod cgroups;
 mod devices;
 mod exec;
 mod files;
@@ -29,7 +30,7 @@ use bulkhead_model::resources::Resources;
 use bulkhead_model::storage::{RootMount, StoragePlan};
 use bulkhead_model::{ContainerId, ExecId, process};
 
-use crate::cgroup::Parent;
+use crate::cgroup::{MadeCgroups, Parent};
 use crate::error::RuntimeError;
 use crate::layout::Layout;
 use crate::network::NetworkContext;
@@ -55,7 +56,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Runtime {
     layout: Layout,
-    cgroups: Parent,
+    cgroups: Arc<Parent>,
+    made_cgroups: MadeCgroups,
     network: NetworkContext,
     /// A sealed copy of the shim: no container can reach the installed file.
     shim: OwnedFd,
@@ -86,9 +88,12 @@ impl Runtime {
         };
         let mut file = std::fs::File::open(&config.shim).map_err(failed)?;
         let name = CString::from(c"bulkhead-shim");
+        let layout = Layout::open(&config.data_root, &config.exec_root)?;
+        let exec_root = layout.exec.try_clone().map_err(failed)?;
         Ok(Self {
-            layout: Layout::open(&config.data_root, &config.exec_root)?,
-            cgroups: Parent::open(&config.cgroup_parent)?,
+            layout,
+            cgroups: Arc::new(Parent::open(&config.cgroup_parent)?),
+            made_cgroups: MadeCgroups::new(exec_root),
             network: config.network.clone(),
             shim: bulkhead_sys::memfd::sealed(&name, &mut file)?,
             profiles: seccomp::Cache::default(),
@@ -229,15 +234,19 @@ impl process::Runtime for Runtime {
     }
 
     fn pause(&self, id: &ContainerId) -> Result<(), Failure> {
-        self.cgroups.freeze(id.as_str()).map_err(Failure::new)
+        self.cgroups_of(id.as_str())
+            .freeze(id.as_str())
+            .map_err(Failure::new)
     }
 
     fn unpause(&self, id: &ContainerId) -> Result<(), Failure> {
-        self.cgroups.thaw(id.as_str()).map_err(Failure::new)
+        self.cgroups_of(id.as_str())
+            .thaw(id.as_str())
+            .map_err(Failure::new)
     }
 
     fn update(&self, id: &ContainerId, limits: &Resources) -> Result<Vec<String>, Failure> {
-        self.cgroups
+        self.cgroups_of(id.as_str())
             .update(id.as_str(), limits)
             .map_err(Failure::new)
     }
@@ -247,7 +256,7 @@ impl process::Runtime for Runtime {
     }
 
     fn processes(&self, id: &ContainerId) -> Vec<u32> {
-        self.cgroups.processes(id.as_str())
+        self.cgroups_of(id.as_str()).processes(id.as_str())
     }
 
     fn cleanup(&self, id: &ContainerId) -> Result<(), Failure> {

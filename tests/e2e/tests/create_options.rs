@@ -250,12 +250,96 @@ fn our_own_client_has_the_same_flags() {
             ["--memory-swappiness", "200"],
             "Invalid value: 200, valid memory swappiness range is 0-100",
         ),
-        (
-            ["--cgroup-parent", "../../x"],
-            "--cgroup-parent is not supported",
-        ),
+        (["--cgroup-parent", "../../x"], "invalid cgroup parent"),
     ] {
         let told = daemon.bulkhead(&sh(&options, "true"));
         assert!(told.stderr.contains(text), "{options:?}: {}", told.stderr);
     }
+}
+
+/// Below the root of each hierarchy, by what the machine has mounted.
+fn cgroup_folders(path: &str) -> Vec<std::path::PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mounts = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (mount, kind) = (words.next()?, words.next()?);
+        kind.starts_with("cgroup").then(|| mount.to_owned())
+    });
+    mounts
+        .map(|mount| std::path::Path::new(&mount).join(path))
+        .filter(|folder| folder.is_dir())
+        .collect()
+}
+
+#[test]
+fn a_named_cgroup_parent_holds_the_container_until_it_ends() {
+    let mut daemon = with_busybox();
+    let top = format!("bhtest{}", std::process::id());
+    let slice = format!("{top}-front.slice");
+    let parent = format!("{top}.slice/{slice}");
+    let sleeper = ["--memory", "64m", "busybox", "sleep", "600"];
+    for (name, given) in [("one", &slice), ("two", &format!("/{parent}/"))] {
+        let run = ["run", "-d", "--name", name, "--cgroup-parent", given];
+        daemon.docker(&[&run[..], &sleeper].concat()).success();
+    }
+    let id = daemon
+        .docker(&["inspect", "-f", "{{.Id}}", "one"])
+        .success();
+    let own = cgroup_folders(&format!("{parent}/{}", id.trim()));
+    assert!(!own.is_empty());
+    assert_eq!(own.len(), cgroup_folders("").len());
+    let stats = ["stats", "--no-stream", "--format", "{{.MemUsage}}", "one"];
+    let limit = |daemon: &Daemon| daemon.docker(&stats).success();
+    assert!(limit(&daemon).contains("/ 64MiB"), "{}", limit(&daemon));
+    daemon.docker(&["pause", "one"]).success();
+    daemon.kill();
+    daemon.start_again();
+    daemon.docker(&["unpause", "one"]).success();
+    daemon
+        .docker(&["update", "-m", "32m", "--memory-swap", "32m", "one"])
+        .success();
+    assert!(limit(&daemon).contains("/ 32MiB"), "{}", limit(&daemon));
+    assert!(
+        daemon
+            .docker(&["top", "one"])
+            .success()
+            .contains("sleep 600")
+    );
+    let inside = ["exec", "one", "cat", "/proc/self/cgroup"];
+    assert!(!daemon.docker(&inside).success().contains("shims"));
+    daemon.docker(&["cp", "one:/etc/passwd", "-"]).success();
+    daemon.docker(&["rm", "-f", "one"]).success();
+    assert!(cgroup_folders(&format!("{parent}/{}", id.trim())).is_empty());
+    assert!(
+        !cgroup_folders(&parent).is_empty(),
+        "another container is in it"
+    );
+    daemon.docker(&["rm", "-f", "two"]).success();
+    assert!(cgroup_folders(&format!("{top}.slice")).is_empty());
+}
+
+#[test]
+fn no_cgroup_parent_leads_outside_its_hierarchy() {
+    let daemon = with_busybox();
+    let long = "x".repeat(300);
+    let deep = "x/".repeat(2000);
+    for parent in [
+        "../../..",
+        "/a/../../b",
+        ".",
+        "a\nb",
+        "-.-.slice",
+        &long,
+        &deep,
+    ] {
+        let create = ["create", "--cgroup-parent", parent, "busybox"];
+        let told = daemon.docker(&create).failure(1);
+        assert!(told.contains("invalid cgroup parent"), "{parent:?}: {told}");
+    }
+    // A name of the kernel's own files is no folder.
+    for parent in ["/cgroup.procs", "/cgroup.procs/x"] {
+        let run = ["run", "--rm", "--cgroup-parent", parent, "busybox", "true"];
+        daemon.docker(&run).failure(125);
+    }
+    assert_eq!(daemon.docker(&["ps", "-q"]).success(), "");
 }

@@ -71,7 +71,9 @@ impl Runtime {
         undo.push(move || Ok(tree::remove_tree(&execs, exec.as_str())?));
         let (shim_tasks, shim_cgroup) = self.cgroups.shims()?;
         let prepared = Prepared {
-            cgroups: self.cgroups.enter(container.as_str(), first.pid)?,
+            cgroups: self
+                .cgroups_of(container.as_str())
+                .enter(container.as_str(), first.pid)?,
             first,
             state: self.layout.process(&plan.process)?,
             shim_tasks,

@@ -73,7 +73,7 @@ impl Runtime {
         let id = plan.id.as_str();
         let gone = || RuntimeError::NotRunning(id.to_owned());
         let process = pidfd::open(pid).map_err(|_| gone())?;
-        if !self.cgroups.is_member(id, pid) {
+        if !self.cgroups_of(id).is_member(id, pid) {
             return Err(gone());
         }
         let folder = open_host_dir(format!("/proc/{pid}")).map_err(|_| gone())?;

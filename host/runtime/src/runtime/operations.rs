@@ -120,7 +120,7 @@ impl Runtime {
             Ok(state) => handoff::detach(&handoff::read_note(&state)?, id, &self.network)?,
             Err(_) => handoff::detach_unknown(id, &self.network)?,
         }
-        self.cgroups.remove(id)?;
+        self.remove_cgroups(id)?;
         self.reap_execs(id)?;
         Ok(tree::remove_tree(&self.layout.shims, id)?)
     }

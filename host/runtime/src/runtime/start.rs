@@ -94,7 +94,8 @@ impl Runtime {
         let id = plan.id.as_str();
         undo.push(move || Ok(bulkhead_sys::tree::remove_tree(&self.layout.shims, id)?));
         let state = self.fresh_state(id)?;
-        undo.push(move || self.cgroups.remove(id));
+        undo.push(move || self.remove_cgroups(id));
+        self.note_cgroup_parent(&state, plan.cgroup_parent.as_ref())?;
         undo.push(move || self.reap_one(id).map(drop));
         let (shim_tasks, shim_cgroup) = self.cgroups.shims()?;
         let (child, connection) = self.spawn_shim(&[id], &state, shim_cgroup.as_ref())?;
@@ -192,9 +193,7 @@ impl Runtime {
             devices: access,
             mount: true,
         };
-        let cgroups = self
-            .cgroups
-            .create(plan.id.as_str(), &plan.resources, options)?;
+        let cgroups = self.make_cgroups(plan, options)?;
         let rootfs = self.mount(
             &plan.storage_driver,
             &plan.rootfs,
@@ -202,7 +201,9 @@ impl Runtime {
         )?;
         let mounts = self.open_mounts(plan, &rootfs, user.map(|user| user.ids.root))?;
         let freezer = match cgroups.unified {
-            None if plan.shared.pid != Sharing::Private => self.cgroups.freezer(plan.id.as_str()),
+            None if plan.shared.pid != Sharing::Private => {
+                self.cgroups_of(plan.id.as_str()).freezer(plan.id.as_str())
+            }
             _ => None,
         };
         Ok(Prepared {

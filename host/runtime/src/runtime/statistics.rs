@@ -11,11 +11,12 @@ use crate::network::counters;
 
 impl Runtime {
     pub(super) fn read_stats(&self, id: &ContainerId) -> Result<Stats, RuntimeError> {
-        let processes = self.cgroups.processes(id.as_str());
+        let cgroups = self.cgroups_of(id.as_str());
+        let processes = cgroups.processes(id.as_str());
         if processes.is_empty() {
             return Err(RuntimeError::NotRunning(id.as_str().to_owned()));
         }
-        let mut stats = self.cgroups.stats(id.as_str());
+        let mut stats = cgroups.stats(id.as_str());
         stats.interfaces = self.interfaces(id, &processes);
         Ok(stats)
     }
@@ -41,7 +42,10 @@ impl Runtime {
             };
             let counters = counters::read(*pid);
             let same = pidfd::send_signal(&process, 0).is_ok()
-                && self.cgroups.processes(id.as_str()).contains(pid);
+                && self
+                    .cgroups_of(id.as_str())
+                    .processes(id.as_str())
+                    .contains(pid);
             if same {
                 return counters;
             }
