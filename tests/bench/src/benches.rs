@@ -1,7 +1,9 @@
 //! One file per bench.
 
 mod api;
+mod attach;
 mod density;
+mod exec;
 mod list;
 mod memory;
 mod plugin_op;
@@ -15,8 +17,10 @@ use crate::Options;
 type Bench = fn(&Options) -> Result<()>;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [(&str, Bench); 7] = [
+pub(crate) const ALL: [(&str, Bench); 9] = [
     ("run", run::run),
+    ("exec", exec::run),
+    ("attach", attach::run),
     ("plugin-op", plugin_op::run),
     ("pull", pull::run),
     ("api", api::run),

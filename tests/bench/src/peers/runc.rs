@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -14,9 +14,14 @@ use crate::measure::succeed;
 /// cgroup below the caller's.
 const CGROUP: &str = "/bulkhead-bench-runc";
 
+const NAME: &str = "bulkhead-bench";
+
 pub(crate) struct Bundle {
     folder: TempDir,
 }
+
+/// A container of the bundle that sleeps. Dropping it ends it.
+pub(crate) struct Sleeping(#[expect(dead_code, reason = "keeps the folder")] Bundle);
 
 impl Bundle {
     /// A bundle of one layer that runs `true`.
@@ -35,16 +40,16 @@ impl Bundle {
         )?;
         succeed(Command::new("runc").arg("spec").current_dir(folder.path()))?;
         let bundle = Bundle { folder };
-        bundle.settle()?;
+        bundle.settle(&["true"])?;
         Ok(bundle)
     }
 
-    fn settle(&self) -> Result<()> {
+    fn settle(&self, arguments: &[&str]) -> Result<()> {
         let file = self.folder.path().join("config.json");
         let text = fs::read_to_string(&file).context("read the bundle's config.json")?;
         let mut config: Value = serde_json::from_str(&text)?;
         config["process"]["terminal"] = json!(false);
-        config["process"]["args"] = json!(["true"]);
+        config["process"]["args"] = json!(arguments);
         config["linux"]["cgroupsPath"] = json!(CGROUP);
         fs::write(&file, config.to_string()).context("write the bundle's config.json")
     }
@@ -56,8 +61,37 @@ impl Bundle {
     pub(crate) fn run(&self) -> Result<()> {
         succeed(
             Command::new("runc")
-                .args(["run", "bulkhead-bench"])
+                .args(["run", NAME])
                 .current_dir(self.folder.path()),
         )
+    }
+
+    /// Starts a container that sleeps.
+    pub(crate) fn started(self) -> Result<Sleeping> {
+        self.settle(&["sleep", "3600"])?;
+        let mut command = Command::new("runc");
+        command
+            .args(["run", "--detach", NAME])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let status = command.status().context("start runc")?;
+        ensure!(status.success(), "{command:?}: {status}");
+        Ok(Sleeping(self))
+    }
+}
+
+impl Sleeping {
+    /// Runs `true` in it.
+    pub(crate) fn exec(&self) -> Result<()> {
+        succeed(Command::new("runc").args(["exec", NAME, "true"]))
+    }
+}
+
+impl Drop for Sleeping {
+    fn drop(&mut self) {
+        let _ = Command::new("runc")
+            .args(["delete", "--force", NAME])
+            .status();
     }
 }
