@@ -51,7 +51,7 @@ impl Log {
     /// Takes output as it comes; whole lines are written at once.
     pub(crate) fn append(&mut self, stream: Stream, bytes: &[u8]) {
         let stream = usize::from(stream == Stream::Stderr);
-        let time = self.now();
+        let stamp = self.stamp(stream);
         let mut rest = bytes;
         while !rest.is_empty() {
             let room = LONGEST - self.partial[stream].len();
@@ -64,7 +64,7 @@ impl Log {
                     break;
                 }
             };
-            self.entry(stream, &time, &window[..end]);
+            self.entry(stream, &stamp, &window[..end]);
             rest = &rest[end..];
         }
         self.files.write(&mut self.entries);
@@ -72,28 +72,25 @@ impl Log {
 
     /// Writes the beginnings of lines that never ended.
     pub(crate) fn finish(&mut self) {
-        let time = self.now();
         for stream in 0..2 {
             if !self.partial[stream].is_empty() {
-                self.entry(stream, &time, b"");
+                let stamp = self.stamp(stream);
+                self.entry(stream, &stamp, b"");
             }
         }
         self.files.write(&mut self.entries);
     }
 
-    fn now(&mut self) -> Time {
-        let nanos = clock::now();
-        Time {
-            nanos,
-            text: match self.format {
-                Format::Json(_) => clock::rfc3339(nanos),
-                Format::Binary => String::new(),
-            },
+    fn stamp(&self, stream: usize) -> Stamp {
+        let time = clock::now();
+        match &self.format {
+            Format::Json(lines) => Stamp::Json(lines.end(stream, &clock::rfc3339(time))),
+            Format::Binary => Stamp::Binary(time),
         }
     }
 
     /// One entry: what waited of the line, and the rest of it.
-    fn entry(&mut self, stream: usize, time: &Time, rest: &[u8]) {
+    fn entry(&mut self, stream: usize, stamp: &Stamp, rest: &[u8]) {
         let partial = &mut self.partial[stream];
         let text = if partial.is_empty() {
             rest
@@ -101,11 +98,11 @@ impl Log {
             partial.extend_from_slice(rest);
             partial.as_slice()
         };
-        match &self.format {
-            Format::Json(lines) => lines.write(text, stream, &time.text, &mut self.entries),
-            Format::Binary => Record {
+        match stamp {
+            Stamp::Json(end) => json::write(text, end, &mut self.entries),
+            Stamp::Binary(time) => Record {
                 stderr: stream == 1,
-                time: time.nanos,
+                time: *time,
                 text,
             }
             .encode(&mut self.entries),
@@ -118,10 +115,12 @@ impl Log {
     }
 }
 
-/// One moment, as each format has it.
-struct Time {
-    nanos: u64,
-    text: String,
+/// Stream and time, as each format has them.
+enum Stamp {
+    /// The end of a line.
+    Json(Vec<u8>),
+    /// Nanoseconds since the epoch.
+    Binary(u64),
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use std::io::Write;
 /// Bytes looked at together: as wide as the widest registers in common use.
 const BLOCK: usize = 32;
 
+/// The same for what is left of a line.
+const SMALL_BLOCK: usize = 8;
+
 /// Writes lines.
 pub(super) struct Lines {
     /// What comes between text and time, for each stream.
@@ -38,13 +41,22 @@ impl Lines {
         }
     }
 
-    pub(super) fn write(&self, text: &[u8], stream: usize, time: &str, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"log\":\"");
-        escape(text, out);
-        out.extend_from_slice(&self.middle[stream]);
-        out.extend_from_slice(time.as_bytes());
-        out.extend_from_slice(b"\"}\n");
+    /// The end of a line of that stream at that time, which many may share.
+    pub(super) fn end(&self, stream: usize, time: &str) -> Vec<u8> {
+        [&self.middle[stream][..], time.as_bytes(), b"\"}\n"].concat()
     }
+}
+
+/// One whole line.
+pub(super) fn write(text: &[u8], end: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"log\":\"");
+    if let Some(line) = text.strip_suffix(b"\n") {
+        escape(line, out);
+        out.extend_from_slice(b"\\n");
+    } else {
+        escape(text, out);
+    }
+    out.extend_from_slice(end);
 }
 
 /// A JSON string's inside, with the characters Go's encoder escapes for HTML.
@@ -83,21 +95,51 @@ fn escape_text(mut text: &[u8], out: &mut Vec<u8>) {
                 }
                 _ => out.push(0xe2),
             },
-            other => {
-                let _ = write!(out, "\\u{other:04x}");
-            }
+            other => text = escape_run(*other, rest, out),
         }
     }
 }
 
+/// Escapes the run of `byte` that `text` begins with, and gives what comes
+/// after it. Binary output has long ones, of zeros above all.
+fn escape_run<'a>(byte: u8, text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    const WIDTH: usize = 6;
+    let run = run_length(byte, text);
+    let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+    let start = out.len();
+    out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
+    let mut done = 1;
+    while done < run {
+        let more = done.min(run - done);
+        out.extend_from_within(start..start + more * WIDTH);
+        done += more;
+    }
+    &text[run..]
+}
+
+/// How many times `byte` stands at the beginning.
+fn run_length(byte: u8, text: &[u8]) -> usize {
+    let same = |block: &&[u8]| !block.iter().fold(false, |any, b| any | (*b != byte));
+    let start = text.chunks_exact(BLOCK).take_while(same).count() * BLOCK;
+    let rest = text[start..].iter().take_while(|b| **b == byte);
+    start + rest.count()
+}
+
 /// How many bytes at the beginning need no escape.
 fn plain_length(text: &[u8]) -> usize {
-    let blocks = text.chunks_exact(BLOCK);
-    // Without a branch for each byte the compiler compares a block at once.
-    let clean = |block: &&[u8]| !block.iter().fold(false, |any, b| any | is_special(*b));
-    let start = blocks.take_while(clean).count() * BLOCK;
+    let start = clean_blocks::<BLOCK>(text);
+    let start = start + clean_blocks::<SMALL_BLOCK>(&text[start..]);
     let rest = text[start..].iter().position(|b| is_special(*b));
     rest.map_or(text.len(), |at| start + at)
+}
+
+/// The length of the whole blocks at the beginning that need no escape.
+/// Without a branch for each byte the compiler compares a block at once.
+fn clean_blocks<const LENGTH: usize>(text: &[u8]) -> usize {
+    let (blocks, _) = text.as_chunks::<LENGTH>();
+    let clean = |block: &&[u8; LENGTH]| !block.iter().fold(false, |any, b| any | is_special(*b));
+    blocks.iter().take_while(clean).count() * LENGTH
 }
 
 fn is_special(byte: u8) -> bool {
@@ -133,6 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn runs_of_one_byte_are_escaped_one_by_one() {
+        for length in [1, 2, 3, 31, 32, 33, 1000] {
+            let expected = format!("a{}b", "\\u0000".repeat(length));
+            let text = [&b"a"[..], &vec![0; length], b"b"].concat();
+            assert_eq!(escaped(&text), expected);
+        }
+        assert_eq!(
+            escaped(b"\0\x01\x01<\0"),
+            "\\u0000\\u0001\\u0001\\u003c\\u0000"
+        );
+    }
+
+    #[test]
     fn special_bytes_are_found_at_every_place_of_a_block() {
         for at in 0..3 * BLOCK {
             let mut text = vec![b'a'; 3 * BLOCK];
@@ -146,7 +201,8 @@ mod tests {
     fn attributes_come_sorted_between_stream_and_time() {
         let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
         let mut out = Vec::new();
-        Lines::new(&[pair("tag", "x\""), pair("a", "b")]).write(b"hi\n", 1, "T", &mut out);
+        let lines = Lines::new(&[pair("tag", "x\""), pair("a", "b")]);
+        write(b"hi\n", &lines.end(1, "T"), &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"log\":\"hi\\n\",\"stream\":\"stderr\",\"attrs\":{\"a\":\"b\",\"tag\":\"x\\\"\"},\"time\":\"T\"}\n"
