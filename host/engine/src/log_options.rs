@@ -35,13 +35,11 @@ pub enum InvalidLog {
     #[error("error looking up logging plugin {0}: plugin \"{0}\" not found")]
     Driver(String),
     /// An option that the driver does not know.
-    #[error("unknown log opt '{option}' for {driver} log driver")]
-    Unknown {
-        /// The option's name.
-        option: String,
-        /// The driver's.
-        driver: &'static str,
-    },
+    #[error("unknown log opt '{0}' for json-file log driver")]
+    UnknownToJsonFile(String),
+    /// The same, in the words of another driver.
+    #[error("unknown log opt '{0}' for log driver local")]
+    UnknownToLocal(String),
     /// Neither `blocking` nor `non-blocking`.
     #[error("logger: logging mode not supported: {0}")]
     Mode(String),
@@ -106,9 +104,12 @@ pub fn config(container: &Container) -> Result<LogConfig, InvalidLog> {
 /// `None` for a driver that keeps nothing.
 fn rotation_of(spec: &ContainerSpec) -> Result<Option<Rotation>, InvalidLog> {
     let options = &spec.log_opts;
-    let (driver, attributes, defaults): (_, &[&str], _) = match spec.log_driver.as_str() {
-        "" | "json-file" => ("json-file", &ATTRIBUTE_OPTIONS, JSON_FILE),
-        "local" => ("local", &[], LOCAL),
+    type Refuse = fn(String) -> InvalidLog;
+    let json_file: Refuse = InvalidLog::UnknownToJsonFile;
+    let local: Refuse = InvalidLog::UnknownToLocal;
+    let (unknown, attributes, defaults): (_, &[&str], _) = match spec.log_driver.as_str() {
+        "" | "json-file" => (json_file, &ATTRIBUTE_OPTIONS, JSON_FILE),
+        "local" => (local, &[], LOCAL),
         "none" => return Ok(None),
         other => return Err(InvalidLog::Driver(other.to_owned())),
     };
@@ -117,10 +118,7 @@ fn rotation_of(spec: &ContainerSpec) -> Result<Option<Rotation>, InvalidLog> {
         lists.iter().any(|list| list.contains(&name))
     };
     if let Some(option) = options.keys().find(|name| !known(name)) {
-        return Err(InvalidLog::Unknown {
-            option: option.clone(),
-            driver,
-        });
+        return Err(unknown(option.clone()));
     }
     check_mode(options)?;
     rotation(options, defaults).map(Some)
@@ -309,7 +307,7 @@ mod tests {
                 "local",
                 "labels",
                 "x",
-                "unknown log opt 'labels' for local log driver",
+                "unknown log opt 'labels' for log driver local",
             ),
             (
                 "json-file",

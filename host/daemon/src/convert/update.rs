@@ -52,6 +52,14 @@ fn refuse_unsupported(request: &UpdateRequest) -> Result<(), BadRequest> {
             request.cpu_realtime_period != 0 || request.cpu_realtime_runtime != 0,
             "updating real-time scheduling",
         ),
+        (
+            request.memory_swappiness.is_some_and(|value| value != -1),
+            "updating the swappiness",
+        ),
+        (
+            request.oom_kill_disable == Some(true),
+            "updating the OOM killer",
+        ),
     ];
     match asked.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(BadRequest::Unsupported((*what).to_owned())),
