@@ -198,6 +198,10 @@ pub enum EngineError {
     ExecNotStarted,
     #[error("No exec command specified")]
     NoExecCommand,
+    #[error(
+        "OCI runtime exec failed: exec failed: unable to start container process: {0}: unknown"
+    )]
+    CannotExec(Failure),
     #[error("capturing a command's output")]
     Check(#[source] std::io::Error),
     #[error("container {0} did not end although it was killed")]
@@ -391,7 +395,7 @@ impl Kind for EngineError {
             E::CannotUpdate { source, .. } => source.kind(),
             E::Update(_) => ErrorKind::Conflict,
             E::Plugin(e) => e.kind(),
-            E::Runtime(e) => e.kind(),
+            E::Runtime(e) | E::CannotExec(e) => e.kind(),
             E::Store(e) => e.kind(),
             E::AmbiguousPrefix(_)
             | E::AmbiguousNetwork { .. }

@@ -3,13 +3,14 @@
 //!
 //! ```text
 //! Created ──start──▶ Running ──its end──▶ Exited ──five minutes──▶ (forgotten)
-//!    └───────start failed: 126, 127, 128 ────┘
+//!    └───────start failed: 126, 127 ─────────┘
 //! ```
 //!
 //! What runs and what has ended is found again by the runtime's records after
 //! a restart of the daemon; what was only created is not.
 
 mod check;
+mod note;
 mod plan;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bulkhead_model::container::{Decision, Request};
-use bulkhead_model::error::{ErrorKind, Kind};
+use bulkhead_model::error::{ErrorKind, Failure, Kind};
 use bulkhead_model::process::{Attachment, ExitStatus, ProcessRef, Running};
 use bulkhead_model::{ContainerId, ExecId};
 
@@ -215,7 +216,7 @@ impl Engine {
         self.exec_event(&record, "exec_start", &key, &exec.spec);
         let process = ProcessRef::exec(&record.id, &key);
         let started = plan::exec(&record, &exec.spec, process)
-            .and_then(|plan| Ok(self.runtime.exec(&plan, attached)?));
+            .and_then(|plan| self.runtime.exec(&plan, attached).map_err(cannot_exec));
         match started {
             Ok(running) => {
                 self.execs.set(&key, ExecState::Running(running.pid));
@@ -224,8 +225,7 @@ impl Engine {
             Err(error) => {
                 let code = match error.kind() {
                     ErrorKind::CommandNotFound => 127,
-                    ErrorKind::CommandNotExecutable => 126,
-                    _ => 128,
+                    _ => 126,
                 };
                 self.execs.set(&key, ExecState::Exited(code));
                 Err(error)
@@ -289,7 +289,7 @@ impl Engine {
                 };
                 let exec = Exec {
                     container: container.clone(),
-                    spec: ExecSpec::default(),
+                    spec: note::read(self.runtime.noted_exec(&process)),
                     state: ExecState::Created,
                     ended: None,
                 };
@@ -313,6 +313,16 @@ impl Engine {
         let action = format!("{word}: {}", spec.args.join(" "));
         let more = [("execID", id.as_str())];
         self.events.container(record, action, more);
+    }
+}
+
+/// What Docker says when there is nothing to execute: what its layers say.
+fn cannot_exec(failure: Failure) -> EngineError {
+    match failure.kind {
+        ErrorKind::CommandNotFound | ErrorKind::CommandNotExecutable => {
+            EngineError::CannotExec(failure)
+        }
+        _ => EngineError::Runtime(failure),
     }
 }
 

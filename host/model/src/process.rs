@@ -278,6 +278,8 @@ pub trait Runtime: Send + Sync {
     /// The processes that were started in a container since it started, until
     /// each is forgotten: running ones and ended ones.
     fn known_execs(&self, container: &ContainerId) -> Vec<ExecId>;
+    /// The note that a process was started with, as long as it is known.
+    fn noted_exec(&self, process: &ProcessRef) -> Option<Vec<u8>>;
     /// Takes away what is left of a process that was started later and has
     /// ended; missing things are fine.
     fn forget_exec(&self, process: &ProcessRef) -> Result<(), crate::error::Failure>;

@@ -23,6 +23,8 @@ pub const SOCKET: &str = "shim.sock";
 pub const EXIT: &str = "exit";
 /// The folder of the state directories of a container's other processes.
 pub(crate) const EXECS: &str = "exec";
+/// What the engine wants to know again of such a process.
+pub(crate) const EXEC_NOTE: &str = "note";
 /// What the shim itself writes to its standard error.
 pub const SHIM_LOG: &str = "log";
 

@@ -199,6 +199,10 @@ impl process::Runtime for Runtime {
         self.held_execs(container)
     }
 
+    fn noted_exec(&self, process: &ProcessRef) -> Option<Vec<u8>> {
+        self.read_exec_note(process)
+    }
+
     fn forget_exec(&self, process: &ProcessRef) -> Result<(), Failure> {
         self.remove_exec(process).map_err(Failure::new)
     }

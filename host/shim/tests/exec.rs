@@ -127,6 +127,46 @@ fn it_is_in_the_containers_namespaces_and_cgroups_with_the_same_rights() {
 }
 
 #[test]
+fn more_capabilities_leave_the_containers_filter_in_force() {
+    let host = Host::start();
+    let mut exec = exec_of(
+        &host.plan,
+        &[
+            "sh",
+            "-c",
+            "grep CapEff /proc/self/status; mount -t tmpfs x /tmp",
+        ],
+    );
+    // All that this machine has; the filter allows mount(2) by the container's.
+    exec.capabilities = bulkhead_sys::process::capabilities().unwrap().permitted;
+    let outcome = host.run(&exec).unwrap();
+    assert!(!outcome.out().ends_with("a80425fb"), "{outcome:?}");
+    assert_ne!(outcome.exit.code, 0, "{outcome:?}");
+    exec.process.exec = Some(ExecId::from_bytes(bulkhead_sys::random::bytes().unwrap()));
+    exec.filter_capabilities = exec.capabilities;
+    assert_eq!(host.run(&exec).unwrap().exit.code, 0);
+}
+
+#[test]
+fn a_profile_that_cannot_be_had_is_refused_and_a_note_is_kept() {
+    let host = Host::start();
+    let mut exec = exec_of(&host.plan, &["cat"]);
+    exec.apparmor = Some("no-such-profile".into());
+    let (_, message) = host.failure(&exec);
+    assert!(message.contains("no-such-profile"), "{message}");
+    exec.apparmor = None;
+    exec.stdin = true;
+    exec.note = b"mine".to_vec();
+    let started = host.begin(&exec).unwrap();
+    let noted = |runtime: &bulkhead_runtime::Runtime| runtime.noted_exec(&exec.process);
+    assert_eq!(noted(&host.machine.reopen()).unwrap(), b"mine");
+    started.client.close_input();
+    started.finish();
+    host.machine.runtime.forget_exec(&exec.process).unwrap();
+    assert_eq!(noted(&host.machine.runtime), None);
+}
+
+#[test]
 fn streams_exit_codes_users_and_directories_are_as_asked() {
     let host = Host::start();
     let outcome = host.sh("echo out; echo err >&2; id -u; pwd; echo $HOME; exit 7");

@@ -30,11 +30,20 @@ fn output_exit_codes_and_options_of_exec() {
     }
     let missing = exec(&["host", "no-such-command"]);
     assert_eq!(missing.status, Some(127), "{missing:?}");
+    assert!(missing.stdout.contains(
+        "OCI runtime exec failed: exec failed: unable to start container process: \
+             exec: \"no-such-command\": executable file not found in $PATH: unknown"
+    ));
+    let detached = exec(&["-d", "host", "no-such-command"]).failure(1);
     assert!(
-        missing
-            .stdout
-            .contains("executable file not found in $PATH")
+        detached.contains("daemon: OCI runtime exec failed: "),
+        "{detached}"
     );
+    daemon.docker(&["pause", "host"]).success();
+    let paused = exec(&["host", "true"]).failure(1);
+    let text = " is paused, unpause the container before exec";
+    assert!(paused.contains(text), "{paused}");
+    daemon.docker(&["unpause", "host"]).success();
     assert_eq!(exec(&["host", "/etc"]).status, Some(126));
     exec(&["-d", "host", "sh", "-c", "echo done > /tmp/mark"]).success();
     let read = "until [ -e /tmp/mark ]; do sleep 0.02; done; cat /tmp/mark";
@@ -74,7 +83,7 @@ fn a_terminal_of_an_exec_and_its_detach_keys() {
 #[test]
 fn an_exec_outlives_a_killed_daemon_and_is_found_again() {
     let mut daemon = with_container();
-    let wish = json!({ "Cmd": ["sh", "-c", "sleep 2; exit 5"], "AttachStdout": true });
+    let wish = json!({ "Cmd": ["sh", "-c", "sleep 2; exit 5"], "AttachStdout": true, "User": "1:2", "Tty": true });
     let made = daemon.request_json("POST", "/containers/host/exec", &wish);
     assert_eq!(made.status, 201, "{}", made.text());
     let id = made.json()["Id"].as_str().unwrap().to_owned();
@@ -82,11 +91,16 @@ fn an_exec_outlives_a_killed_daemon_and_is_found_again() {
     let started = daemon.request_json("POST", &target, &json!({ "Detach": true }));
     assert_eq!(started.status, 200, "{}", started.text());
     let inspect = |daemon: &Daemon| daemon.request("GET", &format!("/exec/{id}/json")).json();
-    assert_eq!(inspect(&daemon)["Running"], true);
+    let before = inspect(&daemon);
+    assert_eq!(before["Running"], true);
+    let running = |daemon: &Daemon| daemon.request("GET", "/containers/host/json").json();
+    assert_eq!(running(&daemon)["ExecIDs"], json!([id]));
     daemon.kill();
     daemon.start_again();
-    assert_eq!(inspect(&daemon)["Running"], true);
+    assert_eq!(inspect(&daemon), before);
+    assert_eq!(running(&daemon)["ExecIDs"], json!([id]));
     bulkhead_test_support::wait_until(|| inspect(&daemon)["ExitCode"] == 5);
+    assert_eq!(running(&daemon)["ExecIDs"], json!(null));
     let again = daemon.request_json("POST", &target, &json!({}));
     assert_eq!(again.status, 409, "{}", again.text());
     assert_eq!(

@@ -49,6 +49,8 @@ pub async fn inspect(
             let image = engine.image(&record.image_id).ok();
             let config = image.as_ref().map(|image| &image.config);
             let mut answer = convert::inspect::inspect(&record, config, &folder);
+            let execs = engine.execs.running(&record.id);
+            answer.exec_ids = execs.iter().map(ToString::to_string).collect();
             if size {
                 let usage = engine.container_usage(&record)?;
                 answer.size_rw = i64::try_from(usage.writable).ok();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bulkhead_model::process::{Attachment, ExitStatus, ProcessRef};
 use bulkhead_model::{ContainerId, ExecId};
 
-use super::{ExecSpec, plan, ready_for_exec};
+use super::{ExecSpec, cannot_exec, plan, ready_for_exec};
 use crate::Engine;
 use crate::error::EngineError;
 
@@ -57,7 +57,8 @@ impl Engine {
         let plan = plan::exec(&record, spec, process.clone())?;
         self.exec_event(&record, "exec_create", &id, spec);
         self.exec_event(&record, "exec_start", &id, spec);
-        let _running = self.runtime.exec(&plan, vec![attachment])?;
+        let started = self.runtime.exec(&plan, vec![attachment]);
+        let _running = started.map_err(cannot_exec)?;
         let captured = self.capture(ours, &process, timeout);
         if let Ok(CheckOutput { code, .. }) = &captured {
             let code = code.unwrap_or(128 + SIGKILL).to_string();

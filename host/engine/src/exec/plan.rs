@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bulkhead_model::process::{ExecPlan, ProcessRef, SeccompProfile};
 use bulkhead_model::resources::Rlimit;
 
-use super::ExecSpec;
+use super::{ExecSpec, note};
 use crate::capabilities;
 use crate::container::Container;
 use crate::error::EngineError;
@@ -19,7 +19,7 @@ pub(super) fn exec(
 ) -> Result<ExecPlan, EngineError> {
     let own = &container.spec;
     let security = security::parse(&own.security_opt)?;
-    let privileged = spec.privileged || own.privileged;
+    let set = |privileged| capabilities::effective_set(privileged, &own.cap_add, &own.cap_drop);
     let or = |given: &String, default: &String| {
         let empty = given.is_empty();
         if empty { default } else { given }.clone()
@@ -39,16 +39,20 @@ pub(super) fn exec(
         terminal: spec.tty,
         stdin: spec.stdin,
         console_size: spec.console_size,
-        capabilities: capabilities::effective_set(privileged, &own.cap_add, &own.cap_drop)?,
-        privileged,
+        capabilities: set(spec.privileged || own.privileged)?,
+        filter_capabilities: set(own.privileged)?,
         no_new_privileges: security.no_new_privileges,
-        seccomp: if privileged {
+        // Docker's privileged processes have all capabilities, but filter and
+        // profile are the container's.
+        apparmor: security.apparmor.filter(|_| !own.privileged),
+        seccomp: if own.privileged {
             SeccompProfile::Unconfined
         } else {
             security.seccomp
         },
         rlimits: own.ulimits.iter().map(limit).collect(),
         oom_score_adj: own.oom_score_adj,
+        note: note::write(spec),
     })
 }
 

@@ -58,14 +58,18 @@ pub struct ExecPlan {
     pub console_size: Option<(u16, u16)>,
     /// The bounding, effective and permitted sets.
     pub capabilities: u64,
-    /// No system call filter, all capabilities.
-    pub privileged: bool,
+    /// The container's bounding set, for which its filter is made.
+    pub filter_capabilities: u64,
     /// PR_SET_NO_NEW_PRIVS
     pub no_new_privileges: bool,
     /// The system call filter.
     pub seccomp: SeccompProfile,
+    /// The AppArmor profile to change to; absent: none is asked for.
+    pub apparmor: Option<String>,
     /// Resource limits of the process.
     pub rlimits: Vec<Rlimit>,
     /// -1000 to 1000.
     pub oom_score_adj: i32,
+    /// What whoever asked wants to find again (`Runtime::noted_exec`).
+    pub note: Vec<u8>,
 }

@@ -80,6 +80,10 @@ fn enter_container(
     cgroups::enter(&cgroup_tasks)?;
     limits::adjust_oom_score_outside(order.oom_score_adj, report)?;
     limits::apply_rlimits(&order.rlimits, report)?;
+    if let Some(profile) = &order.apparmor {
+        // The new process is a copy of this one, and has it, too.
+        limits::change_profile_at_exec(&open_host_dir("/proc")?, profile)?;
+    }
     join_namespaces(container, &first)
 }
 

@@ -1,11 +1,13 @@
 //! One more process in a container that runs: a shim of its own, which joins
 //! where the container's shim would make.
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::PoisonError;
 
-use bulkhead_model::process::{Attachment, ExecPlan, ProcessRef, Running, SeccompProfile};
+use bulkhead_model::process::{Attachment, ExecPlan, ProcessRef, Running};
 use bulkhead_model::{ContainerId, ExecId};
 use bulkhead_sys::directory::{ensure_dir, entries, mkdirat};
 use bulkhead_sys::path::{OFlag, open_beneath};
@@ -13,12 +15,15 @@ use bulkhead_sys::{pidfd, tree};
 
 use super::Runtime;
 use super::operations::{next_state, not_running, send};
-use super::start::await_start;
+use super::start::{await_start, check_apparmor};
 use crate::error::RuntimeError;
-use crate::layout::EXECS;
+use crate::layout::{EXEC_NOTE, EXECS};
 use crate::order::{self, AttachOrder, InitOrder, Join, RlimitOrder, Role, StartOrder};
 use crate::shim_protocol::{Event, Request};
 use crate::undo::Undo;
+
+/// A note longer than this, bytes, is read no further: no command line is.
+const MAX_NOTE: u64 = 16 << 20;
 
 /// A container's first process.
 struct First {
@@ -69,13 +74,15 @@ impl Runtime {
         let execs = ensure_dir(self.shim_folder(container)?, EXECS, 0o700)?;
         mkdirat(&execs, exec.as_str(), 0o700)?;
         undo.push(move || Ok(tree::remove_tree(&execs, exec.as_str())?));
+        let state = self.layout.process(&plan.process)?;
+        write_note(&state, &plan.note)?;
         let (shim_tasks, shim_cgroup) = self.cgroups.shims()?;
         let prepared = Prepared {
             cgroups: self
                 .cgroups_of(container.as_str())
                 .enter(container.as_str(), first.pid)?,
             first,
-            state: self.layout.process(&plan.process)?,
+            state,
             shim_tasks,
             attached: attached.into_iter().map(order::attach_order).collect(),
         };
@@ -136,12 +143,7 @@ impl Runtime {
     }
 
     fn exec_order(&self, plan: &ExecPlan) -> Result<InitOrder, RuntimeError> {
-        let unconfined = SeccompProfile::Unconfined;
-        let profile = if plan.privileged {
-            &unconfined
-        } else {
-            &plan.seccomp
-        };
+        check_apparmor(plan.apparmor.as_deref())?;
         Ok(InitOrder {
             args: plan.args.clone(),
             env: plan.env.clone(),
@@ -150,9 +152,11 @@ impl Runtime {
             groups: plan.groups.clone(),
             console_size: plan.console_size,
             capabilities: plan.capabilities,
-            privileged: plan.privileged,
             no_new_privileges: plan.no_new_privileges,
-            seccomp: self.filter(profile, plan.capabilities)?,
+            // A process with more rights than the container still has the
+            // container's filter, as with runc.
+            seccomp: self.filter(&plan.seccomp, plan.filter_capabilities)?,
+            apparmor: plan.apparmor.clone(),
             rlimits: plan
                 .rlimits
                 .iter()
@@ -165,6 +169,15 @@ impl Runtime {
             oom_score_adj: plan.oom_score_adj,
             ..InitOrder::default()
         })
+    }
+
+    pub(super) fn read_exec_note(&self, process: &ProcessRef) -> Option<Vec<u8>> {
+        let state = self.layout.process(process).ok()?;
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW;
+        let file = open_beneath(state, EXEC_NOTE, flags, 0).ok()?;
+        let mut note = Vec::new();
+        let read = File::from(file).take(MAX_NOTE).read_to_end(&mut note);
+        read.ok().map(|_| note)
     }
 
     pub(super) fn held_execs(&self, container: &ContainerId) -> Vec<ExecId> {
@@ -207,6 +220,13 @@ impl Runtime {
         }
         Ok(())
     }
+}
+
+fn write_note(state: &OwnedFd, note: &[u8]) -> Result<(), RuntimeError> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let mut file = File::from(open_beneath(state, EXEC_NOTE, flags, 0o600)?);
+    let failed = |source| bulkhead_sys::Error::new("write", EXEC_NOTE, source);
+    Ok(file.write_all(note).map_err(failed)?)
 }
 
 /// The shim's name among our children.

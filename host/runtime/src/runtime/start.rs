@@ -69,7 +69,7 @@ impl Runtime {
         attached: Vec<Attachment>,
     ) -> Result<Running, RuntimeError> {
         let sysctls = checked_sysctls(plan, network)?;
-        check_apparmor(plan)?;
+        check_apparmor(plan.apparmor.as_deref())?;
         let user = UserNamespace::of(plan, network)?;
         self.reap();
         let mut undo = Undo::default();
@@ -325,11 +325,11 @@ fn paths(list: &PathList) -> Option<Vec<Vec<u8>>> {
 }
 
 /// A profile that was asked for and cannot be had is not silently left out.
-fn check_apparmor(plan: &ContainerPlan) -> Result<(), RuntimeError> {
+pub(super) fn check_apparmor(profile: Option<&str>) -> Result<(), RuntimeError> {
     const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
-    match &plan.apparmor {
+    match profile {
         Some(profile) if !std::fs::read_to_string(ENABLED).is_ok_and(|t| t.starts_with('Y')) => {
-            Err(RuntimeError::NoAppArmor(profile.clone()))
+            Err(RuntimeError::NoAppArmor(profile.to_owned()))
         }
         _ => Ok(()),
     }

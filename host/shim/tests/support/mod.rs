@@ -380,10 +380,12 @@ pub fn exec_like(container: &ContainerPlan, id: &ExecId) -> ExecPlan {
         stdin: false,
         console_size: None,
         capabilities: container.capabilities,
-        privileged: false,
+        filter_capabilities: container.capabilities,
         no_new_privileges: false,
         seccomp: Default::default(),
+        apparmor: None,
         rlimits: Vec::new(),
         oom_score_adj: 0,
+        note: Vec::new(),
     }
 }
