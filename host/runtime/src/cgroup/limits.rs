@@ -12,6 +12,7 @@ use cgroups_rs::cpuset::CpuSetController;
 use cgroups_rs::memory::MemController;
 use cgroups_rs::pid::PidController;
 
+use super::update::io_weight;
 use super::{Hierarchy, Parent, Version};
 
 type Applied = Result<(), cgroups_rs::error::Error>;
@@ -89,7 +90,7 @@ impl Pass<'_> {
             self.note("swap limit", memory.set_memswap_limit(swap));
         }
         if let Some(swappiness) = limits.memory_swappiness {
-            self.write_first(&path, &["memory.swappiness"], &swappiness.to_string(),
+            self.write_first(&path, &[("memory.swappiness", &swappiness.to_string())],
                 "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.");
         }
         if limits.oom_kill_disable {
@@ -142,31 +143,48 @@ impl Pass<'_> {
             };
             self.write_first(
                 &path,
-                &[file],
-                &value.to_string(),
+                &[(file, &value.to_string())],
                 "Your kernel does not support CPU real-time scheduler. Limitation discarded.",
             );
         }
     }
 
+    /// BFQ takes Docker's numbers, the cost model of version 2 its own.
+    fn weight(&mut self, limits: &Resources, path: &Path) {
+        let Some(weight) = limits.blkio_weight.filter(|w| *w != 0) else {
+            return;
+        };
+        let weight = weight.to_string();
+        let files: [(&str, &str); 4] = [
+            ("blkio.bfq.weight", &weight),
+            ("blkio.weight", &weight),
+            ("io.bfq.weight", &weight),
+            ("io.weight", &io_weight(&weight)),
+        ];
+        self.write_first(path, &files,
+            "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.");
+    }
+
     /// Weights of single devices need the BFQ scheduler or the cost model.
     fn device_weights(&mut self, limits: &Resources, path: &Path) {
-        const FILES: [&str; 4] = [
-            "blkio.bfq.weight_device",
-            "blkio.weight_device",
-            "io.bfq.weight",
-            "io.weight",
-        ];
         for weight in &limits.device_weights {
-            let line = format!("{}:{} {}", weight.major, weight.minor, weight.rate);
-            self.write_first(path, &FILES, &line,
+            let device = format!("{}:{}", weight.major, weight.minor);
+            let line = format!("{device} {}", weight.rate);
+            let scaled = format!("{device} {}", io_weight(&weight.rate.to_string()));
+            let files: [(&str, &str); 4] = [
+                ("blkio.bfq.weight_device", &line),
+                ("blkio.weight_device", &line),
+                ("io.bfq.weight", &line),
+                ("io.weight", &scaled),
+            ];
+            self.write_first(path, &files,
                 "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.");
         }
     }
 
-    /// Writes the first of `files` that takes the value, or warns.
-    fn write_first(&mut self, path: &Path, files: &[&str], value: &str, otherwise: &str) {
-        let write = |file: &&str| {
+    /// Writes the first of `files` that takes its value, or warns.
+    fn write_first(&mut self, path: &Path, files: &[(&str, &str)], otherwise: &str) {
+        let write = |(file, value): &(&str, &str)| {
             let open = std::fs::OpenOptions::new()
                 .write(true)
                 .open(path.join(file));
@@ -226,11 +244,9 @@ impl Pass<'_> {
         else {
             return;
         };
+        self.weight(limits, &path);
         self.device_weights(limits, &path);
         let io = BlkIoController::new(path, version == Version::Two);
-        if let Some(weight) = limits.blkio_weight.filter(|w| *w != 0) {
-            self.note("block I/O weight", io.set_weight(weight.into()));
-        }
         let mut each = |what, list: &[DeviceRate], set: &dyn Fn(&DeviceRate) -> Applied| {
             list.iter().for_each(|rate| self.note(what, set(rate)));
         };

@@ -267,7 +267,7 @@ fn cpu(limits: &Resources, version: Option<Version>) -> Vec<Write> {
 }
 
 /// 10..=1000 onto 1..=10000, as the OCI runtimes do.
-fn io_weight(weight: &str) -> String {
+pub(super) fn io_weight(weight: &str) -> String {
     let weight: u64 = weight.parse().unwrap_or(10);
     (1 + (weight.clamp(10, 1000) - 10) * 9999 / 990).to_string()
 }
