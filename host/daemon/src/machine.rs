@@ -39,6 +39,19 @@ impl Cgroups {
         let path = Path::new(CGROUPS).join(controller).join(file);
         self.has(controller) && (self.v2 || path.exists())
     }
+
+    /// Whether the cgroups right below a controller's root, ours among them,
+    /// have a file: the root lacks most.
+    pub fn has_below(&self, controller: &str, file: &str) -> bool {
+        let root = match self.v2 {
+            true => Path::new(CGROUPS).to_owned(),
+            false => Path::new(CGROUPS).join(controller),
+        };
+        let below = std::fs::read_dir(root).into_iter().flatten().flatten();
+        below
+            .into_iter()
+            .any(|entry| entry.path().join(file).exists())
+    }
 }
 
 /// The enabled ones of cgroups(7), `/proc/cgroups`.

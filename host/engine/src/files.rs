@@ -9,7 +9,7 @@ use bulkhead_model::ContainerId;
 use bulkhead_model::network::RESOLVER;
 use bulkhead_model::process::InjectedFile;
 
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, HOST_GATEWAY};
 
 /// The files' names, in `/etc` and in the container's state folder.
 pub(crate) const NAMES: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
@@ -28,12 +28,20 @@ pub enum NameServers {
     Resolver,
 }
 
-/// The three files. `own` are the container's addresses; `host_resolv` the
-/// host's resolv.conf.
+/// Addresses in a container's hosts file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addresses<'a> {
+    /// The container's.
+    pub own: &'a [IpAddr],
+    /// The host's, as the container reaches it.
+    pub host_gateway: Option<IpAddr>,
+}
+
+/// The three files; `host_resolv` is the host's resolv.conf.
 pub fn injected(
     spec: &ContainerSpec,
     hostname: &str,
-    own: &[IpAddr],
+    addresses: &Addresses<'_>,
     host_resolv: &str,
     servers: NameServers,
 ) -> Vec<InjectedFile> {
@@ -45,7 +53,7 @@ pub fn injected(
     };
     vec![
         file("hostname", format!("{hostname}\n")),
-        file("hosts", hosts(spec, hostname, own)),
+        file("hosts", hosts(spec, hostname, addresses)),
         file("resolv.conf", resolv_conf(spec, host_resolv, servers)),
     ]
 }
@@ -61,16 +69,19 @@ pub fn shared(owner: &ContainerId) -> Vec<InjectedFile> {
     ["hostname", "hosts", "resolv.conf"].map(file).to_vec()
 }
 
-fn hosts(spec: &ContainerSpec, hostname: &str, own: &[IpAddr]) -> String {
+fn hosts(spec: &ContainerSpec, hostname: &str, addresses: &Addresses<'_>) -> String {
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
     );
     for entry in &spec.extra_hosts {
         if let Some((name, addr)) = entry.split_once([':', '=']) {
-            let _ = writeln!(text, "{addr}\t{name}");
+            let _ = match (addr, addresses.host_gateway) {
+                (HOST_GATEWAY, Some(gateway)) => writeln!(text, "{gateway}\t{name}"),
+                _ => writeln!(text, "{addr}\t{name}"),
+            };
         }
     }
-    for addr in own {
+    for addr in addresses.own {
         let _ = match spec.domainname.as_str() {
             "" => writeln!(text, "{addr}\t{hostname}"),
             domain => writeln!(text, "{addr}\t{hostname}.{domain} {hostname}"),
@@ -200,12 +211,19 @@ mod tests {
     #[test]
     fn hosts_names_the_container_and_what_the_user_added() {
         let spec = ContainerSpec {
-            extra_hosts: vec!["db:10.1.1.1".into()],
+            extra_hosts: vec!["db:10.1.1.1".into(), "up:host-gateway".into()],
             ..Default::default()
         };
-        let text = hosts(&spec, "box", &["172.17.0.2".parse().unwrap()]);
+        let text = hosts(
+            &spec,
+            "box",
+            &Addresses {
+                own: &["172.17.0.2".parse().unwrap()],
+                host_gateway: "172.17.0.1".parse().ok(),
+            },
+        );
         assert!(
-            text.contains("10.1.1.1\tdb\n") && text.ends_with("172.17.0.2\tbox\n"),
+            text.contains("10.1.1.1\tdb\n172.17.0.1\tup\n") && text.ends_with("172.17.0.2\tbox\n"),
             "{text}"
         );
     }

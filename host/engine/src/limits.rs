@@ -16,6 +16,9 @@ pub enum InvalidLimit {
     /// Below six MiB nothing starts.
     #[error("Minimum memory limit allowed is 6MB")]
     MemoryTooSmall,
+    /// The same for the soft limit.
+    #[error("Minimum memory reservation allowed is 6MB")]
+    ReservationTooSmall,
     /// Swap includes memory.
     #[error("Minimum memoryswap limit should be larger than memory limit, see usage")]
     SwapBelowMemory,
@@ -135,6 +138,9 @@ fn check_memory(limits: &Limits) -> Result<(), InvalidLimit> {
     }
     if limits.memory != 0 && limits.memory < 6 * MIB {
         return Err(InvalidLimit::MemoryTooSmall);
+    }
+    if limits.memory_reservation != 0 && limits.memory_reservation < 6 * MIB {
+        return Err(InvalidLimit::ReservationTooSmall);
     }
     if limits.memory == 0 && limits.memory_swap > 0 {
         return Err(InvalidLimit::SwapWithoutMemory);

@@ -1,6 +1,7 @@
 //! Merges a container's record and its root filesystem's mount into what the
 //! runtime is told to do. Pure.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use bulkhead_model::cgroup_parent::CgroupParent;
@@ -15,7 +16,7 @@ use bulkhead_model::storage::{OverlayOption, RootMount};
 use crate::capabilities;
 use crate::container::Container;
 use crate::error::EngineError;
-use crate::files::NameServers;
+use crate::files::{Addresses, NameServers};
 use crate::networks::Wiring;
 use crate::spec::ContainerSpec;
 use crate::{devices, files, limits, log_options, security, tmpfs};
@@ -29,6 +30,8 @@ pub(crate) struct HostFacts<'a> {
     pub cpus: u64,
     /// The host's resolv.conf.
     pub resolv_conf: &'a str,
+    /// The host's address for containers.
+    pub host_gateway: Option<IpAddr>,
     /// The user namespace of containers that do not ask for the host's.
     pub user_namespace: &'a [IdMap],
     /// The namespaces that are not the container's own.
@@ -47,6 +50,10 @@ pub(crate) fn container(
     let mounts = mounts(container)?;
     let endpoints = wiring.endpoints.iter();
     let own: Vec<_> = endpoints.flat_map(|e| e.addresses.clone()).collect();
+    let addresses = Addresses {
+        own: &own,
+        host_gateway: host.host_gateway,
+    };
     let resolver = wiring.plan.steps.contains(&NetworkStep::Resolver);
     let servers = match wiring.plan.namespace {
         NetworkNamespace::Host => NameServers::Host,
@@ -124,7 +131,13 @@ pub(crate) fn container(
             .collect::<Result<_, _>>()?,
         files: match &host.shared.network {
             Some(peer) => files::shared(&peer.id),
-            None => files::injected(spec, &container.hostname, &own, host.resolv_conf, servers),
+            None => files::injected(
+                spec,
+                &container.hostname,
+                &addresses,
+                host.resolv_conf,
+                servers,
+            ),
         },
         log: log_options::config(container)?,
     })

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::HealthSpec;
 
+/// The address in `extra_hosts` that stands for the host's own on the
+/// container's network.
+pub const HOST_GATEWAY: &str = "host-gateway";
+
 /// A request to make a container. Absent fields fall back to the image's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ContainerSpec {

@@ -57,6 +57,7 @@ impl Engine {
         let host = plan::HostFacts {
             cpus: self.config.cpus,
             resolv_conf: &resolv_conf,
+            host_gateway: self.host_gateway(&wiring.endpoints),
             user_namespace: &self.config.user_namespace,
             shared: &shared,
         };

@@ -343,3 +343,90 @@ fn no_cgroup_parent_leads_outside_its_hierarchy() {
     }
     assert_eq!(daemon.docker(&["ps", "-q"]).success(), "");
 }
+
+#[test]
+fn what_a_machine_cannot_do_is_told_by_dockers_client() {
+    let daemon = with_busybox();
+    let told = |options: &[&str]| {
+        let create = [&["create"], options, &["busybox", "true"]].concat();
+        let output = daemon.docker(&create);
+        assert_eq!(output.status, Some(0), "{}", output.stderr);
+        output.stderr
+    };
+    assert_eq!(told(&["-m", "64m", "--memory-swap", "-1"]), "");
+    let pure = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let oom = match pure {
+        true => "Your kernel does not support OomKillDisable",
+        false => "OOM killer is disabled for the container, but no memory limit is set",
+    };
+    for (options, text) in [
+        (&["--oom-kill-disable"][..], oom),
+        (
+            &["--network", "host", "-p", "80:80"],
+            "Published ports are discarded when using host network mode",
+        ),
+    ] {
+        let stderr = told(options);
+        assert!(
+            stderr.starts_with("WARNING: ") && stderr.contains(text),
+            "{stderr}"
+        );
+    }
+    for (options, text) in [
+        (
+            ["--runtime", "nope"],
+            "unknown or invalid runtime name: nope",
+        ),
+        (["--stop-signal", "FOO"], "invalid signal: FOO"),
+        (
+            ["--memory-reservation", "2m"],
+            "Minimum memory reservation allowed is 6MB",
+        ),
+        (
+            ["--workdir", "rel"],
+            "the working directory 'rel' is invalid",
+        ),
+    ] {
+        let create = [&["create"], &options[..], &["busybox"]].concat();
+        let told = daemon.docker(&create).failure(1);
+        assert!(told.contains(text), "{options:?}: {told}");
+    }
+    for (body, text) in [
+        (json!({"Env": ["=x"]}), "invalid environment variable: =x"),
+        (
+            json!({"HostConfig": {"ExtraHosts": ["x:bad"]}}),
+            "invalid IP address in add-host: \"bad\"",
+        ),
+        (
+            json!({"HostConfig": {"ExtraHosts": ["x\ny:1.2.3.4"]}}),
+            "bad format for add-host",
+        ),
+    ] {
+        let mut body = body;
+        body["Image"] = "busybox".into();
+        let answer = daemon.request_json("POST", "/containers/create", &body);
+        let said = answer.json()["message"].as_str().unwrap().to_owned();
+        assert!(answer.status == 400 && said.contains(text), "{said}");
+    }
+}
+
+#[test]
+fn host_gateway_is_the_host_on_the_containers_network() {
+    let daemon = with_busybox();
+    let create = ["network", "create", "--subnet", "10.126.0.0/24", "shop"];
+    daemon.docker(&create).success();
+    let hosts = |network: &str| {
+        let options = ["--network", network, "--add-host", "up:host-gateway"];
+        let script = "grep -w up /etc/hosts | cut -f1; ip route | cut -d' ' -f3 | head -1";
+        daemon.docker(&sh(&options, script)).success()
+    };
+    assert!(
+        hosts("shop").starts_with("10.126.0.1\n"),
+        "{}",
+        hosts("shop")
+    );
+    let bridge = hosts("bridge");
+    let mut lines = bridge.lines();
+    assert_eq!(lines.next(), lines.next(), "{bridge}");
+    daemon.docker(&["network", "rm", "shop"]).success();
+}

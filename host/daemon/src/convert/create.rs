@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 
 use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig, ThrottleDevice};
 use bulkhead_api::network::PortMap;
-use bulkhead_engine::spec::{ContainerSpec, DeviceLimit, DeviceSpec, Limits, PortSpec};
+use bulkhead_engine::spec::{
+    ContainerSpec, DeviceLimit, DeviceSpec, HOST_GATEWAY, Limits, PortSpec,
+};
 
 use super::modes;
 
@@ -16,6 +18,18 @@ pub enum BadRequest {
     /// Understood, but not built yet.
     #[error("{0} is not supported by this daemon")]
     Unsupported(String),
+    /// Docker's words for a runtime.
+    #[error("unknown or invalid runtime name: {0}")]
+    Runtime(String),
+    /// An entry without a name; Docker's words.
+    #[error("invalid environment variable: {0}")]
+    Environment(String),
+    /// An address that is none; Docker's words.
+    #[error("invalid IP address in add-host: {0:?}")]
+    ExtraHost(String),
+    /// An entry that is no name and address; Docker's words.
+    #[error("bad format for add-host: {0:?}")]
+    ExtraHostForm(String),
     /// Docker's words for a volume.
     #[error("invalid volume specification: '{0}'")]
     Bind(String),
@@ -129,7 +143,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         image: config.image.clone(),
         entrypoint: config.entrypoint.clone().filter(|e| !e.is_empty()),
         cmd: config.cmd.clone(),
-        env: config.env.clone(),
+        env: environment(config)?,
         user: config.user.clone(),
         working_dir: config.working_dir.clone(),
         hostname: config.hostname.clone(),
@@ -183,7 +197,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         shm_size: u64::try_from(host.shm_size).unwrap_or(0),
         sysctls: sysctls(host)?,
         ulimits: ulimits(host)?,
-        extra_hosts: host.extra_hosts.clone(),
+        extra_hosts: extra_hosts(host)?,
         dns: host.dns.clone(),
         dns_search: host.dns_search.clone(),
         dns_options: host.dns_options.clone(),
@@ -201,13 +215,6 @@ fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(),
             !matches!(host.volume_driver.as_str(), "" | "local"),
             format!("volume driver {}", host.volume_driver),
         ),
-        (
-            !matches!(
-                host.runtime.as_str(),
-                "" | "bulkhead" | "runc" | "io.containerd.runc.v2"
-            ),
-            format!("runtime {}", host.runtime),
-        ),
         (!config.mac_address.is_empty(), "--mac-address".into()),
         (
             !matches!(host.isolation.as_str(), "" | "default"),
@@ -216,6 +223,10 @@ fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(),
     ];
     if let Some((_, what)) = asked.into_iter().find(|(asked, _)| *asked) {
         return Err(BadRequest::Unsupported(what));
+    }
+    let runtimes = ["", "bulkhead", "runc", "io.containerd.runc.v2"];
+    if !runtimes.contains(&host.runtime.as_str()) {
+        return Err(BadRequest::Runtime(host.runtime.clone()));
     }
     if let Some((key, _)) = host.storage_opt.first_key_value() {
         return Err(match key.as_str() {
@@ -239,6 +250,29 @@ fn go_lists(lists: &[Vec<String>]) -> String {
         .map(|list| format!("[{}]", list.join(" ")))
         .collect();
     format!("[{}]", inner.join(" "))
+}
+
+/// Each has a name; without a value it takes the image's away.
+fn environment(config: &ContainerConfig) -> Result<Vec<String>, BadRequest> {
+    let bad = |entry: &&String| entry.is_empty() || entry.starts_with('=') || entry.contains('\0');
+    match config.env.iter().find(bad) {
+        Some(entry) => Err(BadRequest::Environment(entry.clone())),
+        None => Ok(config.env.clone()),
+    }
+}
+
+fn extra_hosts(host: &HostConfig) -> Result<Vec<String>, BadRequest> {
+    for entry in &host.extra_hosts {
+        let form = || BadRequest::ExtraHostForm(entry.clone());
+        let (name, address) = entry.split_once([':', '=']).ok_or_else(form)?;
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(form());
+        }
+        if address != HOST_GATEWAY && address.parse::<std::net::IpAddr>().is_err() {
+            return Err(BadRequest::ExtraHost(address.to_owned()));
+        }
+    }
+    Ok(host.extra_hosts.clone())
 }
 
 fn ulimits(host: &HostConfig) -> Result<Vec<(String, u64, u64)>, BadRequest> {

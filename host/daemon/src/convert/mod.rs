@@ -17,6 +17,7 @@ pub mod select;
 pub mod stats;
 pub mod update;
 pub mod volumes;
+pub mod warnings;
 
 /// Nanoseconds since the epoch as RFC 3339; 0 is Go's zero time.
 pub fn rfc3339(nanos: u64) -> String {

@@ -23,12 +23,15 @@ pub async fn create(daemon: &Arc<Daemon>, text: &str, request: Request<Incoming>
     let CreateQuery { name, .. } = query(text)?;
     let request = CreateRequest::decode(&body(request).await?)?;
     let spec = convert::create::spec(&request)?;
+    let mut warnings =
+        convert::warnings::of(&request.host_config, convert::warnings::Abilities::here());
     let created = daemon
         .blocking(move |engine| engine.create(spec, Some(name.as_str()).filter(|n| !n.is_empty())))
         .await?;
+    warnings.extend(created.warnings);
     let response = CreateResponse {
         id: created.id.to_string(),
-        warnings: created.warnings,
+        warnings,
     };
     Ok(reply::json(StatusCode::CREATED, &response))
 }

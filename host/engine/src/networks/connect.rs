@@ -178,6 +178,14 @@ impl Engine {
         Ok(self.runtime.connect(&record.id, &plan)?)
     }
 
+    /// The host's address for a container: its gateway, which is there as
+    /// long as it runs; for one without, the default bridge's.
+    pub(crate) fn host_gateway(&self, endpoints: &[Endpoint]) -> Option<std::net::IpAddr> {
+        let outward = endpoints.iter().filter(|e| self.is_way_out(e));
+        let own = outward.chain(endpoints).find_map(|e| e.gateway);
+        own.or_else(|| Some(self.networks.find("bridge").ok()?.config.gateway?.addr))
+    }
+
     pub(super) fn is_way_out(&self, endpoint: &Endpoint) -> bool {
         let network = self.networks.find(&endpoint.network_id);
         network.is_ok_and(|n| leads_out(&n))
