@@ -111,3 +111,32 @@ fn an_exec_outlives_a_killed_daemon_and_is_found_again() {
     assert_eq!(missing.status, 404);
     assert!(missing.text().contains("No such exec instance"));
 }
+
+#[test]
+fn a_checks_output_is_cut_and_its_time_is_limited() {
+    let daemon = with_container();
+    let run = |name: &str, command: &str| {
+        let options = ["--health-interval", "1s", "--health-timeout", "1s"];
+        let check = ["--health-cmd", command, "busybox", "sleep", "100000"];
+        let all = [&["run", "-d", "--name", name], &options[..], &check[..]].concat();
+        daemon.docker(&all).success();
+    };
+    run("talks", "yes | head -c 100000; exit 3");
+    run("hangs", "echo partly; exec sleep 4321");
+    let first = |name: &str| {
+        let state = daemon.request("GET", &format!("/containers/{name}/json"));
+        state.json()["State"]["Health"]["Log"][0].clone()
+    };
+    bulkhead_test_support::wait_until(|| first("talks").is_object() && first("hangs").is_object());
+    assert_eq!(first("talks")["ExitCode"], 3);
+    assert_eq!(first("talks")["Output"], "y\n".repeat(2048));
+    let hung = first("hangs");
+    assert_eq!(hung["ExitCode"], -1);
+    let told = "Health check exceeded timeout (1s): partly\n";
+    assert_eq!(hung["Output"], told);
+    let twice = || daemon.request("GET", "/containers/hangs/json").json();
+    bulkhead_test_support::wait_until(|| twice()["State"]["Health"]["Log"][1].is_object());
+    // The third may run already; no more than that.
+    let left = daemon.docker(&["exec", "hangs", "ps"]).success();
+    assert!(left.matches("sleep 4321").count() <= 1, "{left}");
+}
