@@ -145,6 +145,14 @@ fn it_has_no_right_that_the_program_lacks_and_nothing_open() {
         let started = start(&machine, &plan);
         let pid = started.running.pid;
         let read = |pid: u32, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+        // The program may be faster than it is at giving everything up.
+        let kill = 1 << 5;
+        let held = || u64::from_str_radix(&field(&read(pid, "status").unwrap(), "CapPrm"), 16);
+        let settled = || held().unwrap() & !kill == 0;
+        let until = Instant::now() + Duration::from_secs(10);
+        while !settled() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let children = read(pid, &format!("task/{pid}/children")).unwrap();
         let child: u32 = children.trim().parse().unwrap();
         let (own, programs) = (read(pid, "status").unwrap(), read(child, "status").unwrap());
