@@ -18,7 +18,7 @@ mod exec;
 mod identity;
 mod join;
 mod limits;
-mod mask;
+pub(crate) mod mask;
 mod mounts;
 mod reaper;
 mod rootfs;

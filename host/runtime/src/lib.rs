@@ -24,4 +24,5 @@ mod undo;
 mod user_namespace;
 
 pub use error::RuntimeError;
+pub use init::mask::default_protected_paths;
 pub use runtime::{Config, Runtime};

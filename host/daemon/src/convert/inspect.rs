@@ -16,6 +16,9 @@ use serde::de::DeserializeOwned;
 
 use super::rfc3339;
 
+/// Bytes of /dev/shm when neither the request nor the configuration says.
+const DEFAULT_SHM: i64 = 64 << 20;
+
 /// The whole answer. `image` is the container's, unless it was removed by
 /// force; `folder` is the container's state folder.
 pub fn inspect(
@@ -81,6 +84,28 @@ fn config(record: &Container, image: Option<&ImageConfig>) -> ContainerConfig {
     config
 }
 
+/// What holds for a container that said nothing, as Docker shows it.
+fn show_defaults(spec: &ContainerSpec, config: &mut HostConfig) {
+    for mode in [&mut config.ipc_mode, &mut config.cgroupns_mode] {
+        if mode.is_empty() {
+            *mode = "private".to_owned();
+        }
+    }
+    if config.shm_size == 0 {
+        config.shm_size = match i64::try_from(spec.shm_size) {
+            Ok(size) if size > 0 => size,
+            _ => DEFAULT_SHM,
+        };
+    }
+    config.memory_swappiness = config.memory_swappiness.filter(|s| *s >= 0);
+    config.pids_limit = config.pids_limit.filter(|most| *most != 0);
+    if !spec.privileged {
+        let [masked, read_only] = bulkhead_runtime::default_protected_paths();
+        config.masked_paths.get_or_insert(masked);
+        config.readonly_paths.get_or_insert(read_only);
+    }
+}
+
 fn host_config(spec: &ContainerSpec) -> HostConfig {
     let mut config: HostConfig = as_asked("HostConfig", &spec.host_config_json);
     if matches!(config.network_mode.as_str(), "" | "default") {
@@ -91,6 +116,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     }
     config.oom_kill_disable.get_or_insert(false);
     super::update::in_force(spec, &mut config);
+    show_defaults(spec, &mut config);
     // Clients read logs only where this says that some are kept.
     config.log_config = LogConfig {
         kind: match spec.log_driver.as_str() {

@@ -48,6 +48,17 @@ const MASKED_CPU: &str = "thermal_throttle";
 /// Not to be written, below /proc.
 const READ_ONLY_PROC: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 
+/// What a container that asks for nothing else cannot read, and cannot write,
+/// but for single files of each processor.
+pub fn default_protected_paths() -> [Vec<String>; 2] {
+    let below = |root: &'static str, names: &[&str]| -> Vec<String> {
+        names.iter().map(|name| format!("{root}/{name}")).collect()
+    };
+    let mut masked = below("/proc", &MASKED_PROC);
+    masked.extend(below("/sys", &MASKED_SYS));
+    [masked, below("/proc", &READ_ONLY_PROC)]
+}
+
 /// Hides and write-protects what the order says.
 pub(super) fn apply(
     root: &Root,
