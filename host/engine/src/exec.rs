@@ -228,9 +228,20 @@ impl Engine {
                     _ => 126,
                 };
                 self.execs.set(&key, ExecState::Exited(code));
-                Err(error)
+                Err(match error.kind() {
+                    ErrorKind::Conflict => self.no_longer_ready(&record.id, error),
+                    _ => error,
+                })
             }
         }
+    }
+
+    /// In the usual words, what happened to the container meanwhile.
+    fn no_longer_ready(&self, id: &ContainerId, error: EngineError) -> EngineError {
+        let Ok(entry) = self.containers.find(id.as_str()) else {
+            return EngineError::NotRunning { id: id.to_string() };
+        };
+        ready_for_exec(&entry.record()).err().unwrap_or(error)
     }
 
     /// It ended. Called once by whoever follows its shim.

@@ -289,6 +289,12 @@ impl Parent {
         freeze::thaw(&dir).map_err(|source| failed(&path, source))
     }
 
+    /// Whether a container's processes are frozen.
+    pub(crate) fn is_frozen(&self, id: &str) -> bool {
+        self.freezable(id)
+            .is_some_and(|dir| freeze::is_frozen(&dir))
+    }
+
     fn freezer_of(&self, id: &str) -> Result<(OwnedFd, PathBuf), RuntimeError> {
         let hierarchy = self.freezing().map(|at| &self.hierarchies[at]);
         let hierarchy = hierarchy.ok_or(RuntimeError::NoFreezer)?;

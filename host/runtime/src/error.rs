@@ -162,6 +162,9 @@ pub enum RuntimeError {
     /// A thread could not be started.
     #[error("starting a thread")]
     Thread(#[source] io::Error),
+    /// It was paused before the new process ran.
+    #[error("container {0} is paused")]
+    Paused(String),
     /// No shim answers for this container.
     #[error("container {0} is not running")]
     NotRunning(String),
@@ -189,7 +192,7 @@ impl Kind for RuntimeError {
             | RuntimeError::CgroupParent(_)
             | RuntimeError::NoMappedRoot
             | RuntimeError::PrivilegedUserNamespace => ErrorKind::InvalidArgument,
-            RuntimeError::NotRunning(_) => ErrorKind::Conflict,
+            RuntimeError::NotRunning(_) | RuntimeError::Paused(_) => ErrorKind::Conflict,
             RuntimeError::NoCgroups | RuntimeError::NoFreezer => ErrorKind::Unsupported,
             RuntimeError::User(_) => ErrorKind::InvalidArgument,
             RuntimeError::Storage { source, .. }

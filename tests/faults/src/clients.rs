@@ -138,7 +138,7 @@ impl Clients {
     pub(crate) fn play(&self, mut random: Random, end: Instant) {
         while Instant::now() < end {
             let slot = format!("c{}", random.below(SLOTS));
-            let answered = match random.below(20) {
+            let answered = match random.below(24) {
                 0..=3 => self.create(&slot, &mut random),
                 4..=7 => self.post("start", &slot, ""),
                 8..=9 => self.post("stop", &slot, "?t=1"),
@@ -147,6 +147,8 @@ impl Clients {
                 13..=14 => self.post("unpause", &slot, ""),
                 15 => self.post("restart", &slot, "?t=1"),
                 16 => self.post("rename", &slot, &format!("?name=c{}", random.below(SLOTS))),
+                17 => self.update(&slot, &mut random),
+                18..=20 => self.exec(&slot, &mut random),
                 _ => self.remove(&slot, random.below(3) > 0),
             };
             if !answered {
@@ -200,6 +202,31 @@ impl Clients {
         self.took(action, slot, answer).is_some()
     }
 
+    fn update(&self, slot: &str, random: &mut Random) -> bool {
+        let target = format!("/containers/{slot}/update");
+        let body = json!({ "CpuShares": 2 + random.below(2000) });
+        let answer = call(&self.socket, "POST", &target, &body);
+        self.took("update", slot, answer).is_some()
+    }
+
+    /// A process that ends at once, or with its container.
+    fn exec(&self, slot: &str, random: &mut Random) -> bool {
+        let command = ["true", "sleep 1000"][random.below(2) as usize];
+        let target = format!("/containers/{slot}/exec");
+        let body = json!({ "Cmd": ["sh", "-c", command] });
+        let answer = call(&self.socket, "POST", &target, &body);
+        let Some(answer) = self.took("exec", slot, answer) else {
+            return false;
+        };
+        let made = answer.json();
+        let Some(id) = made["Id"].as_str() else {
+            return true;
+        };
+        let target = format!("/exec/{id}/start");
+        let answer = call(&self.socket, "POST", &target, &json!({ "Detach": true }));
+        self.took("exec start", slot, answer).is_some()
+    }
+
     fn remove(&self, slot: &str, force: bool) -> bool {
         let Ok(shown) = self.get(&format!("/containers/{slot}/json")) else {
             return false;
@@ -241,10 +268,7 @@ impl Clients {
             Ok(answer) => {
                 count[1] += u64::from(answer.status < 300);
                 let line = format!("{name} {slot}: {} {}", answer.status, answer.text().trim());
-                // A runner that was killed is missed by the next call, which may
-                // come in another round.
-                let explained = matches!(victim, Some(Victim::Runner | Victim::Shim))
-                    || line.contains("the plugin runner died");
+                let explained = matches!(victim, Some(Victim::Runner | Victim::Shim));
                 let strange = answer.status >= 500 && !line.contains("is not paused") && !explained;
                 (line, strange, Some(answer))
             }

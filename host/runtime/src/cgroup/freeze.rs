@@ -53,6 +53,15 @@ pub(super) fn thaw(cgroup: &OwnedFd) -> Result<(), Error> {
     }
 }
 
+/// Whether processes in the cgroup are, or are about to be, frozen.
+pub(super) fn is_frozen(cgroup: &OwnedFd) -> bool {
+    let lacks = |file: &'static str, line: &str| {
+        let opened = open_beneath(cgroup, file, OFlag::O_RDONLY, 0).map(File::from);
+        opened.is_ok_and(|opened| has_line(&opened, file, line).is_ok_and(|has| !has))
+    };
+    lacks("cgroup.freeze", "0") || lacks("freezer.state", "THAWED")
+}
+
 /// The kernel wakes those that poll `cgroup.events` for priority data.
 fn await_event(cgroup: &OwnedFd, deadline: Instant) -> Result<(), Error> {
     loop {

@@ -5,22 +5,31 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::sync::PoisonError;
+use std::time::Duration;
 
+use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::process::{Attachment, ExecPlan, ProcessRef, Running};
 use bulkhead_model::{ContainerId, ExecId};
 use bulkhead_sys::directory::{ensure_dir, entries, mkdirat};
 use bulkhead_sys::path::{OFlag, open_beneath};
-use bulkhead_sys::{pidfd, tree};
+use bulkhead_sys::{pidfd, poll, tree};
 
 use super::Runtime;
-use super::operations::{next_state, not_running, send};
+use super::operations::{ends_within, next_state, not_running, send};
 use super::start::{await_start, check_apparmor};
 use crate::error::RuntimeError;
 use crate::layout::{EXEC_NOTE, EXECS};
 use crate::order::{self, AttachOrder, InitOrder, Join, RlimitOrder, Role, StartOrder};
 use crate::shim_protocol::{Event, Request};
 use crate::undo::Undo;
+
+/// How long a container that ends may take to be gone.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// How often a container whose new process is silent is looked at, milliseconds.
+const LOOK: u16 = 200;
 
 /// A note longer than this, bytes, is read no further: no command line is.
 const MAX_NOTE: u64 = 16 << 20;
@@ -52,13 +61,24 @@ impl Runtime {
             return Err(not_running(&plan.process));
         };
         self.reap();
+        let first = self.first_process(&plan.process.container)?;
+        let container = first.process.try_clone().map_err(RuntimeError::Shim)?;
         let mut undo = Undo::default();
-        match self.exec_steps(plan, exec, attached, &mut undo) {
+        match self.exec_steps(plan, exec, first, attached, &mut undo) {
             Ok(running) => {
                 undo.disarm();
                 Ok(running)
             }
-            Err(error) => Err(undo.roll_back(error)),
+            Err(error) => {
+                let error = undo.roll_back(error);
+                // Its end takes away, one after the other, all that a new process needs.
+                let unexplained = error.kind() == ErrorKind::Internal;
+                if unexplained && ends_within(&container, ENDING)? {
+                    let container = &plan.process.container;
+                    return Err(not_running(&ProcessRef::first(container)));
+                }
+                Err(error)
+            }
         }
     }
 
@@ -66,11 +86,11 @@ impl Runtime {
         &'a self,
         plan: &'a ExecPlan,
         exec: &'a ExecId,
+        first: First,
         attached: Vec<Attachment>,
         undo: &mut Undo<'a>,
     ) -> Result<Running, RuntimeError> {
         let container = &plan.process.container;
-        let first = self.first_process(container)?;
         let execs = ensure_dir(self.shim_folder(container)?, EXECS, 0o700)?;
         mkdirat(&execs, exec.as_str(), 0o700)?;
         undo.push(move || Ok(tree::remove_tree(&execs, exec.as_str())?));
@@ -105,6 +125,7 @@ impl Runtime {
         };
         order::send(&connection, &order, &fds).map_err(RuntimeError::Shim)?;
         let mut warnings = Vec::new();
+        self.until_it_speaks(container, &connection)?;
         let pid = await_start(&connection, &mut warnings)?;
         Ok(Running {
             pid,
@@ -112,6 +133,23 @@ impl Runtime {
             resolver: None,
             warnings,
         })
+    }
+
+    /// A process that joins a container which is being paused is frozen, too,
+    /// and would not be heard of until that goes on.
+    fn until_it_speaks(
+        &self,
+        container: &ContainerId,
+        connection: &UnixStream,
+    ) -> Result<(), RuntimeError> {
+        let interest = [(connection.as_fd(), poll::Events::POLLIN)];
+        while poll::wait(&interest, Some(LOOK))?[0].is_empty() {
+            let id = container.as_str();
+            if self.cgroups_of(id).is_frozen(id) {
+                return Err(RuntimeError::Paused(id.to_owned()));
+            }
+        }
+        Ok(())
     }
 
     fn shim_folder(&self, container: &ContainerId) -> Result<OwnedFd, RuntimeError> {
