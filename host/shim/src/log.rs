@@ -16,7 +16,7 @@ use memchr::memchr;
 
 use crate::clock;
 use crate::output::Stream;
-use files::Files;
+use files::{Files, KEPT};
 use json::Lines;
 
 /// The log of one container.
@@ -108,8 +108,11 @@ impl Log {
             .encode(&mut self.entries),
         }
         self.partial[stream].clear();
-        if self.files.is_full(self.entries.len()) {
+        let full = self.files.is_full(self.entries.len());
+        if full || self.entries.len() >= KEPT {
             self.files.write(&mut self.entries);
+        }
+        if full {
             self.files.rotate();
         }
     }

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bulkhead_sys::poll::{self, Progress};
 
-/// Bytes moved at once.
-const CHUNK: usize = 64 * 1024;
+/// Bytes moved at once: half of what a pipe holds, so that the process fills
+/// the one while the other is on its way.
+const CHUNK: usize = 32 * 1024 - HEAD;
 
 /// A frame's head in Docker's multiplexed stream: the stream's number, three
 /// zeros, the length as a big-endian u32.
@@ -50,8 +51,9 @@ pub(crate) enum Read {
 /// client lacks some of it, no more is read, so that a client that does not
 /// read costs no memory.
 pub(crate) struct Chunk {
-    /// A frame: the head and what was read.
-    bytes: Box<[u8]>,
+    /// A frame: the head and what was read. Made for the first output: most
+    /// containers are silent most of the time.
+    bytes: Vec<u8>,
     end: usize,
     /// Where it came from.
     pub(crate) stream: Stream,
@@ -60,7 +62,7 @@ pub(crate) struct Chunk {
 impl Chunk {
     pub(crate) fn new() -> Self {
         Self {
-            bytes: vec![0; HEAD + CHUNK].into_boxed_slice(),
+            bytes: Vec::new(),
             end: HEAD,
             stream: Stream::Stdout,
         }
@@ -122,6 +124,9 @@ impl Output {
         let most = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
         if most == 0 {
             return Read::End;
+        }
+        if chunk.bytes.is_empty() {
+            chunk.bytes = vec![0; HEAD + CHUNK];
         }
         match poll::read(&self.fd, &mut chunk.bytes[HEAD..][..most]) {
             Ok(Progress::Bytes(0)) | Err(_) => Read::End,

@@ -14,7 +14,8 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Stdin {
     fd: Option<OwnedFd>,
-    buffer: Box<[u8]>,
+    /// Made for the first input.
+    buffer: Vec<u8>,
     pending: std::ops::Range<usize>,
     closing: bool,
 }
@@ -23,7 +24,7 @@ impl Stdin {
     pub(crate) fn new(fd: Option<OwnedFd>) -> Self {
         Self {
             fd,
-            buffer: vec![0; CHUNK].into_boxed_slice(),
+            buffer: Vec::new(),
             pending: 0..0,
             closing: false,
         }
@@ -46,6 +47,9 @@ impl Stdin {
     /// Moves what a client sent, when there is room for it. Whether there was
     /// something.
     pub(crate) fn take(&mut self, client: &mut Attached) -> bool {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; CHUNK];
+        }
         let Input::Bytes(range) = client.read(&mut self.buffer) else {
             return false;
         };

@@ -14,6 +14,9 @@ use bulkhead_sys::directory::{rename, unlinkat};
 use bulkhead_sys::path::{OFlag, open_beneath};
 use flate2::{Compression, GzBuilder};
 
+/// Bytes of memory kept for entries between writes.
+pub(super) const KEPT: usize = 32 * 1024;
+
 /// What a buffer keeps of its room.
 const ROOM: usize = 256 * 1024;
 
@@ -85,7 +88,7 @@ impl Files {
             let _ = self.current.set_len(self.size);
         }
         entries.clear();
-        entries.shrink_to(ROOM);
+        entries.shrink_to(KEPT);
     }
 
     /// `name.1` becomes `name.2` and so on; the oldest is replaced. Readers
