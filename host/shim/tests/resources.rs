@@ -105,7 +105,10 @@ fn everything_a_container_uses_is_counted() {
     };
     let busy = Busy::start(&machine, &plan);
     let stats = || machine.runtime.stats(&plan.id).unwrap();
-    until("it is throttled", || stats().cpu.throttled_periods > 0);
+    let alone = || machine.runtime.processes(&plan.id) == [busy.running.pid];
+    until("it is throttled, and alone", || {
+        alone() && stats().cpu.throttled_periods > 0
+    });
     let stats = stats();
     assert!(stats.cpu.total > 0 && stats.cpu.machine > stats.cpu.total);
     assert!(stats.cpu.online > 0 && stats.cpu.throttled > 0);
