@@ -31,8 +31,6 @@ pub const SHIM_LOG: &str = "log";
 /// The directories everything is opened beneath.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    pub(crate) storage: OwnedFd,
-    pub(crate) storage_path: std::path::PathBuf,
     containers: OwnedFd,
     pub(crate) shims: OwnedFd,
     pub(crate) exec: OwnedFd,
@@ -43,8 +41,6 @@ impl Layout {
         let data = make_root(data_root)?;
         let exec = make_root(exec_root)?;
         Ok(Self {
-            storage: ensure_dir(&data, "storage", 0o700)?,
-            storage_path: data_root.join("storage"),
             containers: ensure_dir(&data, "containers", 0o700)?,
             shims: ensure_dir(&exec, "shims", 0o700)?,
             exec,
@@ -69,15 +65,9 @@ impl Layout {
             Some(exec) => self.shim(&format!("{container}/{EXECS}/{}", exec.as_str())),
         }
     }
-
-    /// A driver's root, made if missing. Drivers' names are checked by the
-    /// plugin host; a bad one fails here, too, as no single component.
-    pub(crate) fn driver(&self, driver: &str) -> bulkhead_sys::Result<OwnedFd> {
-        ensure_dir(&self.storage, driver, 0o700)
-    }
 }
 
-fn make_root(path: &Path) -> Result<OwnedFd, RuntimeError> {
+pub(crate) fn make_root(path: &Path) -> Result<OwnedFd, RuntimeError> {
     use std::os::unix::fs::DirBuilderExt;
     let failed = |source| RuntimeError::State {
         path: path.to_owned(),

@@ -26,3 +26,4 @@ mod user_namespace;
 pub use error::RuntimeError;
 pub use init::mask::default_protected_paths;
 pub use runtime::{Config, Runtime};
+pub use storage::Storage;

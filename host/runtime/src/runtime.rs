@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::error::Failure;
@@ -34,8 +34,8 @@ use crate::cgroup::{MadeCgroups, Parent};
 use crate::error::RuntimeError;
 use crate::layout::Layout;
 use crate::network::NetworkContext;
-use crate::storage::{BeneathRoot, Shift};
-use crate::{seccomp, storage};
+use crate::seccomp;
+use crate::storage::Storage;
 
 /// What a runtime is made with.
 #[derive(Clone, Debug)]
@@ -62,18 +62,9 @@ pub struct Runtime {
     /// A sealed copy of the shim: no container can reach the installed file.
     shim: OwnedFd,
     profiles: seccomp::Cache,
-    roots: Mutex<Roots>,
+    storage: Storage,
     /// Our shims that have not been reaped, by container.
     children: Mutex<HashMap<String, OwnedFd>>,
-}
-
-#[derive(Default)]
-struct Roots(HashMap<String, Arc<BeneathRoot>>);
-
-impl std::fmt::Debug for Roots {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
 }
 
 impl Runtime {
@@ -97,50 +88,20 @@ impl Runtime {
             network: config.network.clone(),
             shim: bulkhead_sys::memfd::sealed(&name, &mut file)?,
             profiles: seccomp::Cache::default(),
-            roots: Mutex::default(),
+            storage: Storage::open(&config.data_root)?,
             children: Mutex::default(),
         })
-    }
-
-    fn root_of(&self, driver: &str) -> Result<OwnedFd, RuntimeError> {
-        let step = || "open the driver's root".to_owned();
-        let failed = |source| RuntimeError::Storage {
-            driver: driver.to_owned(),
-            step: step(),
-            source,
-        };
-        self.layout.driver(driver).map_err(failed)
-    }
-
-    fn mount(
-        &self,
-        driver: &str,
-        mount: &RootMount,
-        shift: Option<Shift<'_>>,
-    ) -> Result<OwnedFd, RuntimeError> {
-        let path = self.layout.storage_path.join(driver);
-        storage::open_mount(driver, &self.root_of(driver)?, &path, mount, shift)
-    }
-
-    fn driver_root_of(&self, driver: &str) -> Result<Arc<BeneathRoot>, RuntimeError> {
-        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(root) = roots.0.get(driver) {
-            return Ok(Arc::clone(root));
-        }
-        let root = Arc::new(BeneathRoot::new(self.root_of(driver)?));
-        roots.0.insert(driver.to_owned(), Arc::clone(&root));
-        Ok(root)
     }
 }
 
 impl process::Runtime for Runtime {
     fn apply_storage(&self, driver: &str, plan: &StoragePlan) -> Result<(), Failure> {
-        let apply = || storage::apply(driver, &self.root_of(driver)?, plan);
-        apply().map_err(Failure::new)
+        self.storage.apply(driver, plan).map_err(Failure::new)
     }
 
     fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, Failure> {
-        self.mount(driver, mount, None).map_err(Failure::new)
+        let mounted = self.storage.open_rootfs(driver, mount);
+        mounted.map_err(Failure::new)
     }
 
     fn with_files(
@@ -159,10 +120,7 @@ impl process::Runtime for Runtime {
     }
 
     fn driver_root(&self, driver: &str) -> Arc<dyn DriverRoot> {
-        match self.driver_root_of(driver) {
-            Ok(root) => root,
-            Err(_) => Arc::new(storage::MissingRoot),
-        }
+        self.storage.driver_root(driver)
     }
 
     fn start(

@@ -1,6 +1,7 @@
 //! Storage drivers' plans: carried out beneath the driver's root, with undo.
 
 mod driver_root;
+mod executor;
 mod mounts;
 mod shifted;
 mod state;
@@ -15,16 +16,20 @@ use bulkhead_sys::path::{OFlag, open_beneath};
 use bulkhead_sys::tree::remove_tree;
 use bulkhead_sys::{Error, Result};
 
-pub(crate) use driver_root::{BeneathRoot, MissingRoot};
-pub(crate) use mounts::{in_private_namespace, open_mount};
+pub use executor::Storage;
+
+pub(crate) use mounts::in_private_namespace;
 pub(crate) use shifted::Shift;
+
+use driver_root::{BeneathRoot, MissingRoot};
+use mounts::open_mount;
 
 use crate::error::RuntimeError;
 use crate::undo::Undo;
 
 /// Carries out a plan's steps: everything but removals in order, then the
 /// removals, which cannot be undone.
-pub(crate) fn apply(
+fn apply(
     driver: &str,
     root: &OwnedFd,
     plan: &StoragePlan,

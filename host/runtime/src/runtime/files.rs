@@ -48,7 +48,7 @@ impl Runtime {
                 injected,
             } => {
                 let shift = user.as_ref().map(UserNamespace::shift);
-                let root = self.mount(driver, rootfs, shift)?;
+                let root = self.storage.mount(driver, rootfs, shift)?;
                 if plan.scope == FilesScope::RootAlone {
                     root
                 } else {

@@ -194,7 +194,7 @@ impl Runtime {
             mount: true,
         };
         let cgroups = self.make_cgroups(plan, options)?;
-        let rootfs = self.mount(
+        let rootfs = self.storage.mount(
             &plan.storage_driver,
             &plan.rootfs,
             user.map(UserNamespace::shift),
