@@ -11,7 +11,7 @@ use bulkhead_model::process::{
     Propagation, ReadOnly, Runtime as _, SeccompAction, SeccompProfile, SeccompRule, SeccompRules,
     Sharing, TmpfsMount, TmpfsSetting,
 };
-use support::Machine;
+use support::{Machine, first};
 
 fn tmpfs(target: &str) -> TmpfsMount {
     TmpfsMount {
@@ -339,22 +339,23 @@ fn a_stopped_container_and_a_foreign_process_have_nothing_to_join() {
     }
 }
 
+/// On a tmpfs root too, where each folder has the magic of shared memory.
 #[test]
 fn a_donor_that_moves_its_shared_memory_away_gives_nothing_of_the_hosts() {
-    let machine = Machine::new();
-    let mut donor =
-        machine.sh("umount /dev/shm; rmdir /dev/shm; ln -s /etc /dev/shm; echo up; exec sleep 60");
-    donor.capabilities = u64::MAX >> (63 - 40);
-    donor.seccomp = SeccompProfile::Unconfined;
-    let mut running = machine.start(&donor).unwrap();
-    running.client.wait_for(b"up");
-    let plan = joining(&machine, "ls /dev/shm", running.running.pid, &donor);
-    // Refused; or, where the donor's root is itself a tmpfs and its /etc can pass
-    // for shared memory, the donor's own. Never the host's.
-    if let Ok(outcome) = machine.try_run(&plan) {
-        assert_eq!(String::from_utf8_lossy(&outcome.stdout), "group\npasswd\n");
+    for machine in [Machine::new(), Machine::new_in("/dev/shm")] {
+        for place in ["ln -s /etc", "ln -s /", "mkdir"] {
+            let script = format!("umount /dev/shm; rmdir /dev/shm; {place} /dev/shm");
+            let mut donor = machine.sh(&format!("{script}; echo up; exec sleep 60"));
+            donor.capabilities = u64::MAX >> (63 - 40);
+            donor.seccomp = SeccompProfile::Unconfined;
+            let mut running = machine.start(&donor).unwrap();
+            running.client.wait_for(b"up");
+            let plan = joining(&machine, "ls /dev/shm", running.running.pid, &donor);
+            assert!(machine.try_run(&plan).is_err(), "{place}");
+            machine.runtime.signal(&first(&donor), 9).unwrap();
+            machine.runtime.cleanup(&donor.id).unwrap();
+        }
     }
-    machine.runtime.cleanup(&donor.id).unwrap();
 }
 
 #[test]

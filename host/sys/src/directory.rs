@@ -276,6 +276,26 @@ pub fn filesystem_magic(file: impl AsFd) -> Result<i64> {
     Ok(buffer.f_type)
 }
 
+/// Whether it is the root of a mount: `STATX_ATTR_MOUNT_ROOT` (Linux 5.8).
+pub fn is_mount_root(file: impl AsFd) -> Result<bool> {
+    // SAFETY: statx is plain data; zeroes are a valid value.
+    let mut buffer: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is empty and NUL-terminated, the buffer is writable,
+    // and both outlive the call.
+    let result = unsafe {
+        libc::statx(
+            file.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            0,
+            &mut buffer,
+        )
+    };
+    check(result.into(), "statx", "")?;
+    let attribute = libc::STATX_ATTR_MOUNT_ROOT as u64;
+    Ok(buffer.stx_attributes & attribute != 0)
+}
+
 /// `PROC_SUPER_MAGIC`
 pub const PROC_MAGIC: i64 = 0x9fa0;
 /// `SYSFS_MAGIC`

@@ -348,7 +348,9 @@ pub fn unmount_lazily(path: impl AsRef<Path>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{TMPFS_MAGIC, filesystem_magic, mkdirat, stat};
+    use crate::directory::{
+        TMPFS_MAGIC, ensure_dir, filesystem_magic, is_mount_root, mkdirat, stat,
+    };
     use crate::path::open_host_dir;
 
     #[test]
@@ -360,7 +362,9 @@ mod tests {
             .mount(Attributes::NO_EXEC.and(Attributes::NO_DEV))
             .unwrap();
         assert_eq!(filesystem_magic(&mount).unwrap(), TMPFS_MAGIC);
-        mkdirat(&mount, "made", 0o700).unwrap();
+        assert!(is_mount_root(&mount).unwrap());
+        let made = ensure_dir(&mount, "made", 0o700).unwrap();
+        assert!(!is_mount_root(&made).unwrap());
         set_attributes(&mount, Attributes::READ_ONLY, false).unwrap();
         assert_eq!(
             mkdirat(&mount, "more", 0o700).unwrap_err().errno(),

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 use bulkhead_model::process::{ContainerPlan, Peer, Sharing};
-use bulkhead_sys::directory::{TMPFS_MAGIC, filesystem_magic};
+use bulkhead_sys::directory::{TMPFS_MAGIC, filesystem_magic, is_mount_root};
 use bulkhead_sys::mount::clone_mount;
 use bulkhead_sys::namespace::{self, Namespaces};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir, open_in_root, open_namespace};
@@ -68,17 +68,18 @@ fn process(peer: &Peer) -> Result<OwnedFd, RuntimeError> {
 
 /// A copy of a mount can only be made in its own mount namespace: a thread
 /// goes there, and nowhere else after it. The path is resolved inside the
-/// peer's root, and what is there must be a tmpfs.
+/// peer's root, and what is there must be a mount of a tmpfs: where the root is
+/// a tmpfs too, each of its folders looks like one.
 fn shared_memory(peer: &Peer) -> Result<OwnedFd, RuntimeError> {
     let process = process(peer)?;
     let copy = || {
         namespace::unshare(Namespaces::CLONE_FS)?;
         let mounts = open_namespace(process.as_fd(), "mnt")?;
         namespace::join(mounts, Namespaces::CLONE_NEWNS)?;
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
         let place = open_in_root(open_host_dir("/")?, "dev/shm", flags, 0)?;
-        if filesystem_magic(&place)? != TMPFS_MAGIC {
-            let source = std::io::Error::other("it is not a tmpfs");
+        if filesystem_magic(&place)? != TMPFS_MAGIC || !is_mount_root(&place)? {
+            let source = std::io::Error::other("no tmpfs is mounted there");
             return Err(bulkhead_sys::Error::new("open_tree", "/dev/shm", source));
         }
         clone_mount(&place, false)

@@ -45,7 +45,12 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl Machine {
     pub fn new() -> Self {
-        let temp = tempfile::tempdir().unwrap();
+        Self::new_in(std::env::temp_dir())
+    }
+
+    /// One whose directories are beneath that one.
+    pub fn new_in(directory: impl AsRef<Path>) -> Self {
+        let temp = tempfile::tempdir_in(directory).unwrap();
         let parent = format!(
             "bulkhead-test-{}-{}",
             std::process::id(),
