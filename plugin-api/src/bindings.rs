@@ -49,3 +49,19 @@ pub mod registry {
         runtime_path: "::bulkhead_plugin_api::__wit_bindgen::rt",
     });
 }
+
+/// World `volume`.
+pub mod volume {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "volume",
+        with: {
+            "bulkhead:plugin/types@0.1.0": crate::bindings::storage::bulkhead::plugin::types,
+            "bulkhead:plugin/log@0.1.0": crate::bindings::storage::bulkhead::plugin::log,
+        },
+        pub_export_macro: true,
+        export_macro_name: "__export_volume_world",
+        default_bindings_module: "bulkhead_plugin_api::bindings::volume",
+        runtime_path: "::bulkhead_plugin_api::__wit_bindgen::rt",
+    });
+}

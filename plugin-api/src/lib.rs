@@ -66,7 +66,7 @@
 //! ```toml
 //! name = "storage-plain"
 //! version = "0.1.0"
-//! world = "storage"              # or network, registry
+//! world = "storage"              # or network, registry, volume
 //! driver = "plain"               # what users type: --storage-driver plain
 //! description = "A plain copy per snapshot"
 //!
@@ -103,7 +103,8 @@
 //!
 //! # The other worlds
 //!
-//! [`network::NetworkDriver`] connects a container; [`registry::RegistrySource`]
+//! [`network::NetworkDriver`] connects a container; [`volume::VolumeDriver`] says
+//! what a volume's files are; [`registry::RegistrySource`]
 //! finds images, with [`oci`] (feature `oci`, on by default) for manifests,
 //! indexes and the choice of a platform.
 //!
@@ -133,6 +134,7 @@ pub mod oci;
 pub mod registry;
 pub mod storage;
 pub mod testing;
+pub mod volume;
 
 pub use digest::Digest;
 pub use error::{Code, Error, Result};

@@ -32,7 +32,9 @@
 mod network;
 mod registry;
 mod storage;
+mod volume;
 
 pub use network::{FakeNetworkHost, NetworkOrder};
 pub use registry::{Answered, FakeRegistry, FakeResponse, Request};
 pub use storage::{FakeDir, FakeStorageHost, StorageOrder};
+pub use volume::{FakeVolumeHost, VolumeOrder};

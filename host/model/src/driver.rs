@@ -3,6 +3,7 @@
 
 use crate::network::{EndpointRequest, NetworkPlan};
 use crate::storage::{DirName, DirPath, SnapshotRequest, StorageFeatures, StoragePlan, Usage};
+use crate::volume::{VolumeLayout, VolumeRequest};
 use crate::{PluginError, PluginIdentity, SnapshotKey};
 
 /// What a storage driver may read of its own root while it decides. Writing
@@ -77,4 +78,14 @@ pub trait NetworkDriver: Send + Sync {
         pool: &dyn crate::network::AddressPool,
         request: &EndpointRequest,
     ) -> Result<NetworkPlan, PluginError>;
+}
+
+/// A volume driver: it decides, and returns plans.
+pub trait VolumeDriver: Send + Sync {
+    /// Who it is.
+    fn identity(&self) -> &PluginIdentity;
+    /// The short name users choose with `volume create --driver` (`local`).
+    fn driver_name(&self) -> &str;
+    /// Says what the volume's files are, or what is wrong with its options.
+    fn lay_out(&self, request: &VolumeRequest) -> Result<VolumeLayout, PluginError>;
 }

@@ -23,6 +23,7 @@ pub mod reference;
 pub mod registry;
 pub mod resources;
 pub mod storage;
+pub mod volume;
 
 pub use digest::Digest;
 pub use error::ErrorKind;

@@ -4,6 +4,7 @@
 pub mod network;
 pub mod registry;
 pub mod storage;
+pub mod volume;
 
 use std::sync::Arc;
 use std::time::Duration;

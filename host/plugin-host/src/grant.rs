@@ -42,6 +42,12 @@ pub enum Grant {
     Authenticate,
     /// Registry: read small files of the source's directory.
     Directory,
+    /// Volume: mount a filesystem the user described.
+    MountFilesystem,
+    /// Volume: show a directory of the host the user named.
+    BindHost,
+    /// Volume: hold its directory to a size.
+    Limit,
 }
 
 impl Grant {
@@ -67,6 +73,9 @@ impl Grant {
         (Grant::LeaseAddress, "lease-address", World::Network),
         (Grant::Authenticate, "authenticate", World::Registry),
         (Grant::Directory, "directory", World::Registry),
+        (Grant::MountFilesystem, "mount", World::Volume),
+        (Grant::BindHost, "bind", World::Volume),
+        (Grant::Limit, "limit", World::Volume),
     ];
 
     /// The grant called `name` in `world`.

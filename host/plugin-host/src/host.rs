@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bulkhead_model::PluginIdentity;
-use bulkhead_model::driver::{NetworkDriver, StorageDriver};
+use bulkhead_model::driver::{NetworkDriver, StorageDriver, VolumeDriver};
 use bulkhead_model::registry::RegistrySource;
 use bulkhead_wire::World;
 use bulkhead_wire::control::DEFAULT_UID;
@@ -14,6 +14,7 @@ use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::driver::network::NetworkPlugin;
 use crate::driver::storage::StoragePlugin;
+use crate::driver::volume::VolumePlugin;
 use crate::driver::{Plugin, registry};
 use crate::error::HostError;
 use crate::install::{Foundry, Package};
@@ -90,6 +91,7 @@ enum Driver {
     Storage(Arc<StoragePlugin>),
     Network(Arc<NetworkPlugin>),
     Registry(Arc<registry::RegistryPlugin>),
+    Volume(Arc<VolumePlugin>),
 }
 
 impl PluginHost {
@@ -143,6 +145,14 @@ impl PluginHost {
     pub fn network_drivers(&self) -> Vec<Arc<dyn NetworkDriver>> {
         self.drivers(|driver| match driver {
             Driver::Network(driver) => Some(driver as Arc<dyn NetworkDriver>),
+            _ => None,
+        })
+    }
+
+    /// The volume drivers.
+    pub fn volume_drivers(&self) -> Vec<Arc<dyn VolumeDriver>> {
+        self.drivers(|driver| match driver {
+            Driver::Volume(driver) => Some(driver as Arc<dyn VolumeDriver>),
             _ => None,
         })
     }
@@ -291,6 +301,7 @@ fn driver(plugin: &Arc<Plugin>) -> Driver {
         World::Storage => Driver::Storage(Arc::new(StoragePlugin::new(plugin))),
         World::Network => Driver::Network(Arc::new(NetworkPlugin::new(plugin))),
         World::Registry => Driver::Registry(Arc::new(registry::RegistryPlugin::new(plugin))),
+        World::Volume => Driver::Volume(Arc::new(VolumePlugin::new(plugin))),
     }
 }
 

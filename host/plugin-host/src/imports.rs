@@ -17,6 +17,7 @@ fn offers(world: World) -> [&'static str; 3] {
         World::Storage => ["types", "log", "storage-host"],
         World::Network => ["types", "log", "network-host"],
         World::Registry => ["types", "log", "registry-host"],
+        World::Volume => ["types", "log", "volume-host"],
     }
 }
 
@@ -25,6 +26,7 @@ fn wants(world: World) -> &'static str {
         World::Storage => "storage-driver",
         World::Network => "network-driver",
         World::Registry => "registry-source",
+        World::Volume => "volume-driver",
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```toml
 //! name = "storage-overlay"
 //! version = "0.1.0"
-//! world = "storage"              # or network, registry
+//! world = "storage"              # or network, registry, volume
 //! driver = "overlay"             # what users type
 //! description = "…"
 //!
@@ -77,7 +77,7 @@ pub enum ManifestError {
     #[error("{0} must have 1 to {MAX_TEXT} characters")]
     Text(String),
     /// No such world.
-    #[error("world {0:?}: expected storage, network or registry")]
+    #[error("world {0:?}: expected storage, network, registry or volume")]
     World(String),
     /// No such grant.
     #[error("unknown grant {grant:?}: world {world} knows {known}")]
@@ -153,7 +153,12 @@ impl Manifest {
 }
 
 fn world(text: &str) -> Result<World, ManifestError> {
-    let all = [World::Storage, World::Network, World::Registry];
+    let all = [
+        World::Storage,
+        World::Network,
+        World::Registry,
+        World::Volume,
+    ];
     let found = all.into_iter().find(|world| world.as_str() == text);
     found.ok_or_else(|| ManifestError::World(shortened(text)))
 }

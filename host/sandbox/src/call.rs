@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bulkhead_wire::call::LogLevel;
 use bulkhead_wire::{
     Channel, ChannelError, HostCall, HostReply, Limits, Outcome, PluginFault, RunnerMessage,
-    network, storage,
+    network, storage, volume,
 };
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{Resource, ResourceTable};
@@ -37,6 +37,8 @@ pub enum Facts {
     Storage(storage::Facts),
     /// Of a network driver.
     Network(network::Facts),
+    /// Of a volume driver.
+    Volume(volume::Facts),
 }
 
 /// The data of a call's store.

@@ -9,7 +9,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Error, Result};
 
 use crate::call::CallState;
-use crate::v0_1::bindings::{network, registry, storage};
+use crate::v0_1::bindings::{network, registry, storage, volume};
 
 /// The largest native code of a component.
 const MAX_CODE: u64 = 256 << 20;
@@ -23,6 +23,8 @@ pub enum Loaded {
     Network(network::NetworkPre<CallState>),
     /// World `registry`.
     Registry(registry::RegistryPre<CallState>),
+    /// World `volume`.
+    Volume(volume::VolumePre<CallState>),
 }
 
 /// Loads what the broker has put into a sealed memfd.
@@ -51,6 +53,10 @@ pub fn load(engine: &Engine, world: World, code: OwnedFd, len: u64) -> Result<Lo
             Loaded::Registry(registry::RegistryPre::new(
                 linker.instantiate_pre(&component)?,
             )?)
+        }
+        World::Volume => {
+            volume::Volume::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+            Loaded::Volume(volume::VolumePre::new(linker.instantiate_pre(&component)?)?)
         }
     })
 }

@@ -10,7 +10,7 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use crate::call::{CallState, Ended, Facts, LIFTED_BYTES};
 use crate::load::Loaded;
 use crate::ticker::Ticker;
-use crate::v0_1::{network, registry, storage};
+use crate::v0_1::{network, registry, storage, volume};
 
 /// Characters of a trap's description.
 const TRAP_CHARS: usize = 1000;
@@ -70,6 +70,7 @@ enum Job {
     Features,
     Storage(bulkhead_wire::storage::Function),
     Attach,
+    LayOut,
     Registry(
         bulkhead_wire::registry::Reference,
         bulkhead_wire::registry::Function,
@@ -81,6 +82,7 @@ fn split(operation: Operation) -> (Facts, Job) {
         Operation::Features => (Facts::None, Job::Features),
         Operation::Storage(facts, function) => (Facts::Storage(facts), Job::Storage(function)),
         Operation::Attach(facts) => (Facts::Network(facts), Job::Attach),
+        Operation::LayOut(facts) => (Facts::Volume(facts), Job::LayOut),
         Operation::Registry(reference, function) => {
             (Facts::None, Job::Registry(reference, function))
         }
@@ -114,6 +116,8 @@ fn run_job(
         (Loaded::Network(c), Job::Features) => network::features(c, store),
         (Loaded::Registry(c), Job::Registry(r, f)) => registry::run(c, store, r, f),
         (Loaded::Registry(c), Job::Features) => registry::features(c, store),
+        (Loaded::Volume(c), Job::LayOut) => volume::lay_out(c, store),
+        (Loaded::Volume(c), Job::Features) => volume::features(c, store),
         _ => Ok(Outcome::Protocol(
             "the component is of another world".into(),
         )),

@@ -6,6 +6,7 @@ use bulkhead_wire::PluginFault;
 pub mod network;
 pub mod registry;
 pub mod storage;
+pub mod volume;
 
 /// Generated from `wit/`. Types and log are generated once and shared.
 #[allow(missing_docs, unreachable_pub)]
@@ -31,6 +32,19 @@ pub mod bindings {
                 "bulkhead:plugin/types": super::storage::bulkhead::plugin::types,
                 "bulkhead:plugin/log": super::storage::bulkhead::plugin::log,
                 "bulkhead:plugin/network-host.txn": crate::v0_1::network::Txn,
+            },
+        });
+    }
+
+    pub mod volume {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "volume",
+            imports: { default: trappable },
+            with: {
+                "bulkhead:plugin/types": super::storage::bulkhead::plugin::types,
+                "bulkhead:plugin/log": super::storage::bulkhead::plugin::log,
+                "bulkhead:plugin/volume-host.txn": crate::v0_1::volume::Txn,
             },
         });
     }

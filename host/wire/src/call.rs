@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{network, registry, storage};
+use crate::{network, registry, storage, volume};
 
 /// What one call may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub enum Operation {
     Storage(storage::Facts, storage::Function),
     /// A network driver's `attach`.
     Attach(network::Facts),
+    /// A volume driver's `lay-out`.
+    LayOut(volume::Facts),
     /// A registry plugin's function.
     Registry(registry::Reference, registry::Function),
 }
@@ -97,6 +99,8 @@ pub enum HostCall {
     Storage(storage::HostCall),
     /// Of a network driver.
     Network(network::Order),
+    /// Of a volume driver.
+    Volume(volume::Order),
     /// Of a registry plugin.
     Registry(registry::HostCall),
 }

@@ -32,6 +32,8 @@ pub enum World {
     Network,
     /// `registry`
     Registry,
+    /// `volume`
+    Volume,
 }
 
 impl World {
@@ -41,6 +43,7 @@ impl World {
             World::Storage => "storage",
             World::Network => "network",
             World::Registry => "registry",
+            World::Volume => "volume",
         }
     }
 }

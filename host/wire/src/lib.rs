@@ -22,6 +22,7 @@ pub mod control;
 pub mod network;
 pub mod registry;
 pub mod storage;
+pub mod volume;
 
 pub use call::{
     BrokerMessage, Call, HostCall, HostReply, Limits, Operation, Outcome, PluginFault,
