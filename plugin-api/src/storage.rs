@@ -165,6 +165,24 @@ pub trait Txn {
     /// The snapshot's mount is this directory.
     fn mount_bind(&self, source: &Self::Dir, access: Access) -> Result<()>;
 
+    /// A block device of `size` bytes with an empty filesystem, kept in `dir`,
+    /// which exists and holds no volume; it goes when the directory does.
+    fn create_volume(&self, dir: &Self::Dir, size: u64, filesystem: Filesystem) -> Result<()>;
+    /// A copy-on-write snapshot of the volume in `source`, kept in `dest`.
+    fn snapshot_volume(&self, source: &Self::Dir, dest: &Self::Dir) -> Result<()>;
+    /// Makes the volume and its filesystem `size` bytes large.
+    fn grow_volume(&self, dir: &Self::Dir, size: u64) -> Result<()>;
+    /// The snapshot's mount is the filesystem of the volume in `source`.
+    fn mount_volume(
+        &self,
+        source: &Self::Dir,
+        access: Access,
+        options: &[VolumeOption],
+    ) -> Result<()>;
+    /// What the host knows of the volumes' pool: open names such as "backend"
+    /// and "data-used", numbers in bytes.
+    fn pool_status(&self) -> Vec<(String, String)>;
+
     /// Whether the host found `fact`.
     fn has_fact(&self, fact: &str) -> bool {
         self.facts().iter().any(|known| known == fact)
@@ -178,6 +196,44 @@ pub enum Access {
     ReadWrite,
     /// `MOUNT_ATTR_RDONLY`
     ReadOnly,
+}
+
+/// A filesystem that the host can make on a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filesystem {
+    /// Fact "mkfs.ext4".
+    Ext4,
+    /// Fact "mkfs.xfs".
+    Xfs,
+}
+
+impl Filesystem {
+    /// The word the contract uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Filesystem::Ext4 => "ext4",
+            Filesystem::Xfs => "xfs",
+        }
+    }
+}
+
+/// Options of a volume's mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeOption {
+    /// What is deleted inside is given back to the pool.
+    Discard,
+    /// Reading changes no access times.
+    NoAtime,
+}
+
+impl VolumeOption {
+    /// The word the contract uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            VolumeOption::Discard => "discard",
+            VolumeOption::NoAtime => "noatime",
+        }
+    }
 }
 
 /// Layers are unpacked without their parents, in any order, with overlay's
@@ -221,6 +277,11 @@ pub trait StorageDriver {
     /// Bytes and inodes that this snapshot alone holds.
     fn usage<T: Txn>(txn: &T) -> Result<Usage> {
         txn.snapshot()?.usage()
+    }
+
+    /// Rows for people: what the driver works with here.
+    fn status<T: Txn>(_txn: &T) -> Result<Vec<(String, String)>> {
+        Ok(Vec::new())
     }
 
     /// Removes snapshots that are not in `live`; of many, the first 500.

@@ -145,6 +145,13 @@ fn only_read(mount: RootMount) -> RootMount {
             source,
             read_only: true,
         },
+        RootMount::Volume {
+            source, options, ..
+        } => RootMount::Volume {
+            source,
+            read_only: true,
+            options,
+        },
         RootMount::Overlay {
             mut lower,
             upper,

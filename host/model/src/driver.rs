@@ -27,6 +27,10 @@ pub trait DriverRoot: Send + Sync {
     /// What the host found out about the filesystem and the kernel, such as
     /// `overlay`, `overlay-volatile`, `reflink`, `xfs`.
     fn facts(&self) -> Vec<String>;
+    /// What is known of the pool that volumes live in, as in the contract.
+    fn pool_status(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// A storage driver: it decides, and returns plans.
@@ -64,6 +68,8 @@ pub trait StorageDriver: Send + Sync {
     fn usage(&self, root: &dyn DriverRoot, key: &SnapshotKey) -> Result<Usage, PluginError>;
     /// Removes everything that is not in `live`.
     fn gc(&self, root: &dyn DriverRoot, live: &[SnapshotKey]) -> Result<StoragePlan, PluginError>;
+    /// Rows for people: what it works with here.
+    fn status(&self, root: &dyn DriverRoot) -> Result<Vec<(String, String)>, PluginError>;
 }
 
 /// A network driver: it decides, and returns plans.

@@ -119,6 +119,52 @@ pub enum StorageStep {
         /// The driver's bytes.
         value: Option<Vec<u8>>,
     },
+    /// Makes a block device with an empty filesystem, kept in an existing
+    /// directory. It goes with that directory.
+    CreateVolume {
+        /// The directory.
+        dir: DirPath,
+        /// Bytes, as the filesystem sees them.
+        size: u64,
+        /// What is made on it.
+        filesystem: Filesystem,
+    },
+    /// A copy-on-write snapshot of a volume that nobody writes to.
+    SnapshotVolume {
+        /// The directory of the volume.
+        source: DirPath,
+        /// The directory that keeps the snapshot.
+        dest: DirPath,
+    },
+    /// Makes a volume and its filesystem larger. Undone with the volume only.
+    GrowVolume {
+        /// The directory of the volume.
+        dir: DirPath,
+        /// Bytes.
+        size: u64,
+    },
+}
+
+/// A filesystem inside a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Filesystem {
+    /// `ext4`
+    Ext4,
+    /// `xfs`
+    Xfs,
+}
+
+impl Filesystem {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ext4, Self::Xfs];
+
+    /// The kernel's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+        }
+    }
 }
 
 /// The mount that makes the snapshot visible.
@@ -140,6 +186,24 @@ pub enum RootMount {
         /// Mounted read-only.
         read_only: bool,
     },
+    /// The filesystem of a volume.
+    Volume {
+        /// The directory that keeps the volume.
+        source: DirPath,
+        /// Mounted read-only.
+        read_only: bool,
+        /// Options from the closed list the host allows.
+        options: Vec<VolumeOption>,
+    },
+}
+
+/// The options a driver may ask for when a volume is mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeOption {
+    /// `discard`: what is deleted inside is given back to the pool.
+    Discard,
+    /// `MOUNT_ATTR_NOATIME`
+    NoAtime,
 }
 
 /// The overlay options a driver may ask for.

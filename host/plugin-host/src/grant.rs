@@ -22,6 +22,14 @@ pub enum Grant {
     MountBind,
     /// Storage: keep bytes between calls.
     State,
+    /// Storage: make block devices with a filesystem in the own snapshot.
+    CreateVolume,
+    /// Storage: snapshot a block device of the own snapshot or an ancestor.
+    SnapshotVolume,
+    /// Storage: make a block device of the own snapshot larger.
+    GrowVolume,
+    /// Storage: have a block device's filesystem mounted.
+    MountVolume,
     /// Network: share the host's network namespace.
     UseHostNamespace,
     /// Network: make the network's bridge.
@@ -59,6 +67,10 @@ impl Grant {
         (Grant::MountOverlay, "mount-overlay", World::Storage),
         (Grant::MountBind, "mount-bind", World::Storage),
         (Grant::State, "state", World::Storage),
+        (Grant::CreateVolume, "create-volume", World::Storage),
+        (Grant::SnapshotVolume, "snapshot-volume", World::Storage),
+        (Grant::GrowVolume, "grow-volume", World::Storage),
+        (Grant::MountVolume, "mount-volume", World::Storage),
         (
             Grant::UseHostNamespace,
             "use-host-namespace",

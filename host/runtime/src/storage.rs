@@ -67,6 +67,13 @@ fn describe(step: &StorageStep) -> String {
         StorageStep::Rename { from, to } => format!("rename {from} to {to}"),
         StorageStep::RemoveTree { dir } => format!("remove {dir}"),
         StorageStep::PutState { key, .. } => format!("keep state {key:?}"),
+        StorageStep::CreateVolume { dir, .. } => format!("make a volume in {dir}"),
+        StorageStep::SnapshotVolume { source, dest } => {
+            format!("snapshot the volume in {source} to {dest}")
+        }
+        StorageStep::GrowVolume { dir, size } => {
+            format!("make the volume in {dir} {size} bytes large")
+        }
     }
 }
 
@@ -118,8 +125,17 @@ fn apply_step<'a>(
             undo.push(move || undone("restore state", state::put(root, key, before.as_deref())));
             state::put(root, key, value.as_deref())?;
         }
+        StorageStep::CreateVolume { dir, .. }
+        | StorageStep::GrowVolume { dir, .. }
+        | StorageStep::SnapshotVolume { dest: dir, .. } => return Err(volumes_are_unknown(dir)),
     }
     Ok(())
+}
+
+/// This host keeps no volumes yet.
+pub(crate) fn volumes_are_unknown(dir: &DirPath) -> Error {
+    let unsupported = std::io::ErrorKind::Unsupported;
+    Error::new("volume", dir, std::io::Error::from(unsupported))
 }
 
 fn remove_entries(dir: &OwnedFd) -> Result<()> {

@@ -126,6 +126,8 @@ pub enum HostReply {
     Fault(PluginFault),
     /// A limit of the call is used up: the runner ends it.
     Stop,
+    /// Names with their values.
+    Rows(Vec<(String, String)>),
 }
 
 /// The contract's `error`.
@@ -174,4 +176,6 @@ pub enum Value {
     Manifest(registry::Manifest),
     /// `locate`
     Location(registry::Location),
+    /// `status`
+    Rows(Vec<(String, String)>),
 }

@@ -30,6 +30,8 @@ pub enum Function {
     Usage,
     /// `gc(live)`
     Gc(Vec<String>),
+    /// `status`
+    Status,
 }
 
 /// Where a directory handle came from. It says nothing about whether the
@@ -70,6 +72,8 @@ pub enum HostCall {
     StateGet(String),
     /// An effect: unit.
     Order(Order),
+    /// `pool-status`: rows.
+    PoolStatus,
 }
 
 /// An effect the driver orders.
@@ -98,4 +102,12 @@ pub enum Order {
     },
     /// `mount-bind(source, read-only)`
     MountBind(Dir, bool),
+    /// `create-volume(dir, size, filesystem)`
+    CreateVolume(Dir, u64, String),
+    /// `snapshot-volume(source, dest)`
+    SnapshotVolume(Dir, Dir),
+    /// `grow-volume(dir, size)`
+    GrowVolume(Dir, u64),
+    /// `mount-volume(source, read-only, options)`
+    MountVolume(Dir, bool, Vec<String>),
 }

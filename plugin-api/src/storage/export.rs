@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Access, Dir, Overlay, Purpose, StorageDriver, Txn, Usage};
+use super::{Access, Dir, Filesystem, Overlay, Purpose, StorageDriver, Txn, Usage, VolumeOption};
 use crate::bindings::storage::bulkhead::plugin::storage_host as wit;
 use crate::bindings::storage::bulkhead::plugin::types;
 use crate::bindings::storage::exports::bulkhead::plugin::storage_driver::Guest;
@@ -55,6 +55,11 @@ impl<D: StorageDriver> Guest for Export<D> {
     fn gc(txn: wit::Txn, live: Vec<String>) -> WitResult<()> {
         log::report_panics();
         Ok(D::gc(&txn, &live)?)
+    }
+
+    fn status(txn: wit::Txn) -> WitResult<Vec<(String, String)>> {
+        log::report_panics();
+        Ok(D::status(&txn)?)
     }
 }
 
@@ -151,5 +156,39 @@ impl Txn for wit::Txn {
             source,
             access == Access::ReadOnly,
         )?)
+    }
+    fn create_volume(&self, dir: &wit::Dir, size: u64, filesystem: Filesystem) -> Result<()> {
+        Ok(wit::Txn::create_volume(
+            self,
+            dir,
+            size,
+            filesystem.as_str(),
+        )?)
+    }
+
+    fn snapshot_volume(&self, source: &wit::Dir, dest: &wit::Dir) -> Result<()> {
+        Ok(wit::Txn::snapshot_volume(self, source, dest)?)
+    }
+
+    fn grow_volume(&self, dir: &wit::Dir, size: u64) -> Result<()> {
+        Ok(wit::Txn::grow_volume(self, dir, size)?)
+    }
+
+    fn mount_volume(
+        &self,
+        source: &wit::Dir,
+        access: Access,
+        options: &[VolumeOption],
+    ) -> Result<()> {
+        let options: Vec<String> = options
+            .iter()
+            .map(|option| option.as_str().to_owned())
+            .collect();
+        let read_only = access == Access::ReadOnly;
+        Ok(wit::Txn::mount_volume(self, source, read_only, &options)?)
+    }
+
+    fn pool_status(&self) -> Vec<(String, String)> {
+        wit::Txn::pool_status(self)
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::storage::{Access, Dir, Overlay, OverlayOption, Txn, Usage};
+use crate::storage::{Access, Dir, Filesystem, Overlay, OverlayOption, Txn, Usage, VolumeOption};
 use crate::{Code, Error, Result};
 
 /// One order, with directories as paths beneath the driver's root.
@@ -59,6 +59,38 @@ pub enum StorageOrder {
         /// How.
         access: Access,
     },
+    /// [`Txn::create_volume`]
+    CreateVolume {
+        /// The directory that keeps it.
+        dir: String,
+        /// Bytes.
+        size: u64,
+        /// What is made on it.
+        filesystem: Filesystem,
+    },
+    /// [`Txn::snapshot_volume`]
+    SnapshotVolume {
+        /// The directory of the volume.
+        source: String,
+        /// The directory that keeps the snapshot.
+        dest: String,
+    },
+    /// [`Txn::grow_volume`]
+    GrowVolume {
+        /// The directory of the volume.
+        dir: String,
+        /// Bytes.
+        size: u64,
+    },
+    /// [`Txn::mount_volume`]
+    MountVolume {
+        /// The directory of the volume.
+        source: String,
+        /// How.
+        access: Access,
+        /// Options.
+        options: Vec<VolumeOption>,
+    },
 }
 
 #[derive(Default)]
@@ -67,6 +99,9 @@ struct Tree {
     files: BTreeMap<String, Vec<u8>>,
     usage: BTreeMap<String, Usage>,
     state: BTreeMap<String, Vec<u8>>,
+    /// Bytes of the volume that a directory keeps.
+    volumes: BTreeMap<String, u64>,
+    pool: Vec<(String, String)>,
     facts: Vec<String>,
     denied: Vec<String>,
     orders: Vec<StorageOrder>,
@@ -145,6 +180,27 @@ impl FakeStorageHost {
     pub fn with_usage(self, path: &str, usage: Usage) -> Self {
         self.tree.borrow_mut().usage.insert(path.to_owned(), usage);
         self
+    }
+
+    /// Adds a directory that keeps a volume of so many bytes.
+    #[must_use]
+    pub fn with_volume(self, path: &str, size: u64) -> Self {
+        let host = self.with_dir(path);
+        host.tree.borrow_mut().volumes.insert(path.to_owned(), size);
+        host
+    }
+
+    /// Adds what the host knows of the volumes' pool.
+    #[must_use]
+    pub fn with_pool_status(self, name: &str, value: &str) -> Self {
+        let row = (name.to_owned(), value.to_owned());
+        self.tree.borrow_mut().pool.push(row);
+        self
+    }
+
+    /// The volumes there are: the directory of each, and its bytes.
+    pub fn volumes(&self) -> Vec<(String, u64)> {
+        self.tree.borrow().volumes.clone().into_iter().collect()
     }
 
     /// Refuses an order (by the name of its method in the contract, such as
@@ -233,8 +289,15 @@ impl Tree {
                     .into_iter()
                     .map(moved)
                     .collect();
+                self.volumes = std::mem::take(&mut self.volumes)
+                    .into_iter()
+                    .map(|(path, size)| (moved(path), size))
+                    .collect();
             }
-            StorageOrder::RemoveTree { victim } => self.dirs.retain(|path| !below(path, &victim)),
+            StorageOrder::RemoveTree { victim } => {
+                self.dirs.retain(|path| !below(path, &victim));
+                self.volumes.retain(|path, _| !below(path, &victim));
+            }
             StorageOrder::PutState {
                 key,
                 value: Some(value),
@@ -254,7 +317,32 @@ impl Tree {
             StorageOrder::MountBind { source, .. } => {
                 assert!(self.dirs.contains(&source), "bind {source}: not there");
             }
+            StorageOrder::CreateVolume { dir, size, .. } => self.add_volume(dir, size),
+            StorageOrder::SnapshotVolume { source, dest } => {
+                let size = self.volume(&source);
+                self.add_volume(dest, size);
+            }
+            StorageOrder::GrowVolume { dir, size } => {
+                assert!(self.volume(&dir) <= size, "grow {dir}: it is larger");
+                self.volumes.insert(dir, size);
+            }
+            StorageOrder::MountVolume { source, .. } => {
+                self.volume(&source);
+            }
         }
+    }
+}
+
+impl Tree {
+    fn volume(&self, dir: &str) -> u64 {
+        let found = self.volumes.get(dir).copied();
+        found.unwrap_or_else(|| panic!("{dir} keeps no volume"))
+    }
+
+    fn add_volume(&mut self, dir: String, size: u64) {
+        assert!(self.dirs.contains(&dir), "volume in {dir}: not there");
+        let before = self.volumes.insert(dir.clone(), size);
+        assert!(before.is_none(), "volume in {dir}: it keeps one");
     }
 }
 
@@ -440,5 +528,51 @@ impl Txn for FakeStorageHost {
                 access,
             },
         )
+    }
+    fn create_volume(&self, dir: &FakeDir, size: u64, filesystem: Filesystem) -> Result<()> {
+        let dir = dir.path.clone();
+        self.order(
+            "create-volume",
+            StorageOrder::CreateVolume {
+                dir,
+                size,
+                filesystem,
+            },
+        )
+    }
+
+    fn snapshot_volume(&self, source: &FakeDir, dest: &FakeDir) -> Result<()> {
+        self.order(
+            "snapshot-volume",
+            StorageOrder::SnapshotVolume {
+                source: source.path.clone(),
+                dest: dest.path.clone(),
+            },
+        )
+    }
+
+    fn grow_volume(&self, dir: &FakeDir, size: u64) -> Result<()> {
+        let dir = dir.path.clone();
+        self.order("grow-volume", StorageOrder::GrowVolume { dir, size })
+    }
+
+    fn mount_volume(
+        &self,
+        source: &FakeDir,
+        access: Access,
+        options: &[VolumeOption],
+    ) -> Result<()> {
+        self.order(
+            "mount-volume",
+            StorageOrder::MountVolume {
+                source: source.path.clone(),
+                access,
+                options: options.to_owned(),
+            },
+        )
+    }
+
+    fn pool_status(&self) -> Vec<(String, String)> {
+        self.tree.borrow().pool.clone()
     }
 }

@@ -11,10 +11,14 @@ use bulkhead_wire::call::LogLevel;
 use bulkhead_wire::storage::{Facts, Function, HostCall, Order};
 use bulkhead_wire::{HostReply, Operation, Value};
 
-use super::{Plugin, not_of_this_world, refuse, unexpected, value};
+use super::{Plugin, not_of_this_world, printable, refuse, unexpected, value};
 use crate::broker::Handler;
 use crate::grant::Grant;
 use crate::txn::{Refusal, Scope, StorageTxn};
+
+/// Rows of a status, and characters in each of their cells.
+const MAX_ROWS: usize = 64;
+const MAX_CELL: usize = 256;
 
 /// A storage driver that is a plugin.
 pub struct StoragePlugin {
@@ -217,6 +221,29 @@ impl StorageDriver for StoragePlugin {
         };
         self.plan(root, invocation)
     }
+
+    fn status(&self, root: &dyn DriverRoot) -> Result<Vec<(String, String)>, PluginError> {
+        let invocation = Invocation {
+            operation: "status",
+            function: Function::Status,
+            scope: Scope::Status,
+            key: None,
+            parents: &[],
+        };
+        match self.invoke(root, invocation)?.0 {
+            Value::Rows(rows) => Ok(shown(rows)),
+            _ => Err(self.plugin.error("status", unexpected())),
+        }
+    }
+}
+
+/// Rows as people see them: few, short and printable.
+fn shown(rows: Vec<(String, String)>) -> Vec<(String, String)> {
+    let short = |text: String| printable(&text, MAX_CELL).replace('\n', " ");
+    rows.into_iter()
+        .take(MAX_ROWS)
+        .map(|(name, value)| (short(name), short(value)))
+        .collect()
 }
 
 struct StorageHandler<'a> {
@@ -241,6 +268,7 @@ impl StorageHandler<'_> {
             }
             HostCall::Snapshots(after, max) => HostReply::Names(self.txn.snapshots(after, max)?),
             HostCall::StateGet(key) => HostReply::Bytes(self.txn.state(&key)?),
+            HostCall::PoolStatus => HostReply::Rows(self.txn.pool_status()),
             HostCall::Order(order) => return self.order(order),
         })
     }

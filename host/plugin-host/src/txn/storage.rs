@@ -13,6 +13,7 @@ use bulkhead_model::storage::{
 use bulkhead_wire::storage::{Base, Dir, Order};
 
 mod place;
+mod volume;
 
 pub use place::Scope;
 
@@ -155,6 +156,14 @@ impl<'a> StorageTxn<'a> {
                 options,
             } => self.mount_overlay(lower, (upper, work), &options),
             Order::MountBind(source, read_only) => self.mount_bind(source, read_only),
+            Order::CreateVolume(dir, size, filesystem) => {
+                self.create_volume(dir, size, &filesystem)
+            }
+            Order::SnapshotVolume(source, dest) => self.snapshot_volume(source, dest),
+            Order::GrowVolume(dir, size) => self.grow_volume(dir, size),
+            Order::MountVolume(source, read_only, options) => {
+                self.mount_volume(source, read_only, &options)
+            }
         }
     }
 

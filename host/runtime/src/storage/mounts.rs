@@ -13,8 +13,8 @@ use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir, proc_path};
 use bulkhead_sys::tree::remove_tree;
 use bulkhead_sys::{Error, Result};
 
-use super::open_dir;
 use super::shifted::{self, Shift};
+use super::{open_dir, volumes_are_unknown};
 use crate::error::RuntimeError;
 
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY;
@@ -54,6 +54,7 @@ pub(crate) fn open_mount(
         RootMount::Bind { source, read_only } => {
             bind(root, source, *read_only, shift).map_err(failed)
         }
+        RootMount::Volume { source, .. } => Err(failed(volumes_are_unknown(source))),
         // Overlay wants two layers; one alone is itself.
         RootMount::Overlay {
             lower, upper: None, ..
@@ -180,7 +181,7 @@ impl<'a> Layers<'a> {
                     .transpose()?,
                 options,
             }),
-            RootMount::Bind { source, .. } => Ok(Self {
+            RootMount::Bind { source, .. } | RootMount::Volume { source, .. } => Ok(Self {
                 lower: vec![open(source)?],
                 upper: None,
                 options: &[],

@@ -42,6 +42,13 @@ pub fn run(
                 Err(e) => Outcome::Fault(fault(e)),
             });
         }
+        Function::Status => {
+            let rows = driver.call_status(store, txn)?;
+            return Ok(match rows {
+                Ok(rows) => Outcome::Ok(Value::Rows(rows)),
+                Err(e) => Outcome::Fault(fault(e)),
+            });
+        }
     };
     Ok(match unit {
         Ok(()) => Outcome::Ok(Value::Unit),
@@ -302,6 +309,55 @@ impl HostTxn for CallState {
     ) -> Result<std::result::Result<(), Error>> {
         let source = self.dir(&source)?;
         self.order_storage(Order::MountBind(source, read_only))
+    }
+
+    fn create_volume(
+        &mut self,
+        _txn: Resource<Txn>,
+        dir: Resource<Dir>,
+        size: u64,
+        filesystem: String,
+    ) -> Result<std::result::Result<(), Error>> {
+        let dir = self.dir(&dir)?;
+        self.order_storage(Order::CreateVolume(dir, size, filesystem))
+    }
+
+    fn snapshot_volume(
+        &mut self,
+        _txn: Resource<Txn>,
+        source: Resource<Dir>,
+        dest: Resource<Dir>,
+    ) -> Result<std::result::Result<(), Error>> {
+        let (source, dest) = (self.dir(&source)?, self.dir(&dest)?);
+        self.order_storage(Order::SnapshotVolume(source, dest))
+    }
+
+    fn grow_volume(
+        &mut self,
+        _txn: Resource<Txn>,
+        dir: Resource<Dir>,
+        size: u64,
+    ) -> Result<std::result::Result<(), Error>> {
+        let dir = self.dir(&dir)?;
+        self.order_storage(Order::GrowVolume(dir, size))
+    }
+
+    fn mount_volume(
+        &mut self,
+        _txn: Resource<Txn>,
+        source: Resource<Dir>,
+        read_only: bool,
+        options: Vec<String>,
+    ) -> Result<std::result::Result<(), Error>> {
+        let source = self.dir(&source)?;
+        self.order_storage(Order::MountVolume(source, read_only, options))
+    }
+
+    fn pool_status(&mut self, _txn: Resource<Txn>) -> Result<Vec<(String, String)>> {
+        match self.ask_storage(HostCall::PoolStatus)? {
+            HostReply::Rows(rows) => Ok(rows),
+            _ => Err(unexpected()),
+        }
     }
 
     fn drop(&mut self, txn: Resource<Txn>) -> Result<()> {

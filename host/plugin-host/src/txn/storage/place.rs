@@ -25,11 +25,16 @@ pub enum Scope {
     Usage,
     /// Everything but these may go.
     Gc(BTreeSet<String>),
+    /// Nothing may be ordered.
+    Status,
 }
 
 impl Scope {
     pub(super) fn changes(&self) -> bool {
-        !matches!(self, Self::Probe | Self::Usage | Self::Mounts(_))
+        !matches!(
+            self,
+            Self::Probe | Self::Usage | Self::Status | Self::Mounts(_)
+        )
     }
 
     pub(super) fn purpose(&self) -> Option<Purpose> {

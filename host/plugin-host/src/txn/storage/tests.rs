@@ -28,7 +28,7 @@ impl DriverRoot for FakeRoot {
     }
 }
 
-const STORAGE: [Grant; 7] = [
+const STORAGE: [Grant; 11] = [
     Grant::CreateDir,
     Grant::CloneTree,
     Grant::Rename,
@@ -36,6 +36,10 @@ const STORAGE: [Grant; 7] = [
     Grant::MountOverlay,
     Grant::MountBind,
     Grant::State,
+    Grant::CreateVolume,
+    Grant::SnapshotVolume,
+    Grant::GrowVolume,
+    Grant::MountVolume,
 ];
 
 fn all() -> Grants {
@@ -79,6 +83,14 @@ fn overlay(lower: Vec<Dir>, upper: Option<Dir>, work: Option<Dir>) -> Order {
     }
 }
 
+fn create_volume(dir: Dir) -> Order {
+    Order::CreateVolume(dir, 1 << 30, "ext4".into())
+}
+
+fn mount_volume(dir: Dir, read_only: bool) -> Order {
+    Order::MountVolume(dir, read_only, vec!["discard".into()])
+}
+
 const RUN: Scope = Scope::Prepare(Purpose::Run);
 
 #[test]
@@ -111,6 +123,13 @@ fn each_order_needs_its_grant() {
         (Grant::MountOverlay, overlay(vec![parent(&[])], None, None)),
         (Grant::MountBind, Order::MountBind(own(&[]), false)),
         (Grant::State, Order::StatePut("k".into(), None)),
+        (Grant::CreateVolume, create_volume(own(&[]))),
+        (
+            Grant::SnapshotVolume,
+            Order::SnapshotVolume(parent(&[]), own(&[])),
+        ),
+        (Grant::GrowVolume, Order::GrowVolume(own(&[]), 1 << 30)),
+        (Grant::MountVolume, mount_volume(own(&[]), false)),
     ];
     for (grant, order) in orders {
         let mut without = txn(&none, RUN);
@@ -135,6 +154,10 @@ fn parents_are_never_written() {
         Order::MountBind(parent(&["fs"]), false),
         overlay(vec![parent(&[])], Some(parent(&["fs"])), Some(own(&["w"]))),
         overlay(vec![parent(&[])], Some(own(&["fs"])), Some(parent(&["w"]))),
+        create_volume(parent(&[])),
+        Order::SnapshotVolume(own(&[]), parent(&[])),
+        Order::GrowVolume(parent(&[]), 1 << 30),
+        mount_volume(parent(&[]), false),
     ];
     for order in orders {
         for scope in [
@@ -155,6 +178,7 @@ fn a_view_is_read_only() {
         let orders = [
             Order::MountBind(own(&[]), false),
             overlay(vec![parent(&[])], Some(own(&["u"])), Some(own(&["w"]))),
+            mount_volume(own(&[]), false),
         ];
         for order in orders {
             assert!(txn(&grants, scope.clone()).order(order).is_err());
@@ -221,11 +245,17 @@ fn removal_reaches_the_own_snapshot_or_what_nobody_uses() {
 #[test]
 fn questions_change_nothing_and_mounts_is_a_question() {
     let grants = all();
-    for scope in [Scope::Probe, Scope::Usage, Scope::Mounts(Purpose::Run)] {
+    for scope in [
+        Scope::Probe,
+        Scope::Usage,
+        Scope::Status,
+        Scope::Mounts(Purpose::Run),
+    ] {
         let mut txn = txn(&grants, scope);
         assert!(txn.order(Order::CreateDir(own(&["a"]), 0)).is_err());
         assert!(txn.order(Order::StatePut("k".into(), None)).is_err());
         assert!(txn.order(Order::RemoveTree(own(&[]))).is_err());
+        assert!(txn.order(create_volume(own(&[]))).is_err());
         assert!(txn.into_plan().steps.is_empty());
     }
 }
@@ -245,6 +275,53 @@ fn steps_and_state_are_bounded() {
     assert!(state.order(put(MAX_STATE_VALUE + 1)).is_err());
     let result = (0..32).try_for_each(|_| state.order(put(MAX_STATE_VALUE)).map(drop));
     assert!(matches!(result, Err(Refusal::Stop(_))));
+}
+
+#[test]
+fn volumes_are_bounded_and_of_known_kinds() {
+    let grants = all();
+    for (size, filesystem) in [
+        (0, "ext4"),
+        ((16 << 20) - 1, "ext4"),
+        (u64::MAX, "xfs"),
+        (1 << 30, "ext4,user_xattr"),
+        (1 << 30, "../ext4"),
+        (1 << 30, ""),
+    ] {
+        let order = Order::CreateVolume(own(&[]), size, filesystem.into());
+        assert!(txn(&grants, RUN).order(order).is_err(), "{filesystem}");
+    }
+    for option in ["", "suid", "discard,dev", "errors=panic"] {
+        let order = Order::MountVolume(own(&[]), false, vec![option.into()]);
+        assert!(txn(&grants, RUN).order(order).is_err(), "{option}");
+    }
+    assert!(txn(&grants, RUN).order(create_volume(own(&["v"]))).is_ok());
+}
+
+#[test]
+fn no_volume_of_somebody_else_is_copied_or_shown() {
+    let grants = all();
+    for scope in [RUN, Scope::Prepare(Purpose::Extract)] {
+        for order in [
+            Order::SnapshotVolume(named("other"), own(&[])),
+            Order::SnapshotVolume(own(&[]), own(&[])),
+            mount_volume(named("other"), true),
+            create_volume(named("p0")),
+        ] {
+            assert!(txn(&grants, scope.clone()).order(order).is_err());
+        }
+    }
+    // Removal and garbage collection lay nothing out.
+    let gc = Scope::Gc(BTreeSet::new());
+    for scope in [Scope::Remove, gc] {
+        let dir = || match scope {
+            Scope::Remove => own(&[]),
+            _ => named("dead"),
+        };
+        for order in [create_volume(dir()), Order::GrowVolume(dir(), 1 << 30)] {
+            assert!(txn(&grants, scope.clone()).order(order).is_err());
+        }
+    }
 }
 
 fn any_name() -> impl Strategy<Value = String> {
@@ -286,6 +363,10 @@ fn any_order() -> impl Strategy<Value = Order> {
         (lower, maybe(), maybe()).prop_map(|(lower, upper, work)| overlay(lower, upper, work)),
         (any_dir(), any::<bool>()).prop_map(|(dir, ro)| Order::MountBind(dir, ro)),
         any_name().prop_map(|key| Order::StatePut(key, None)),
+        any_dir().prop_map(create_volume),
+        (any_dir(), any_dir()).prop_map(|(from, to)| Order::SnapshotVolume(from, to)),
+        (any_dir(), any::<u64>()).prop_map(|(dir, size)| Order::GrowVolume(dir, size)),
+        (any_dir(), any::<bool>()).prop_map(|(dir, ro)| mount_volume(dir, ro)),
     ]
 }
 
@@ -314,8 +395,13 @@ fn written(plan: &StoragePlan) -> Vec<&DirPath> {
     let mut paths = Vec::new();
     for step in &plan.steps {
         match step {
-            StorageStep::CreateDir { dir, .. } | StorageStep::RemoveTree { dir } => paths.push(dir),
-            StorageStep::CloneTree { dest, .. } => paths.push(dest),
+            StorageStep::CreateDir { dir, .. }
+            | StorageStep::RemoveTree { dir }
+            | StorageStep::CreateVolume { dir, .. }
+            | StorageStep::GrowVolume { dir, .. } => paths.push(dir),
+            StorageStep::CloneTree { dest, .. } | StorageStep::SnapshotVolume { dest, .. } => {
+                paths.push(dest);
+            }
             StorageStep::Rename { from, to } => paths.extend([from, to]),
             StorageStep::PutState { .. } => {}
         }
@@ -324,6 +410,11 @@ fn written(plan: &StoragePlan) -> Vec<&DirPath> {
         Some(RootMount::Bind {
             source,
             read_only: false,
+        })
+        | Some(RootMount::Volume {
+            source,
+            read_only: false,
+            ..
         }) => paths.push(source),
         Some(RootMount::Overlay {
             upper: Some((upper, work)),
