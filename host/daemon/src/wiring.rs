@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use anyhow::{Context, bail};
-use bulkhead_engine::{Config, Embedded, Engine, Networks, Sources as EngineSources};
+use bulkhead_engine::{Config, Drivers, Embedded, Engine, Networks, Sources as EngineSources};
 use bulkhead_fetch::{FetchConfig, Fetcher};
 use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::network::{Cidr, NetworkConfig};
@@ -47,6 +47,11 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         .collect();
     let own = own_networks(&names, gateway, settings.mtu);
     let networks = Networks::load(store.clone(), drivers, own.into(), settings.mtu)?;
+    let volumes = plugins
+        .volume_drivers()
+        .into_iter()
+        .map(|d| (d.driver_name().to_owned(), d))
+        .collect();
     let fetch = FetchConfig {
         insecure_registries: settings.insecure_registries.clone(),
         certs_dir: Some(PathBuf::from("/etc/docker/certs.d")),
@@ -71,7 +76,10 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         config,
         store.clone(),
         runtime.clone(),
-        storage,
+        Drivers {
+            storage,
+            volume: volumes,
+        },
         networks,
         sources,
         fetcher,

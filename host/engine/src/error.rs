@@ -43,10 +43,18 @@ pub enum EngineError {
         "create {volume}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
     )]
     NoSuchVolumeDriver { volume: String, driver: String },
+    #[error("create {volume}: {message}")]
+    VolumeOption { volume: String, message: String },
     #[error(
-        "create {volume}: option \"{option}\" is not supported by the local volume driver of this daemon"
+        "create {volume}: driver '{driver}' already has volume '{volume}': volume name must be unique"
     )]
-    VolumeOption { volume: String, option: String },
+    OtherVolumeDriver { volume: String, driver: String },
+    #[error("error while mounting volume '{volume}'")]
+    VolumeMount {
+        volume: String,
+        #[source]
+        source: bulkhead_model::error::Failure,
+    },
     #[error("remove {volume}: volume is in use - [{users}]")]
     VolumeInUse { volume: String, users: String },
     #[error("network {0} not found")]
@@ -353,6 +361,7 @@ impl Kind for EngineError {
             | E::AlreadyConnected { .. } => ErrorKind::Forbidden,
             E::NameInUse { .. }
             | E::NetworkNameInUse(_)
+            | E::OtherVolumeDriver { .. }
             | E::VolumeInUse { .. }
             | E::NotRunning { .. }
             | E::JoinStopped { .. }
@@ -395,6 +404,7 @@ impl Kind for EngineError {
             E::CannotUpdate { source, .. } => source.kind(),
             E::Update(_) => ErrorKind::Conflict,
             E::Plugin(e) => e.kind(),
+            E::VolumeMount { source, .. } => source.kind,
             E::Runtime(e) | E::CannotExec(e) => e.kind(),
             E::Store(e) => e.kind(),
             E::AmbiguousPrefix(_)

@@ -80,6 +80,7 @@ impl Engine {
         if let Err(error) = self.runtime.cleanup(&record.id) {
             tracing::warn!(container = %record.id, %error, "cleaning up after a container");
         }
+        self.leave_volumes(record, record.id.as_str());
         self.unwire(&record.endpoints);
         self.say_endpoints(record, "disconnect");
     }

@@ -61,7 +61,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use bulkhead_model::ContainerId;
-use bulkhead_model::driver::StorageDriver;
+use bulkhead_model::driver::{StorageDriver, VolumeDriver};
 use bulkhead_model::process::{IdMap, Runtime};
 use bulkhead_model::registry::{Fetcher, RegistrySource};
 use bulkhead_model::storage::RootMount;
@@ -93,6 +93,14 @@ pub struct Config {
     /// The user namespace of containers that do not ask for the host's;
     /// empty: none has one.
     pub user_namespace: Vec<IdMap>,
+}
+
+/// The plugins that keep files, by the short names users choose.
+pub struct Drivers {
+    /// Of layers and containers.
+    pub storage: BTreeMap<String, Arc<dyn StorageDriver>>,
+    /// Of volumes.
+    pub volume: BTreeMap<String, Arc<dyn VolumeDriver>>,
 }
 
 /// The plugins that bring images.
@@ -149,6 +157,10 @@ pub struct Engine {
     pub(crate) prepared: Mutex<HashMap<ContainerId, RootMount>>,
     /// Written by who removes volumes, read by who makes them.
     pub(crate) volume_lock: RwLock<()>,
+    /// Volume drivers by short name.
+    pub volume_drivers: BTreeMap<String, Arc<dyn VolumeDriver>>,
+    /// Who uses volumes of which something is mounted.
+    pub(crate) volume_users_now: volumes::mounts::Users,
     /// Keeps two layings-out of the same chain apart.
     pub(crate) chains: lay_out::Chains,
     /// Itself: what drivers hold.
@@ -167,7 +179,7 @@ impl Engine {
         config: Config,
         store: Arc<Store>,
         runtime: Arc<dyn Runtime>,
-        storage: BTreeMap<String, Arc<dyn StorageDriver>>,
+        drivers: Drivers,
         networks: Networks,
         sources: Sources,
         fetcher: Arc<dyn Fetcher>,
@@ -189,7 +201,7 @@ impl Engine {
             config,
             store,
             runtime,
-            storage,
+            storage: drivers.storage,
             networks,
             sources,
             fetcher,
@@ -202,6 +214,8 @@ impl Engine {
             waiting: attach::Waiting::default(),
             prepared: Mutex::default(),
             volume_lock: RwLock::default(),
+            volume_drivers: drivers.volume,
+            volume_users_now: volumes::mounts::Users::default(),
             chains: lay_out::Chains::default(),
             me: me.clone(),
             handle,

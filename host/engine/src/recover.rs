@@ -49,7 +49,7 @@ impl Engine {
                 tracing::warn!(container = %id, error = message(&error), "cleaning up after an unknown container");
             }
         }
-        Ok(())
+        self.unmount_unused_volumes()
     }
 
     /// How a container's driver begins; `None` when the container is gone.
@@ -94,6 +94,7 @@ impl Engine {
     /// Takes over a container that runs. When the last engine ended before it
     /// wrote that down, the record is completed from what the runtime knows.
     fn adopt(&self, entry: &Arc<Entry>, record: &Container, pid: u32) -> Result<(), EngineError> {
+        self.count_volumes(record);
         if !record.state.is_paused() {
             // The last engine may have ended in the middle of a pause.
             let _ = self.runtime.unpause(&record.id);

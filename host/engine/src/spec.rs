@@ -214,6 +214,12 @@ pub struct MountOptions {
     pub subpath: String,
     /// Labels of a volume that is made for it.
     pub labels: BTreeMap<String, String>,
+    /// The driver of a volume that is made for it; `local` when empty.
+    #[serde(default)]
+    pub volume_driver: String,
+    /// The driver's options.
+    #[serde(default)]
+    pub volume_options: BTreeMap<String, String>,
 }
 
 /// A filesystem in memory.

@@ -50,7 +50,16 @@ impl Engine {
     }
 
     fn start_wired(&self, record: &Container) -> Result<(Running, Wiring), EngineError> {
+        let started = self.start_with_volumes(record);
+        if started.is_err() {
+            self.leave_volumes(record, record.id.as_str());
+        }
+        started
+    }
+
+    fn start_with_volumes(&self, record: &Container) -> Result<(Running, Wiring), EngineError> {
         let shared = self.shared_namespaces(record)?;
+        self.use_volumes(record, record.id.as_str())?;
         let rootfs = self.rootfs(record)?;
         let wiring = self.wire(record)?;
         let resolv_conf = std::fs::read_to_string(&self.config.resolv_conf).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::Engine;
 use crate::container::Container;
 use crate::containers::Entry;
 use crate::error::EngineError;
-use crate::{files, plan};
+use crate::{files, plan, random_id};
 
 /// A container's files while they are looked at.
 pub(crate) struct View<'a> {
@@ -74,11 +74,29 @@ impl Engine {
             let record = entry.record();
             seen = running(&record).map(&mut see);
             if seen.as_ref().is_none_or(ended) {
-                seen = Some(see(self.stopped(&record, scope)?));
+                seen = Some(self.view_stopped(&record, scope, &mut see)?);
             }
         }
         seen.transpose()?;
         done.unwrap_or(Err(EngineError::WorkerPanicked))
+    }
+
+    /// Its volumes are mounted as for a start.
+    fn view_stopped(
+        &self,
+        record: &Container,
+        scope: FilesScope,
+        see: &mut dyn FnMut(Files) -> Result<(), Failure>,
+    ) -> Result<Result<(), Failure>, EngineError> {
+        if scope == FilesScope::RootAlone {
+            return Ok(see(self.stopped(record, scope)?));
+        }
+        let user = random_id().to_string();
+        let used = self.use_volumes(record, &user);
+        let files = used.and_then(|()| self.stopped(record, scope));
+        let seen = files.map(see);
+        self.leave_volumes(record, &user);
+        seen
     }
 
     fn stopped(&self, record: &Container, scope: FilesScope) -> Result<Files, EngineError> {

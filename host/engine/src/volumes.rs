@@ -1,5 +1,6 @@
 //! Binds and volumes of a container that is being made.
 
+pub(crate) mod mounts;
 pub(crate) mod objects;
 
 use bulkhead_model::image::Image;
@@ -72,6 +73,7 @@ impl Engine {
 
     fn make_mount(&self, mount: &MountSpec, record: &mut Container) -> Result<Mount, EngineError> {
         check_target(&mount.target)?;
+        let mut options = mount.options.clone();
         let (volume, source) = match &mount.source {
             MountSource::Host(path) => {
                 let source = checked_source(path)?;
@@ -82,15 +84,29 @@ impl Engine {
             }
             MountSource::Volume(name) => {
                 check_volume_name(name)?;
-                let volume = self.ensure_volume(name, None)?;
+                let volume = self.ensure_volume(&objects::VolumeSpec {
+                    name: name.clone(),
+                    driver: mount.options.volume_driver.clone(),
+                    options: mount.options.volume_options.clone(),
+                    labels: (!mount.options.labels.is_empty())
+                        .then(|| mount.options.labels.clone()),
+                })?;
+                options.volume_driver = volume.driver;
                 (Some(name.clone()), volume.mountpoint)
             }
             MountSource::Anonymous => {
                 let name = crate::random_id().to_string();
                 self.store.unsettle_volume(&name, record.id.as_str())?;
-                let label = (objects::ANONYMOUS.to_owned(), String::new());
-                let volume = self.ensure_volume(&name, Some([label].into()))?;
+                let mut labels = mount.options.labels.clone();
+                labels.insert(objects::ANONYMOUS.to_owned(), String::new());
+                let volume = self.ensure_volume(&objects::VolumeSpec {
+                    name: name.clone(),
+                    driver: mount.options.volume_driver.clone(),
+                    options: mount.options.volume_options.clone(),
+                    labels: Some(labels),
+                })?;
                 record.anonymous_volumes.push(name.clone());
+                options.volume_driver = volume.driver;
                 (Some(name), volume.mountpoint)
             }
         };
@@ -100,7 +116,7 @@ impl Engine {
             source,
             target: mount.target.clone(),
             read_only: mount.read_only,
-            options: mount.options.clone(),
+            options,
         })
     }
 
@@ -126,10 +142,7 @@ impl Engine {
         if users.iter().any(|user| user != owner.id.as_str()) {
             return Ok(());
         }
-        self.volume(name)?;
-        self.store.remove_volume(name)?;
-        self.say_volume("destroy", name);
-        Ok(())
+        self.delete_volume(name)
     }
 }
 

@@ -347,6 +347,16 @@ pub trait Runtime: Send + Sync {
     /// The pids of a container's processes in the host's pid namespace; none
     /// when it does not run.
     fn processes(&self, id: &ContainerId) -> Vec<u32>;
+    /// Mounts what a volume's driver decided over the volume's directory
+    /// `<data-root>/volumes/<name>/_data`; nothing when something is mounted
+    /// there already.
+    fn mount_volume(
+        &self,
+        name: &str,
+        mount: &crate::volume::VolumeMount,
+    ) -> Result<(), crate::error::Failure>;
+    /// Takes the mount over a volume's directory away; nothing when there is none.
+    fn unmount_volume(&self, name: &str) -> Result<(), crate::error::Failure>;
     /// Takes away what a stopped container held: cgroups, links, packet-filter
     /// entries, its runtime folder. Missing things are fine; processes that
     /// are left, a shim among them, are killed.

@@ -55,6 +55,24 @@ pub enum RuntimeError {
         #[source]
         source: bulkhead_sys::Error,
     },
+    /// What is mounted over a volume's directory.
+    #[error("failed to mount local volume: mount {what}")]
+    VolumeMount {
+        /// Source, directory and options, as Docker shows them.
+        what: String,
+        /// What failed.
+        #[source]
+        source: bulkhead_sys::Error,
+    },
+    /// An option of a volume's mount that means nothing here.
+    #[error("failed to mount local volume: {0}")]
+    VolumeOption(String),
+    /// A mount that does not go.
+    #[error("volume {name}: something is still mounted over its directory")]
+    VolumeBusy {
+        /// The volume.
+        name: String,
+    },
     /// No cgroup filesystem below /sys/fs/cgroup.
     #[error("no cgroup filesystem is mounted at /sys/fs/cgroup")]
     NoCgroups,

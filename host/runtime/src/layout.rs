@@ -3,6 +3,7 @@
 //! ```text
 //! <data-root>/storage/<driver>/      a storage driver's root
 //! <data-root>/containers/<id>/       log, hosts, hostname, resolv.conf
+//! <data-root>/volumes/<name>/_data   a volume's files, or what is mounted there
 //! <exec-root>/made-cgroups           cgroups made for containers' that hang elsewhere
 //! <exec-root>/shims/<id>/            shim.sock, exit, log of the shim itself, cgroup (its parent)
 //! <exec-root>/shims/<id>/exec/<exec>/  the same of one more process
@@ -32,6 +33,7 @@ pub const SHIM_LOG: &str = "log";
 #[derive(Debug)]
 pub(crate) struct Layout {
     containers: OwnedFd,
+    pub(crate) volumes: OwnedFd,
     pub(crate) shims: OwnedFd,
     pub(crate) exec: OwnedFd,
 }
@@ -42,6 +44,7 @@ impl Layout {
         let exec = make_root(exec_root)?;
         Ok(Self {
             containers: ensure_dir(&data, "containers", 0o700)?,
+            volumes: ensure_dir(&data, "volumes", 0o711)?,
             shims: ensure_dir(&exec, "shims", 0o700)?,
             exec,
         })

@@ -12,6 +12,7 @@ pub mod exit_record;
 mod handoff;
 pub mod init;
 pub mod layout;
+mod mount_options;
 pub mod network;
 pub mod order;
 pub mod passwd;

@@ -13,6 +13,7 @@ mod recovery;
 mod retire;
 mod start;
 mod statistics;
+mod volumes;
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -28,6 +29,7 @@ use bulkhead_model::process::{
 };
 use bulkhead_model::resources::Resources;
 use bulkhead_model::storage::{RootMount, StoragePlan};
+use bulkhead_model::volume::VolumeMount;
 use bulkhead_model::{ContainerId, ExecId, process};
 
 use crate::cgroup::{MadeCgroups, Parent};
@@ -219,6 +221,14 @@ impl process::Runtime for Runtime {
 
     fn processes(&self, id: &ContainerId) -> Vec<u32> {
         self.cgroups_of(id.as_str()).processes(id.as_str())
+    }
+
+    fn mount_volume(&self, name: &str, mount: &VolumeMount) -> Result<(), Failure> {
+        self.mount_over_volume(name, mount).map_err(Failure::new)
+    }
+
+    fn unmount_volume(&self, name: &str) -> Result<(), Failure> {
+        self.unmount_over_volume(name).map_err(Failure::new)
     }
 
     fn cleanup(&self, id: &ContainerId) -> Result<(), Failure> {

@@ -24,6 +24,12 @@ impl Attributes {
     pub const NO_DEV: Self = Self(0x04);
     /// `MOUNT_ATTR_NOEXEC`
     pub const NO_EXEC: Self = Self(0x08);
+    /// `MOUNT_ATTR_NOATIME`
+    pub const NO_ATIME: Self = Self(0x10);
+    /// `MOUNT_ATTR_STRICTATIME`
+    pub const STRICT_ATIME: Self = Self(0x20);
+    /// `MOUNT_ATTR_NODIRATIME`
+    pub const NO_DIR_ATIME: Self = Self(0x80);
     /// None.
     pub const NONE: Self = Self(0);
 
@@ -43,23 +49,23 @@ fn owned(result: libc::c_long, call: &'static str, arguments: impl ToString) -> 
 #[derive(Debug)]
 pub struct Context {
     fd: OwnedFd,
-    name: &'static CStr,
+    name: CString,
 }
 
 impl Context {
     /// `fsopen(name, FSOPEN_CLOEXEC)`; the filesystem's name is also what
     /// /proc/mounts shows as its source.
-    pub fn open(name: &'static CStr) -> Result<Self> {
+    pub fn open(name: &CStr) -> Result<Self> {
         Self::open_as(name, name)
     }
 
     /// [`Context::open`] with another source for /proc/mounts.
-    pub fn open_as(name: &'static CStr, source: &'static CStr) -> Result<Self> {
+    pub fn open_as(name: &CStr, source: &CStr) -> Result<Self> {
         // SAFETY: a NUL-terminated string and an integer.
         let fd = unsafe { libc::syscall(libc::SYS_fsopen, name.as_ptr(), 1) };
         let context = Self {
             fd: owned(fd, "fsopen", name.to_string_lossy())?,
-            name,
+            name: name.to_owned(),
         };
         context.set(c"source", &source.to_string_lossy())?;
         Ok(context)

@@ -211,10 +211,6 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
 fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(), BadRequest> {
     let asked = [
         (!host.links.is_empty(), "--link".into()),
-        (
-            !matches!(host.volume_driver.as_str(), "" | "local"),
-            format!("volume driver {}", host.volume_driver),
-        ),
         (!config.mac_address.is_empty(), "--mac-address".into()),
         (
             !matches!(host.isolation.as_str(), "" | "default"),

@@ -185,10 +185,10 @@ pub fn mount_point(mount: &Mount) -> MountPoint {
     let volume = mount.volume.clone();
     MountPoint {
         kind: if volume.is_some() { "volume" } else { "bind" }.to_owned(),
-        driver: if volume.is_some() {
-            "local".to_owned()
-        } else {
-            String::new()
+        driver: match mount.options.volume_driver.as_str() {
+            _ if volume.is_none() => String::new(),
+            "" => "local".to_owned(),
+            driver => driver.to_owned(),
         },
         name: volume.unwrap_or_default(),
         source: mount.source.clone(),

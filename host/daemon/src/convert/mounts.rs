@@ -27,6 +27,12 @@ pub fn mounts(config: &ContainerConfig, host: &HostConfig) -> Result<Vec<MountSp
             mounts.push(spec);
         }
     }
+    for mount in &mut mounts {
+        let of_volume = !matches!(mount.source, MountSource::Host(_));
+        if of_volume && mount.options.volume_driver.is_empty() {
+            mount.options.volume_driver.clone_from(&host.volume_driver);
+        }
+    }
     Ok(mounts)
 }
 
@@ -187,12 +193,6 @@ fn long_volume(mount: &Mount) -> Result<(MountSource, MountOptions), String> {
     }
     let volume = mount.volume_options.clone().unwrap_or_default();
     let driver = volume.driver_config.unwrap_or_default();
-    if !matches!(driver.name.as_str(), "" | "local") || !driver.options.is_empty() {
-        return Err(format!(
-            "volume driver \"{}\" with options is not supported by this daemon",
-            driver.name
-        ));
-    }
     if volume.subpath.starts_with('/') || volume.subpath.split('/').any(|part| part == "..") {
         return Err(format!(
             "invalid VolumeOptions.Subpath: {:?} must be a relative path within the volume",
@@ -203,6 +203,8 @@ fn long_volume(mount: &Mount) -> Result<(MountSource, MountOptions), String> {
         no_copy: volume.no_copy,
         subpath: volume.subpath,
         labels: volume.labels,
+        volume_driver: driver.name,
+        volume_options: driver.options,
         ..MountOptions::default()
     };
     let source = match mount.source.as_str() {

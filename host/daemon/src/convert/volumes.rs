@@ -19,11 +19,11 @@ pub fn volume(volume: &Volume) -> WireVolume {
     WireVolume {
         // Whole seconds, as Docker writes it.
         created_at: humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + created).to_string(),
-        driver: "local".to_owned(),
+        driver: volume.driver.clone(),
         labels: volume.labels.clone(),
         mountpoint: volume.mountpoint.to_string_lossy().into_owned(),
         name: volume.name.clone(),
-        options: None,
+        options: (!volume.options.is_empty()).then(|| volume.options.clone()),
         scope: "local".to_owned(),
         ..WireVolume::default()
     }

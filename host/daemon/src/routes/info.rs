@@ -34,7 +34,7 @@ pub async fn info(daemon: &Arc<Daemon>, version: ApiVersion) -> Result<Response<
         driver: daemon.engine.config.storage_driver.clone(),
         driver_status: daemon.plugins.clone(),
         plugins: Plugins {
-            volume: vec!["local".to_owned()],
+            volume: daemon.engine.volume_drivers.keys().cloned().collect(),
             network: daemon.engine.networks.driver_names(),
             authorization: Vec::new(),
             log: ["json-file", "local", "none"].map(str::to_owned).to_vec(),

@@ -47,7 +47,7 @@ pub async fn list(daemon: &Arc<Daemon>, text: &str) -> Answer {
 fn matches(volume: &Volume, chosen: &Filters) -> bool {
     let labels = volume.labels.clone().unwrap_or_default();
     chosen.matches("name", |v| volume.name.contains(v))
-        && chosen.matches("driver", |v| v == "local")
+        && chosen.matches("driver", |v| v == volume.driver)
         && filters::has_labels(&labels, chosen)
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
+use bulkhead_model::plugin::PluginFailure;
+use bulkhead_model::volume::{VolumeLayout, VolumeRequest};
 use bulkhead_store::VolumeRow;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,7 @@ use crate::{Engine, random_id};
 /// The label by which Docker tells volumes that nobody named.
 pub(crate) const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
-/// The one driver there is.
+/// The driver of volumes that name none.
 const LOCAL: &str = "local";
 
 /// One volume.
@@ -28,6 +30,12 @@ pub struct Volume {
     pub labels: Option<BTreeMap<String, String>>,
     /// Where its files are on the host.
     pub mountpoint: PathBuf,
+    /// The short name of its driver.
+    pub driver: String,
+    /// The driver's options.
+    pub options: BTreeMap<String, String>,
+    /// Whether something is mounted over its directory while it is used.
+    pub(crate) mounted: bool,
 }
 
 /// A volume as it was asked for.
@@ -35,9 +43,9 @@ pub struct Volume {
 pub struct VolumeSpec {
     /// Its name; one is made up when empty.
     pub name: String,
-    /// `local`, or empty.
+    /// The short name of a driver; `local` when empty.
     pub driver: String,
-    /// The driver's options, of which there are none yet.
+    /// The driver's options.
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: Option<BTreeMap<String, String>>,
@@ -48,6 +56,8 @@ pub struct VolumeSpec {
 #[serde(default)]
 struct Record {
     labels: Option<BTreeMap<String, String>>,
+    options: BTreeMap<String, String>,
+    mounted: bool,
 }
 
 impl Volume {
@@ -83,38 +93,73 @@ impl Engine {
             labels.insert(ANONYMOUS.to_owned(), String::new());
         }
         super::check_volume_name(&spec.name)?;
-        if !matches!(spec.driver.as_str(), "" | LOCAL) {
-            return Err(EngineError::NoSuchVolumeDriver {
+        let made = self.ensure_volume(&spec)?;
+        let driver = if spec.driver.is_empty() {
+            LOCAL
+        } else {
+            &spec.driver
+        };
+        if made.driver != driver {
+            return Err(EngineError::OtherVolumeDriver {
                 volume: spec.name,
-                driver: spec.driver,
+                driver: made.driver,
             });
         }
-        if let Some(option) = spec.options.keys().next() {
-            return Err(EngineError::VolumeOption {
-                volume: spec.name.clone(),
-                option: option.clone(),
-            });
-        }
-        self.ensure_volume(&spec.name, spec.labels)
+        Ok(made)
     }
 
-    /// The volume `name`, made when missing.
-    pub(super) fn ensure_volume(
-        &self,
-        name: &str,
-        labels: Option<BTreeMap<String, String>>,
-    ) -> Result<Volume, EngineError> {
+    /// The volume of that name, made when missing, if its driver has nothing
+    /// against its options.
+    pub(super) fn ensure_volume(&self, spec: &VolumeSpec) -> Result<Volume, EngineError> {
+        let name = &spec.name;
         if let Some(row) = self.store.find_volume(name)? {
             return self.volume_of(row);
         }
-        let json =
-            serde_json::to_string(&Record { labels }).map_err(|source| EngineError::Record {
-                id: name.to_owned(),
-                source,
-            })?;
-        let row = self.store.ensure_volume(name, LOCAL, &json)?;
-        self.say_volume("create", name);
+        let driver = if spec.driver.is_empty() {
+            LOCAL
+        } else {
+            &spec.driver
+        };
+        let layout = self.volume_layout(name, driver, &spec.options)?;
+        let record = Record {
+            labels: spec.labels.clone(),
+            options: spec.options.clone(),
+            mounted: layout.mount.is_some(),
+        };
+        let json = serde_json::to_string(&record).map_err(|source| EngineError::Record {
+            id: name.to_owned(),
+            source,
+        })?;
+        let row = self.store.ensure_volume(name, driver, &json)?;
+        self.say_volume("create", name, driver);
         self.volume_of(row)
+    }
+
+    /// What a driver says about a volume.
+    pub(super) fn volume_layout(
+        &self,
+        name: &str,
+        driver: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<VolumeLayout, EngineError> {
+        let plugin = self.volume_drivers.get(driver);
+        let plugin = plugin.ok_or_else(|| EngineError::NoSuchVolumeDriver {
+            volume: name.to_owned(),
+            driver: driver.to_owned(),
+        })?;
+        let request = VolumeRequest {
+            name: name.to_owned(),
+            options: options.clone(),
+            quota: false,
+        };
+        plugin.lay_out(&request).map_err(|error| match error.cause {
+            // The driver's words are for users, as Docker has them.
+            PluginFailure::Refused { message, .. } => EngineError::VolumeOption {
+                volume: name.to_owned(),
+                message,
+            },
+            _ => EngineError::from(error),
+        })
     }
 
     /// Removes a volume that no container has. `force` is content when there
@@ -135,9 +180,7 @@ impl Engine {
                 users: users.join(", "),
             });
         }
-        self.store.remove_volume(name)?;
-        self.say_volume("destroy", name);
-        Ok(())
+        self.delete_volume(name)
     }
 
     /// Removes the volumes that `chosen` accepts and no container has: their
@@ -154,8 +197,7 @@ impl Engine {
                 continue;
             }
             bytes += self.volume_size(&volume.name)?;
-            self.store.remove_volume(&volume.name)?;
-            self.say_volume("destroy", &volume.name);
+            self.delete_volume(&volume.name)?;
             removed.push(volume.name);
         }
         let reclaimed = bytes.to_string();
@@ -181,9 +223,18 @@ impl Engine {
         Ok(self.store.volume_usage(name)?)
     }
 
-    pub(super) fn say_volume(&self, action: &str, name: &str) {
+    /// Removes a volume that nobody uses. What is mounted over it is another's.
+    pub(super) fn delete_volume(&self, name: &str) -> Result<(), EngineError> {
+        let volume = self.volume(name)?;
+        self.runtime.unmount_volume(name)?;
+        self.store.remove_volume(name)?;
+        self.say_volume("destroy", name, &volume.driver);
+        Ok(())
+    }
+
+    fn say_volume(&self, action: &str, name: &str, driver: &str) {
         self.events
-            .publish(Subject::Volume, action, name, [("driver", LOCAL)]);
+            .publish(Subject::Volume, action, name, [("driver", driver)]);
     }
 
     fn volume_of(&self, row: VolumeRow) -> Result<Volume, EngineError> {
@@ -197,6 +248,9 @@ impl Engine {
             name: row.name,
             created_at: row.created_at,
             labels: record.labels,
+            driver: row.driver,
+            options: record.options,
+            mounted: record.mounted,
         })
     }
 }

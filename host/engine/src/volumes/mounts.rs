@@ -1,0 +1,91 @@
+//! Volumes of which something is mounted while a container uses them: mounted
+//! for the first, gone with the last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::Engine;
+use crate::container::Container;
+use crate::error::EngineError;
+
+/// Who uses which volume: ids of containers, and of looks at their files.
+#[derive(Default)]
+pub(crate) struct Users(Mutex<BTreeMap<String, Arc<Mutex<BTreeSet<String>>>>>);
+
+impl Users {
+    /// The users of a volume. A server that does not answer holds up whoever
+    /// wants the same volume, and nobody else.
+    fn of(&self, volume: &str) -> Arc<Mutex<BTreeSet<String>>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(volume.to_owned()).or_default())
+    }
+}
+
+impl Engine {
+    /// Mounts what a container's volumes need. What was mounted for `user`
+    /// before an error is for [`Engine::leave_volumes`].
+    pub(crate) fn use_volumes(&self, record: &Container, user: &str) -> Result<(), EngineError> {
+        for name in names(record) {
+            let volume = self.volume(name)?;
+            if !volume.mounted {
+                continue;
+            }
+            let users = self.volume_users_now.of(name);
+            let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
+            let layout = self.volume_layout(name, &volume.driver, &volume.options)?;
+            if let Some(mount) = &layout.mount {
+                let mounted = self.runtime.mount_volume(name, mount);
+                mounted.map_err(|source| EngineError::VolumeMount {
+                    volume: name.to_owned(),
+                    source,
+                })?;
+            }
+            users.insert(user.to_owned());
+        }
+        Ok(())
+    }
+
+    /// `user` uses the container's volumes no more.
+    pub(crate) fn leave_volumes(&self, record: &Container, user: &str) {
+        for name in names(record) {
+            let users = self.volume_users_now.of(name);
+            let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
+            if !users.remove(user) || !users.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.runtime.unmount_volume(name) {
+                let error = bulkhead_model::error::message(&error);
+                tracing::warn!(volume = name, error, "unmounting a volume");
+            }
+        }
+    }
+
+    /// A container that runs already uses its volumes.
+    pub(crate) fn count_volumes(&self, record: &Container) {
+        for name in names(record) {
+            if self.volume(name).is_ok_and(|volume| volume.mounted) {
+                let users = self.volume_users_now.of(name);
+                let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
+                users.insert(record.id.to_string());
+            }
+        }
+    }
+
+    /// Unmounts what an engine before this one mounted for containers that
+    /// have ended since.
+    pub(crate) fn unmount_unused_volumes(&self) -> Result<(), EngineError> {
+        for volume in self.volumes()?.iter().filter(|volume| volume.mounted) {
+            let users = self.volume_users_now.of(&volume.name);
+            let users = users.lock().unwrap_or_else(PoisonError::into_inner);
+            if users.is_empty() {
+                self.runtime.unmount_volume(&volume.name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names(record: &Container) -> BTreeSet<&str> {
+    let mounts = record.mounts.iter();
+    mounts.filter_map(|m| m.volume.as_deref()).collect()
+}
