@@ -29,6 +29,7 @@
 //! ]);
 //! ```
 
+pub mod conformance;
 mod network;
 mod registry;
 mod storage;
@@ -36,5 +37,5 @@ mod volume;
 
 pub use network::{FakeNetworkHost, NetworkOrder};
 pub use registry::{Answered, FakeRegistry, FakeResponse, Request};
-pub use storage::{FakeDir, FakeStorageHost, StorageOrder};
+pub use storage::{FakeDir, FakeStorageHost, LayerChange, Operation, StorageOrder};
 pub use volume::{FakeVolumeHost, VolumeOrder};

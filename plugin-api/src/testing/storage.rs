@@ -1,49 +1,58 @@
 //! A storage host in memory.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+mod contents;
+mod judge;
+mod tree;
+mod txn;
 
-use crate::storage::{Access, Dir, Filesystem, Overlay, OverlayOption, Txn, Usage, VolumeOption};
-use crate::{Code, Error, Result};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::storage::{Access, Dir, Filesystem, OverlayOption, Purpose, Usage, VolumeOption};
+use crate::{Error, Result};
+
+pub use contents::LayerChange;
+pub(crate) use contents::mount_of;
+pub(crate) use judge::name as order_name;
+use tree::{Node, Tree};
 
 /// One order, with directories as paths beneath the driver's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageOrder {
-    /// [`Txn::create_dir`]
+    /// [`Txn::create_dir`](crate::storage::Txn::create_dir)
     CreateDir {
         /// The directory.
         dir: String,
         /// Permission bits.
         mode: u32,
     },
-    /// [`Txn::clone_tree`]
+    /// [`Txn::clone_tree`](crate::storage::Txn::clone_tree)
     CloneTree {
         /// The tree to copy.
         source: String,
         /// The directory to fill.
         dest: String,
     },
-    /// [`Txn::rename`]
+    /// [`Txn::rename`](crate::storage::Txn::rename)
     Rename {
         /// The old name.
         source: String,
         /// The new name.
         dest: String,
     },
-    /// [`Txn::remove_tree`]
+    /// [`Txn::remove_tree`](crate::storage::Txn::remove_tree)
     RemoveTree {
         /// The tree.
         victim: String,
     },
-    /// [`Txn::put_state`]
+    /// [`Txn::put_state`](crate::storage::Txn::put_state)
     PutState {
         /// The key.
         key: String,
         /// The bytes.
         value: Option<Vec<u8>>,
     },
-    /// [`Txn::mount_overlay`]
+    /// [`Txn::mount_overlay`](crate::storage::Txn::mount_overlay)
     MountOverlay {
         /// Read-only layers, uppermost first.
         lower: Vec<String>,
@@ -52,14 +61,14 @@ pub enum StorageOrder {
         /// Options.
         options: Vec<OverlayOption>,
     },
-    /// [`Txn::mount_bind`]
+    /// [`Txn::mount_bind`](crate::storage::Txn::mount_bind)
     MountBind {
         /// The directory.
         source: String,
         /// How.
         access: Access,
     },
-    /// [`Txn::create_volume`]
+    /// [`Txn::create_volume`](crate::storage::Txn::create_volume)
     CreateVolume {
         /// The directory that keeps it.
         dir: String,
@@ -68,21 +77,21 @@ pub enum StorageOrder {
         /// What is made on it.
         filesystem: Filesystem,
     },
-    /// [`Txn::snapshot_volume`]
+    /// [`Txn::snapshot_volume`](crate::storage::Txn::snapshot_volume)
     SnapshotVolume {
         /// The directory of the volume.
         source: String,
         /// The directory that keeps the snapshot.
         dest: String,
     },
-    /// [`Txn::grow_volume`]
+    /// [`Txn::grow_volume`](crate::storage::Txn::grow_volume)
     GrowVolume {
         /// The directory of the volume.
         dir: String,
         /// Bytes.
         size: u64,
     },
-    /// [`Txn::mount_volume`]
+    /// [`Txn::mount_volume`](crate::storage::Txn::mount_volume)
     MountVolume {
         /// The directory of the volume.
         source: String,
@@ -93,42 +102,54 @@ pub enum StorageOrder {
     },
 }
 
-#[derive(Default)]
-struct Tree {
-    dirs: BTreeSet<String>,
-    files: BTreeMap<String, Vec<u8>>,
-    usage: BTreeMap<String, Usage>,
-    state: BTreeMap<String, Vec<u8>>,
-    /// Bytes of the volume that a directory keeps.
-    volumes: BTreeMap<String, u64>,
-    pool: Vec<(String, String)>,
-    facts: Vec<String>,
-    denied: Vec<String>,
-    orders: Vec<StorageOrder>,
+/// What a call is for; it decides what may be ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `probe`
+    Probe,
+    /// `prepare`
+    Prepare(Purpose),
+    /// `mounts`
+    Mounts(Purpose),
+    /// `commit`, with the committed name.
+    Commit(String),
+    /// `remove`
+    Remove,
+    /// `usage`
+    Usage,
+    /// `gc`, with what is alive.
+    Gc(Vec<String>),
 }
 
 /// A storage host for one call after the other. [`FakeStorageHost::apply`]
 /// carries out what a call ordered, so that the next call sees it.
+#[derive(Clone)]
 pub struct FakeStorageHost {
-    tree: Rc<RefCell<Tree>>,
+    tree: Arc<Mutex<Tree>>,
     key: String,
     parents: Vec<String>,
+    operation: Option<Operation>,
 }
 
 /// A directory of a [`FakeStorageHost`].
 #[derive(Clone)]
 pub struct FakeDir {
-    tree: Rc<RefCell<Tree>>,
+    tree: Arc<Mutex<Tree>>,
     path: String,
+}
+
+fn lock(tree: &Mutex<Tree>) -> MutexGuard<'_, Tree> {
+    tree.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl FakeStorageHost {
     /// A host with an empty root, called about the snapshot `key`.
     pub fn new(key: &str) -> Self {
         Self {
-            tree: Rc::default(),
+            tree: Arc::default(),
             key: key.to_owned(),
             parents: Vec::new(),
+            operation: None,
         }
     }
 
@@ -139,6 +160,7 @@ impl FakeStorageHost {
             tree: self.tree.clone(),
             key: key.to_owned(),
             parents: Vec::new(),
+            operation: None,
         }
     }
 
@@ -149,10 +171,18 @@ impl FakeStorageHost {
         self
     }
 
+    /// Judges orders as the real host does for this operation; without it
+    /// every order is taken.
+    #[must_use]
+    pub fn during(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+
     /// Adds something the host found out.
     #[must_use]
     pub fn with_fact(self, fact: &str) -> Self {
-        self.tree.borrow_mut().facts.push(fact.to_owned());
+        lock(&self.tree).facts.push(fact.to_owned());
         self
     }
 
@@ -160,7 +190,7 @@ impl FakeStorageHost {
     #[must_use]
     pub fn with_dir(self, path: &str) -> Self {
         for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
-            self.tree.borrow_mut().dirs.insert(path[..end].to_owned());
+            lock(&self.tree).dirs.insert(path[..end].to_owned());
         }
         self
     }
@@ -168,17 +198,15 @@ impl FakeStorageHost {
     /// Adds a file.
     #[must_use]
     pub fn with_file(self, path: &str, bytes: &[u8]) -> Self {
-        self.tree
-            .borrow_mut()
-            .files
-            .insert(path.to_owned(), bytes.to_owned());
+        let file = Node::File(bytes.to_owned());
+        lock(&self.tree).nodes.insert(path.to_owned(), file);
         self
     }
 
     /// Says what a directory holds; others hold nothing.
     #[must_use]
     pub fn with_usage(self, path: &str, usage: Usage) -> Self {
-        self.tree.borrow_mut().usage.insert(path.to_owned(), usage);
+        lock(&self.tree).usage.insert(path.to_owned(), usage);
         self
     }
 
@@ -186,7 +214,7 @@ impl FakeStorageHost {
     #[must_use]
     pub fn with_volume(self, path: &str, size: u64) -> Self {
         let host = self.with_dir(path);
-        host.tree.borrow_mut().volumes.insert(path.to_owned(), size);
+        lock(&host.tree).volumes.insert(path.to_owned(), size);
         host
     }
 
@@ -194,31 +222,37 @@ impl FakeStorageHost {
     #[must_use]
     pub fn with_pool_status(self, name: &str, value: &str) -> Self {
         let row = (name.to_owned(), value.to_owned());
-        self.tree.borrow_mut().pool.push(row);
+        lock(&self.tree).pool.push(row);
         self
     }
 
     /// The volumes there are: the directory of each, and its bytes.
     pub fn volumes(&self) -> Vec<(String, u64)> {
-        self.tree.borrow().volumes.clone().into_iter().collect()
+        lock(&self.tree).volumes.clone().into_iter().collect()
     }
 
     /// Refuses an order (by the name of its method in the contract, such as
     /// `mount-overlay`), as for a plugin without the grant.
     #[must_use]
     pub fn without_grant(self, order: &str) -> Self {
-        self.tree.borrow_mut().denied.push(order.to_owned());
+        lock(&self.tree).denied.push(order.to_owned());
         self
     }
 
     /// Everything ordered since the last [`FakeStorageHost::apply`].
     pub fn orders(&self) -> Vec<StorageOrder> {
-        self.tree.borrow().orders.clone()
+        lock(&self.tree).orders.clone()
     }
 
     /// Paths of all directories there are.
     pub fn dirs(&self) -> Vec<String> {
-        self.tree.borrow().dirs.iter().cloned().collect()
+        lock(&self.tree).dirs.iter().cloned().collect()
+    }
+
+    /// Everything ordered since the last [`FakeStorageHost::apply`], which is
+    /// now forgotten here.
+    pub fn take_orders(&self) -> Vec<StorageOrder> {
+        std::mem::take(&mut lock(&self.tree).orders)
     }
 
     /// Carries out the orders: removals last.
@@ -226,14 +260,56 @@ impl FakeStorageHost {
     /// # Panics
     /// When an order cannot be carried out, as the real host would fail.
     pub fn apply(&self) {
-        let mut tree = self.tree.borrow_mut();
-        let orders = std::mem::take(&mut tree.orders);
-        let (removals, others): (Vec<_>, Vec<_>) = orders
-            .into_iter()
-            .partition(|order| matches!(order, StorageOrder::RemoveTree { .. }));
-        for order in others.into_iter().chain(removals) {
-            tree.carry_out(order);
+        if let Err(reason) = self.carry_out(&self.take_orders()) {
+            panic!("{reason}");
         }
+    }
+
+    /// Carries out orders: removals last, and all or none.
+    ///
+    /// # Errors
+    /// Why the real host would fail.
+    pub fn carry_out(&self, orders: &[StorageOrder]) -> std::result::Result<(), String> {
+        lock(&self.tree).carry_out_all(orders)
+    }
+
+    /// Carries out the first `steps` of the orders and no more, as a host that
+    /// is killed on the way.
+    ///
+    /// # Errors
+    /// Why the real host would fail.
+    pub fn carry_out_some(
+        &self,
+        orders: &[StorageOrder],
+        steps: usize,
+    ) -> std::result::Result<(), String> {
+        let mut tree = lock(&self.tree);
+        let mut first = tree::in_turn(orders).take(steps);
+        first.try_for_each(|order| tree.carry_out(order))
+    }
+
+    /// Takes an order into the plan, or refuses it, as for the driver's own call.
+    ///
+    /// # Errors
+    /// What the driver would be told.
+    pub fn record(&self, order: StorageOrder) -> Result<()> {
+        self.order(judge::name(&order), order)
+    }
+
+    /// A directory by its path beneath the driver's root.
+    pub fn dir_at(&self, path: &str) -> FakeDir {
+        self.dir(path)
+    }
+
+    /// The keys under which the driver keeps bytes.
+    pub fn state_keys(&self) -> Vec<String> {
+        lock(&self.tree).state.keys().cloned().collect()
+    }
+
+    /// Puts bytes where the driver kept its own, as a damaged disk would.
+    pub fn damage_state(&self, key: &str, bytes: &[u8]) {
+        let mut tree = lock(&self.tree);
+        tree.state.insert(key.to_owned(), bytes.to_owned());
     }
 
     fn dir(&self, path: &str) -> FakeDir {
@@ -244,105 +320,13 @@ impl FakeStorageHost {
     }
 
     fn order(&self, name: &str, order: StorageOrder) -> Result<()> {
-        let mut tree = self.tree.borrow_mut();
+        judge::order(self, &order)?;
+        let mut tree = lock(&self.tree);
         if tree.denied.iter().any(|denied| denied == name) {
             return Err(Error::denied(format!("the plugin was not granted {name}")));
         }
         tree.orders.push(order);
         Ok(())
-    }
-}
-
-fn below(path: &str, dir: &str) -> bool {
-    path == dir
-        || path
-            .strip_prefix(dir)
-            .is_some_and(|rest| rest.starts_with('/'))
-}
-
-impl Tree {
-    fn carry_out(&mut self, order: StorageOrder) {
-        match order {
-            StorageOrder::CreateDir { dir, .. } => {
-                let parent = dir.rsplit_once('/').map(|(parent, _)| parent);
-                assert!(
-                    parent.is_none_or(|parent| self.dirs.contains(parent)),
-                    "mkdir {dir}: no parent"
-                );
-                assert!(self.dirs.insert(dir.clone()), "mkdir {dir}: exists");
-            }
-            StorageOrder::CloneTree { source, dest } => {
-                assert!(self.dirs.contains(&source), "clone {source}: not there");
-                assert!(self.dirs.contains(&dest), "clone to {dest}: not there");
-            }
-            StorageOrder::Rename { source, dest } => {
-                assert!(self.dirs.contains(&source), "rename {source}: not there");
-                assert!(!self.dirs.contains(&dest), "rename to {dest}: exists");
-                let moved = |path: String| {
-                    if below(&path, &source) {
-                        dest.clone() + &path[source.len()..]
-                    } else {
-                        path
-                    }
-                };
-                self.dirs = std::mem::take(&mut self.dirs)
-                    .into_iter()
-                    .map(moved)
-                    .collect();
-                self.volumes = std::mem::take(&mut self.volumes)
-                    .into_iter()
-                    .map(|(path, size)| (moved(path), size))
-                    .collect();
-            }
-            StorageOrder::RemoveTree { victim } => {
-                self.dirs.retain(|path| !below(path, &victim));
-                self.volumes.retain(|path, _| !below(path, &victim));
-            }
-            StorageOrder::PutState {
-                key,
-                value: Some(value),
-            } => {
-                self.state.insert(key, value);
-            }
-            StorageOrder::PutState { key, value: None } => {
-                self.state.remove(&key);
-            }
-            StorageOrder::MountOverlay { lower, upper, .. } => {
-                assert!(!lower.is_empty(), "overlay: no lower directory");
-                let upper = upper.into_iter().flat_map(|(upper, work)| [upper, work]);
-                for dir in lower.into_iter().chain(upper) {
-                    assert!(self.dirs.contains(&dir), "overlay: {dir} is not there");
-                }
-            }
-            StorageOrder::MountBind { source, .. } => {
-                assert!(self.dirs.contains(&source), "bind {source}: not there");
-            }
-            StorageOrder::CreateVolume { dir, size, .. } => self.add_volume(dir, size),
-            StorageOrder::SnapshotVolume { source, dest } => {
-                let size = self.volume(&source);
-                self.add_volume(dest, size);
-            }
-            StorageOrder::GrowVolume { dir, size } => {
-                assert!(self.volume(&dir) <= size, "grow {dir}: it is larger");
-                self.volumes.insert(dir, size);
-            }
-            StorageOrder::MountVolume { source, .. } => {
-                self.volume(&source);
-            }
-        }
-    }
-}
-
-impl Tree {
-    fn volume(&self, dir: &str) -> u64 {
-        let found = self.volumes.get(dir).copied();
-        found.unwrap_or_else(|| panic!("{dir} keeps no volume"))
-    }
-
-    fn add_volume(&mut self, dir: String, size: u64) {
-        assert!(self.dirs.contains(&dir), "volume in {dir}: not there");
-        let before = self.volumes.insert(dir.clone(), size);
-        assert!(before.is_none(), "volume in {dir}: it keeps one");
     }
 }
 
@@ -373,16 +357,16 @@ impl Dir for FakeDir {
     }
 
     fn exists(&self) -> bool {
-        self.tree.borrow().dirs.contains(&self.path)
+        lock(&self.tree).dirs.contains(&self.path)
     }
 
     fn entries(&self, after: Option<&str>, max: u32) -> Result<Vec<String>> {
         if !self.exists() {
             return Err(Error::not_found(format!("{}: not found", self.path)));
         }
-        let tree = self.tree.borrow();
+        let tree = lock(&self.tree);
         let prefix = format!("{}/", self.path);
-        let all = tree.dirs.iter().chain(tree.files.keys());
+        let all = tree.dirs.iter().chain(tree.nodes.keys());
         let names = all.filter_map(|path| {
             path.strip_prefix(&prefix)?
                 .split('/')
@@ -395,184 +379,16 @@ impl Dir for FakeDir {
     fn read_small(&self, name: &str) -> Result<Vec<u8>> {
         check_name(name)?;
         let path = format!("{}/{name}", self.path);
-        self.tree
-            .borrow()
-            .files
-            .get(&path)
-            .cloned()
-            .ok_or_else(|| Error::not_found(format!("{path}: not found")))
+        match lock(&self.tree).nodes.get(&path) {
+            Some(Node::File(bytes)) => Ok(bytes.clone()),
+            _ => Err(Error::not_found(format!("{path}: not found"))),
+        }
     }
 
     fn usage(&self) -> Result<Usage> {
         if !self.exists() {
             return Err(Error::not_found(format!("{}: not found", self.path)));
         }
-        Ok(self
-            .tree
-            .borrow()
-            .usage
-            .get(&self.path)
-            .copied()
-            .unwrap_or_default())
-    }
-}
-
-impl Txn for FakeStorageHost {
-    type Dir = FakeDir;
-
-    fn key(&self) -> String {
-        self.key.clone()
-    }
-
-    fn snapshot(&self) -> Result<FakeDir> {
-        match self.key.as_str() {
-            "" => Err(Error::invalid("this call is about no snapshot")),
-            key => Ok(self.dir(key)),
-        }
-    }
-
-    fn snapshot_named(&self, key: &str) -> Result<FakeDir> {
-        check_name(key)?;
-        Ok(self.dir(key))
-    }
-
-    fn parents(&self) -> Vec<FakeDir> {
-        self.parents.iter().map(|key| self.dir(key)).collect()
-    }
-
-    fn snapshots(&self, after: Option<&str>, max: u32) -> Result<Vec<String>> {
-        let tree = self.tree.borrow();
-        let names = tree.dirs.iter().filter(|path| !path.contains('/')).cloned();
-        Ok(page(names, after, max))
-    }
-
-    fn facts(&self) -> Vec<String> {
-        self.tree.borrow().facts.clone()
-    }
-
-    fn state(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.tree.borrow().state.get(key).cloned())
-    }
-
-    fn put_state(&self, key: &str, value: Option<&[u8]>) -> Result<()> {
-        if value.is_some_and(|value| value.len() > 64 * 1024) {
-            return Err(Error::new(
-                Code::Exhausted,
-                format!("the value of {key:?} is larger than 64 KiB"),
-            ));
-        }
-        self.order(
-            "state-put",
-            StorageOrder::PutState {
-                key: key.to_owned(),
-                value: value.map(<[u8]>::to_owned),
-            },
-        )
-    }
-
-    fn create_dir(&self, dir: &FakeDir, mode: u32) -> Result<()> {
-        self.order(
-            "create-dir",
-            StorageOrder::CreateDir {
-                dir: dir.path.clone(),
-                mode,
-            },
-        )
-    }
-
-    fn clone_tree(&self, source: &FakeDir, dest: &FakeDir) -> Result<()> {
-        self.order(
-            "clone-tree",
-            StorageOrder::CloneTree {
-                source: source.path.clone(),
-                dest: dest.path.clone(),
-            },
-        )
-    }
-
-    fn rename(&self, source: &FakeDir, dest: &FakeDir) -> Result<()> {
-        self.order(
-            "rename",
-            StorageOrder::Rename {
-                source: source.path.clone(),
-                dest: dest.path.clone(),
-            },
-        )
-    }
-
-    fn remove_tree(&self, victim: &FakeDir) -> Result<()> {
-        self.order(
-            "remove-tree",
-            StorageOrder::RemoveTree {
-                victim: victim.path.clone(),
-            },
-        )
-    }
-
-    fn mount_overlay(&self, overlay: Overlay<'_, FakeDir>) -> Result<()> {
-        let order = StorageOrder::MountOverlay {
-            lower: overlay.lower.iter().map(|dir| dir.path.clone()).collect(),
-            upper: overlay
-                .upper
-                .map(|upper| (upper.dir.path.clone(), upper.work.path.clone())),
-            options: overlay.options.to_owned(),
-        };
-        self.order("mount-overlay", order)
-    }
-
-    fn mount_bind(&self, source: &FakeDir, access: Access) -> Result<()> {
-        self.order(
-            "mount-bind",
-            StorageOrder::MountBind {
-                source: source.path.clone(),
-                access,
-            },
-        )
-    }
-    fn create_volume(&self, dir: &FakeDir, size: u64, filesystem: Filesystem) -> Result<()> {
-        let dir = dir.path.clone();
-        self.order(
-            "create-volume",
-            StorageOrder::CreateVolume {
-                dir,
-                size,
-                filesystem,
-            },
-        )
-    }
-
-    fn snapshot_volume(&self, source: &FakeDir, dest: &FakeDir) -> Result<()> {
-        self.order(
-            "snapshot-volume",
-            StorageOrder::SnapshotVolume {
-                source: source.path.clone(),
-                dest: dest.path.clone(),
-            },
-        )
-    }
-
-    fn grow_volume(&self, dir: &FakeDir, size: u64) -> Result<()> {
-        let dir = dir.path.clone();
-        self.order("grow-volume", StorageOrder::GrowVolume { dir, size })
-    }
-
-    fn mount_volume(
-        &self,
-        source: &FakeDir,
-        access: Access,
-        options: &[VolumeOption],
-    ) -> Result<()> {
-        self.order(
-            "mount-volume",
-            StorageOrder::MountVolume {
-                source: source.path.clone(),
-                access,
-                options: options.to_owned(),
-            },
-        )
-    }
-
-    fn pool_status(&self) -> Vec<(String, String)> {
-        self.tree.borrow().pool.clone()
+        Ok(lock(&self.tree).usage(&self.path))
     }
 }

@@ -196,3 +196,8 @@ fn a_refused_order_ends_the_call_with_the_hosts_words() {
     assert_eq!(error.code, Code::Denied);
     assert!(error.message.contains("mount-overlay"), "{error}");
 }
+
+#[test]
+fn the_driver_conforms() {
+    bulkhead_plugin_api::testing::conformance::check::<Overlayfs>(&["overlay"]);
+}

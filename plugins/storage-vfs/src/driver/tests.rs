@@ -111,3 +111,8 @@ fn a_layer_lives_through_extraction_commit_use_and_removal() {
     run.apply();
     assert!(run.dirs().is_empty());
 }
+
+#[test]
+fn the_driver_conforms() {
+    bulkhead_plugin_api::testing::conformance::check::<Vfs>(&[]);
+}
