@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::process::{Attachment, ExecPlan, ProcessRef, Running};
@@ -17,12 +17,12 @@ use bulkhead_sys::path::{OFlag, open_beneath};
 use bulkhead_sys::{pidfd, poll, tree};
 
 use super::Runtime;
-use super::operations::{ends_within, next_state, not_running, send};
+use super::operations::{ask_state, ends_within, not_running};
 use super::start::{await_start, check_apparmor};
 use crate::error::RuntimeError;
 use crate::layout::{EXEC_NOTE, EXECS};
 use crate::order::{self, AttachOrder, InitOrder, Join, RlimitOrder, Role, StartOrder};
-use crate::shim_protocol::{Event, Request};
+use crate::shim_protocol::Event;
 use crate::undo::Undo;
 
 /// How long a container that ends may take to be gone.
@@ -125,7 +125,7 @@ impl Runtime {
         };
         order::send(&connection, &order, &fds).map_err(RuntimeError::Shim)?;
         let mut warnings = Vec::new();
-        self.until_it_speaks(container, &connection)?;
+        self.until_it_speaks(container, &connection, Duration::MAX)?;
         let pid = await_start(&connection, &mut warnings)?;
         Ok(Running {
             pid,
@@ -136,14 +136,17 @@ impl Runtime {
     }
 
     /// A process that joins a container which is being paused is frozen, too,
-    /// and would not be heard of until that goes on.
-    fn until_it_speaks(
+    /// and would not be heard of until that goes on. Returns when its shim
+    /// speaks, or after `limit`.
+    pub(super) fn until_it_speaks(
         &self,
         container: &ContainerId,
         connection: &UnixStream,
+        limit: Duration,
     ) -> Result<(), RuntimeError> {
         let interest = [(connection.as_fd(), poll::Events::POLLIN)];
-        while poll::wait(&interest, Some(LOOK))?[0].is_empty() {
+        let begin = Instant::now();
+        while poll::wait(&interest, Some(LOOK))?[0].is_empty() && begin.elapsed() < limit {
             let id = container.as_str();
             if self.cgroups_of(id).is_frozen(id) {
                 return Err(RuntimeError::Paused(id.to_owned()));
@@ -167,8 +170,7 @@ impl Runtime {
         let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/user"));
         let theirs = namespace(&pid.to_string()).map_err(|_| not_running(&reference))?;
         let ours = namespace("self").map_err(RuntimeError::Shim)?;
-        send(&shim, &Request::GetState)?;
-        match next_state(&shim)? {
+        match ask_state(&shim, &reference)? {
             Event::Started { .. } => Ok(First {
                 process,
                 pid,

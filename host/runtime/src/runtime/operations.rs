@@ -1,5 +1,6 @@
 //! What is done to containers that run or have run.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -38,7 +39,14 @@ impl Runtime {
     }
 
     pub(super) fn reconnect_shim(&self, process: &ProcessRef) -> Result<Running, RuntimeError> {
-        let (pid, shim) = self.running(process)?;
+        let (pid, shim) = match self.running(process) {
+            Err(error @ RuntimeError::Paused(_)) => {
+                // Who asked for it was told nothing, or that it cannot be.
+                self.end_exec_shim(process)?;
+                return Err(error);
+            }
+            found => found?,
+        };
         let mut running = Running {
             pid,
             shim,
@@ -61,8 +69,11 @@ impl Runtime {
         // One that is starting its container answers after that.
         let patience = |limit| connection.set_read_timeout(limit);
         patience(Some(PATIENCE)).map_err(RuntimeError::Shim)?;
-        send(&connection, &Request::GetState)?;
-        let answer = next_state(&connection)?;
+        send(&connection, process, &Request::GetState)?;
+        if process.exec.is_some() {
+            self.until_it_speaks(&process.container, &connection, PATIENCE)?;
+        }
+        let answer = next_state(&connection, process)?;
         patience(None).map_err(RuntimeError::Shim)?;
         match answer {
             Event::Started { pid } => Ok((pid, connection)),
@@ -75,7 +86,7 @@ impl Runtime {
         process: &ProcessRef,
         signal: i32,
     ) -> Result<(), RuntimeError> {
-        send(&self.connect(process)?, &Request::Signal(signal))
+        send(&self.connect(process)?, process, &Request::Signal(signal))
     }
 
     pub(super) fn resize_terminal(
@@ -84,7 +95,8 @@ impl Runtime {
         columns: u16,
         rows: u16,
     ) -> Result<(), RuntimeError> {
-        send(&self.connect(process)?, &Request::Resize { columns, rows })
+        let resize = Request::Resize { columns, rows };
+        send(&self.connect(process)?, process, &resize)
     }
 
     /// Hands a client's socket over; from then on it is the shim's alone.
@@ -98,10 +110,14 @@ impl Runtime {
         let (order, socket) = attach_order(attachment);
         let mut bytes = Vec::new();
         Request::Attach(order).encode(&mut bytes);
-        let sent = bulkhead_sys::socket::send(&connection, &bytes, &[socket.as_fd()])?;
+        let sent = bulkhead_sys::socket::send(&connection, &bytes, &[socket.as_fd()]);
+        let sent = sent.map_err(|error| match is_gone(error.io_kind()) {
+            true => not_running(process),
+            false => error.into(),
+        })?;
         (&connection)
             .write_all(&bytes[sent..])
-            .map_err(RuntimeError::Shim)
+            .map_err(|source| broke_off(process, source))
     }
 
     pub(super) fn read_exit(&self, process: &ProcessRef) -> Option<ExitStatus> {
@@ -167,22 +183,50 @@ pub(super) fn ends_within(child: &OwnedFd, limit: Duration) -> Result<bool, Runt
     }
 }
 
-pub(super) fn send(connection: &UnixStream, request: &Request) -> Result<(), RuntimeError> {
+fn send(
+    connection: &UnixStream,
+    process: &ProcessRef,
+    request: &Request,
+) -> Result<(), RuntimeError> {
     use std::io::Write;
     let mut bytes = Vec::new();
     request.encode(&mut bytes);
     let mut stream = connection;
-    stream.write_all(&bytes).map_err(RuntimeError::Shim)
+    stream
+        .write_all(&bytes)
+        .map_err(|source| broke_off(process, source))
 }
 
-/// The answer to `GetState`; a client may detach before it.
-pub(super) fn next_state(mut connection: &UnixStream) -> Result<Event, RuntimeError> {
+/// What the process does now.
+pub(super) fn ask_state(
+    connection: &UnixStream,
+    process: &ProcessRef,
+) -> Result<Event, RuntimeError> {
+    send(connection, process, &Request::GetState)?;
+    next_state(connection, process)
+}
+
+fn next_state(mut connection: &UnixStream, process: &ProcessRef) -> Result<Event, RuntimeError> {
     loop {
-        match read_event(&mut connection).map_err(RuntimeError::Shim)? {
+        match read_event(&mut connection).map_err(|source| broke_off(process, source))? {
+            // A client left before the answer.
             Event::Detached => {}
             state => return Ok(state),
         }
     }
+}
+
+/// A shim that took the connection and went is one that saw its process end.
+fn broke_off(process: &ProcessRef, source: io::Error) -> RuntimeError {
+    match is_gone(source.kind()) {
+        true => not_running(process),
+        false => RuntimeError::Shim(source),
+    }
+}
+
+fn is_gone(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 pub(super) fn not_running(process: &ProcessRef) -> RuntimeError {

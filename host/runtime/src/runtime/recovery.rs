@@ -54,23 +54,28 @@ impl Runtime {
             .parse()
             .is_ok_and(|id| self.read_exit(&ProcessRef::first(&id)).is_some());
         let grace = if recorded { GRACE } else { Duration::ZERO };
-        for shim in self.find_shims(id) {
-            if !ends_within(&shim, grace)? {
-                let _ = pidfd::send_signal(&shim, SIGKILL);
-                ends_within(&shim, GRACE)?;
-            }
-        }
-        Ok(())
+        end_all(self.find_shims(&[id]), grace)
+    }
+
+    /// Ends the shim of one more process, which we did not start.
+    pub(super) fn end_exec_shim(&self, process: &ProcessRef) -> Result<(), RuntimeError> {
+        let Some(exec) = &process.exec else {
+            return Ok(());
+        };
+        let names = [process.container.as_str(), exec.as_str()];
+        end_all(self.find_shims(&names), Duration::ZERO)
     }
 
     /// Shims have a cgroup of their own, in which no container can put a
-    /// process, and their container's id for an argument.
-    fn find_shims(&self, id: &str) -> Vec<OwnedFd> {
+    /// process, and for arguments their container's id and that of their process.
+    fn find_shims(&self, names: &[&str]) -> Vec<OwnedFd> {
         let open = |pid: u32| {
             let process = pidfd::open(pid).ok()?;
             // Read after it was opened: the pid is that process's.
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-            let ours = line.split(|b| *b == 0).nth(1) == Some(id.as_bytes());
+            let arguments: Vec<_> = line.split(|b| *b == 0).skip(1).collect();
+            let ours = (names.iter().enumerate())
+                .all(|(nth, name)| arguments.get(nth) == Some(&name.as_bytes()));
             ours.then_some(process)
         };
         self.cgroups
@@ -79,4 +84,14 @@ impl Runtime {
             .filter_map(open)
             .collect()
     }
+}
+
+fn end_all(shims: Vec<OwnedFd>, grace: Duration) -> Result<(), RuntimeError> {
+    for shim in shims {
+        if !ends_within(&shim, grace)? {
+            let _ = pidfd::send_signal(&shim, SIGKILL);
+            ends_within(&shim, GRACE)?;
+        }
+    }
+    Ok(())
 }
