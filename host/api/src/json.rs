@@ -103,6 +103,22 @@ where
     list.end()
 }
 
+/// The same for a map.
+pub(crate) fn null_when_no_entries<K, V, S>(
+    map: &std::collections::BTreeMap<K, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error>
+where
+    K: serde::Serialize,
+    V: serde::Serialize,
+    S: Serializer,
+{
+    if map.is_empty() {
+        return serializer.serialize_none();
+    }
+    serializer.collect_map(map)
+}
+
 /// Docker takes a lone string where a command line is asked for.
 pub(crate) fn string_or_list<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -92,7 +92,7 @@ async fn dispatch(
         Route::Version => Ok(routes::system::version(daemon)),
         Route::Info => routes::info::info(daemon, version).await,
         Route::ContainerCreate => routes::containers::create(daemon, query, request).await,
-        Route::ContainerList => routes::list::list(daemon, query).await,
+        Route::ContainerList => routes::list::list(daemon, version, query).await,
         Route::ContainerInspect(id) => routes::inspect::inspect(daemon, version, &id, query).await,
         Route::ContainerStart(id) => routes::containers::start(daemon, &id).await,
         Route::ContainerStop(id) => routes::containers::stop(daemon, &id, query).await,

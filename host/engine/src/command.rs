@@ -3,6 +3,7 @@
 
 use bulkhead_model::image::ImageConfig;
 
+use crate::container::Container;
 use crate::spec::ContainerSpec;
 
 /// Docker's default when the image sets none.
@@ -28,23 +29,35 @@ pub fn args(spec: &ContainerSpec, image: &ImageConfig) -> Vec<String> {
         .collect()
 }
 
-/// The environment in Docker's order: PATH, HOSTNAME, TERM, the image's and
-/// the request's; HOME is the runtime's to add.
-pub fn env(spec: &ContainerSpec, image: &ImageConfig, hostname: &str) -> Vec<String> {
-    let mut env = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={hostname}")];
-    if spec.tty {
+/// What `inspect` shows: the request's variables, then the image's others. A
+/// bare `NAME` stays, it removes one at each start.
+pub fn env(spec: &ContainerSpec, image: &ImageConfig) -> Vec<String> {
+    let asked = |entry: &&String| spec.env.iter().any(|own| name(own) == name(entry));
+    let others = image.env.iter().filter(|entry| !asked(entry));
+    spec.env.iter().chain(others).cloned().collect()
+}
+
+/// What a process of a container has, in Docker's order: PATH, HOSTNAME, TERM
+/// for a terminal, then the container's own; HOME is the runtime's to add.
+pub fn process_env(container: &Container, terminal: bool) -> Vec<String> {
+    let hostname = format!("HOSTNAME={}", container.hostname);
+    let mut env = vec![DEFAULT_PATH.to_owned(), hostname];
+    if terminal {
         env.push("TERM=xterm".to_owned());
     }
-    for entry in image.env.iter().chain(&spec.env) {
+    for entry in &container.env {
         set(&mut env, entry);
     }
     env
 }
 
+fn name(entry: &str) -> &str {
+    entry.split('=').next().unwrap_or_default()
+}
+
 /// Replaces or appends `NAME=value`; a bare `NAME` removes.
-fn set(env: &mut Vec<String>, entry: &str) {
-    let name = entry.split('=').next().unwrap_or_default();
-    let at = env.iter().position(|e| e.split('=').next() == Some(name));
+pub fn set(env: &mut Vec<String>, entry: &str) {
+    let at = env.iter().position(|e| name(e) == name(entry));
     match (at, entry.contains('=')) {
         (Some(at), true) => env[at] = entry.to_owned(),
         (Some(at), false) => drop(env.remove(at)),
@@ -85,15 +98,22 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_merged_by_name() {
+    fn the_requests_variables_come_before_the_images_others() {
         let spec = ContainerSpec {
-            env: own(&["B=3", "A", "PATH=/x", "C=4"]),
-            tty: true,
+            env: own(&["C=4", "B=3", "A"]),
             ..Default::default()
         };
-        assert_eq!(
-            env(&spec, &image(), "h"),
-            own(&["PATH=/x", "HOSTNAME=h", "TERM=xterm", "B=3", "C=4"])
-        );
+        let mut image = image();
+        image.env.push("D=5".into());
+        assert_eq!(env(&spec, &image), own(&["C=4", "B=3", "A", "D=5"]));
+    }
+
+    #[test]
+    fn what_is_set_by_name_is_replaced_appended_or_removed() {
+        let mut env = own(&["PATH=/bin", "HOSTNAME=h", "A=1"]);
+        for entry in own(&["PATH=/x", "A", "B=2", "C"]) {
+            set(&mut env, &entry);
+        }
+        assert_eq!(env, own(&["PATH=/x", "HOSTNAME=h", "B=2"]));
     }
 }

@@ -47,8 +47,8 @@ impl Engine {
         self.describe_plugins(&mut record);
         // Until the record names its volumes nobody may remove them.
         let volumes = self.volume_lock.read();
-        self.make_volumes(&mut record, &image)?;
-        let made = self.make(&record, &driver, wanted);
+        let made = self.make_volumes(&mut record, &image);
+        let made = made.and_then(|()| self.make(&record, &driver, wanted));
         drop(volumes);
         if let Err(error) = made {
             return Err(self.uncreate(&record, error));
@@ -174,6 +174,12 @@ impl Engine {
     }
 }
 
+/// The machine's name, which goes with its network.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
 fn new_record(
     id: &ContainerId,
     mut spec: ContainerSpec,
@@ -187,10 +193,10 @@ fn new_record(
     for (name, value) in &image.config.labels {
         (spec.labels.entry(name.clone())).or_insert_with(|| value.clone());
     }
-    let hostname = if spec.hostname.is_empty() {
-        id.short().to_owned()
-    } else {
-        spec.hostname.clone()
+    let hostname = match spec.hostname.as_str() {
+        "" if spec.network == "host" => host_name(),
+        "" => id.short().to_owned(),
+        own => own.to_owned(),
     };
     let first = |a: &str, b: &str, default: &str| {
         [a, b]
@@ -209,7 +215,7 @@ fn new_record(
         name: String::new(),
         image_id: image.id.to_string(),
         created_at: now(),
-        env: command::env(&spec, &image.config, &hostname),
+        env: command::env(&spec, &image.config),
         user: first(&spec.user, &image.config.user, ""),
         working_dir: first(&spec.working_dir, &image.config.working_dir, "/"),
         stop_signal: stop_signal.map_or(Ok(stop::SIGTERM), |s| stop::signal_number(s))?,

@@ -13,13 +13,12 @@ use bulkhead_model::process::{
 use bulkhead_model::resources::Rlimit;
 use bulkhead_model::storage::{OverlayOption, RootMount};
 
-use crate::capabilities;
 use crate::container::Container;
 use crate::error::EngineError;
 use crate::files::{Addresses, NameServers};
 use crate::networks::Wiring;
 use crate::spec::ContainerSpec;
-use crate::{devices, files, limits, log_options, security, tmpfs};
+use crate::{capabilities, command, devices, files, limits, log_options, security, tmpfs};
 
 const DEFAULT_SHM: u64 = 64 << 20;
 
@@ -74,7 +73,7 @@ pub(crate) fn container(
         args: container.args.clone(),
         // Elsewhere somebody else is the first process already, as in Docker.
         init: spec.init && host.shared.pid == Sharing::Private,
-        env: container.env.clone(),
+        env: command::process_env(container, spec.tty),
         cwd: PathBuf::from(&container.working_dir),
         user: container.user.clone(),
         groups: spec.group_add.clone(),

@@ -97,6 +97,8 @@ impl Engine {
             MountSource::Anonymous => {
                 let name = crate::random_id().to_string();
                 self.store.unsettle_volume(&name, record.id.as_str())?;
+                // From here on an error takes it away again.
+                record.anonymous_volumes.push(name.clone());
                 let mut labels = mount.options.labels.clone();
                 labels.insert(objects::ANONYMOUS.to_owned(), String::new());
                 let volume = self.ensure_volume(&objects::VolumeSpec {
@@ -105,7 +107,6 @@ impl Engine {
                     options: mount.options.volume_options.clone(),
                     labels: Some(labels),
                 })?;
-                record.anonymous_volumes.push(name.clone());
                 options.volume_driver = volume.driver;
                 (Some(name), volume.mountpoint)
             }

@@ -34,6 +34,7 @@ pub struct ContainerConfig {
     pub args_escaped: bool,
     pub image: String,
     /// Paths at which anonymous volumes are made.
+    #[serde(serialize_with = "crate::json::null_when_no_entries")]
     pub volumes: BTreeMap<String, EmptyObject>,
     pub working_dir: String,
     /// Absent or empty: the image's. One empty string: none.

@@ -32,6 +32,19 @@ pub struct ContainerSummary {
     pub host_config: SummaryHostConfig,
     pub network_settings: SummaryNetworks,
     pub mounts: Vec<MountPoint>,
+    /// Since API 1.52.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<SummaryHealth>,
+}
+
+/// What a list shows of health checks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SummaryHealth {
+    /// `none`, also of a container that does not run; `starting`, `healthy`, `unhealthy`.
+    pub status: String,
+    /// Failures in a row.
+    pub failing_streak: i64,
 }
 
 /// One port of a container; without a public port it is only exposed.

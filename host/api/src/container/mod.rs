@@ -24,7 +24,7 @@ pub use host_config::{
 pub use inspect::{
     ContainerInspect, ContainerState, GraphDriver, Health, HealthLog, MountPoint, NetworkSettings,
 };
-pub use list::{ContainerSummary, SummaryHostConfig, SummaryNetworks, SummaryPort};
+pub use list::{ContainerSummary, SummaryHealth, SummaryHostConfig, SummaryNetworks, SummaryPort};
 pub use top::TopResponse;
 pub use update::{UpdateRequest, UpdateResponse};
 pub use wait::{WaitError, WaitResponse};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bulkhead_api::container::{Health, HealthConfig, HealthLog};
+use bulkhead_api::container::{Health, HealthConfig, HealthLog, SummaryHealth};
+use bulkhead_engine::container::Container;
 use bulkhead_engine::health::{HealthSpec, Watched};
 use bulkhead_model::health::HealthOptions;
 
@@ -55,6 +56,20 @@ pub fn health(watched: &Watched) -> Health {
         status: health.status.as_str().to_owned(),
         failing_streak: i64::from(health.failing_streak),
         log: log.collect(),
+    }
+}
+
+/// What lists show of it since API 1.52.
+pub fn summary(record: &Container) -> SummaryHealth {
+    match record.health.as_ref().filter(|_| record.state.is_active()) {
+        Some(watched) => SummaryHealth {
+            status: watched.health.status.as_str().to_owned(),
+            failing_streak: i64::from(watched.health.failing_streak),
+        },
+        None => SummaryHealth {
+            status: "none".to_owned(),
+            failing_streak: 0,
+        },
     }
 }
 

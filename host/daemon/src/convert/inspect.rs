@@ -99,6 +99,12 @@ fn show_defaults(spec: &ContainerSpec, config: &mut HostConfig) {
     }
     config.memory_swappiness = config.memory_swappiness.filter(|s| *s >= 0);
     config.pids_limit = config.pids_limit.filter(|most| *most != 0);
+    // Docker's answer to what no label could hold back.
+    let labelled = |option: &String| option.starts_with("label");
+    let beyond = spec.privileged || spec.host_ipc || spec.host_pid;
+    if beyond && !config.security_opt.iter().any(labelled) {
+        config.security_opt.push("label=disable".to_owned());
+    }
     if !spec.privileged {
         let [masked, read_only] = bulkhead_runtime::default_protected_paths();
         config.masked_paths.get_or_insert(masked);
@@ -167,7 +173,9 @@ fn state(record: &Container) -> ContainerState {
         ..ContainerState::default()
     };
     wire.finished_at = rfc3339(record.finished_at);
-    wire.health = record.health.as_ref().map(super::health::health);
+    let started = !matches!(state, State::Created);
+    let health = record.health.as_ref().filter(|_| started);
+    wire.health = health.map(super::health::health);
     match state {
         State::Running { pid, .. } => wire.pid = i64::from(*pid),
         state => {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use bulkhead_api::ApiVersion;
 use bulkhead_api::container::ContainerSummary;
 use bulkhead_api::query::ListQuery;
 use bulkhead_engine::container::Container;
@@ -20,7 +21,11 @@ use crate::reply::{self, Body};
 use crate::status::ApiError;
 
 /// The containers asked for, newest first.
-pub async fn list(daemon: &Arc<Daemon>, text: &str) -> Result<Response<Body>, ApiError> {
+pub async fn list(
+    daemon: &Arc<Daemon>,
+    version: ApiVersion,
+    text: &str,
+) -> Result<Response<Body>, ApiError> {
     let asked: ListQuery = query(text)?;
     let selection = Selection::new(asked.filters)?;
     let everything = asked.all || asked.limit.is_some() || selection.names_states();
@@ -30,9 +35,12 @@ pub async fn list(daemon: &Arc<Daemon>, text: &str) -> Result<Response<Body>, Ap
             let selection = look_up(engine, selection)?;
             let rows = rows(engine, &selection, everything, limit);
             rows.into_iter()
-                .map(|(row, record)| match asked.size {
-                    true => with_size(engine, row, &record),
-                    false => Ok(row),
+                .map(|(mut row, record)| {
+                    row.health = (version.minor >= 52).then(|| convert::health::summary(&record));
+                    match asked.size {
+                        true => with_size(engine, row, &record),
+                        false => Ok(row),
+                    }
                 })
                 .collect::<Result<Vec<_>, EngineError>>()
         })

@@ -6,10 +6,9 @@ use bulkhead_model::process::{ExecPlan, ProcessRef, SeccompProfile};
 use bulkhead_model::resources::Rlimit;
 
 use super::{ExecSpec, note};
-use crate::capabilities;
 use crate::container::Container;
 use crate::error::EngineError;
-use crate::security;
+use crate::{capabilities, command, security};
 
 /// The plan for one more process.
 pub(super) fn exec(
@@ -32,7 +31,7 @@ pub(super) fn exec(
     Ok(ExecPlan {
         process,
         args: spec.args.clone(),
-        env: environment(&container.env, spec),
+        env: environment(container, spec),
         cwd: PathBuf::from(or(&spec.working_dir, &container.working_dir)),
         user: or(&spec.user, &container.user),
         groups: own.group_add.clone(),
@@ -56,35 +55,11 @@ pub(super) fn exec(
     })
 }
 
-/// The container's, then what was given; TERM for a terminal, as Docker has it.
-fn environment(own: &[String], spec: &ExecSpec) -> Vec<String> {
-    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
-    let mut env: Vec<String> = own.to_vec();
-    if spec.tty && !env.iter().any(|e| name(e) == "TERM") {
-        env.push("TERM=xterm".into());
-    }
+/// The container's, then what was given; TERM for its own terminal only.
+fn environment(container: &Container, spec: &ExecSpec) -> Vec<String> {
+    let mut env = command::process_env(container, spec.tty);
     for entry in &spec.env {
-        env.retain(|e| name(e) != name(entry));
-        if entry.contains('=') {
-            env.push(entry.clone());
-        }
+        command::set(&mut env, entry);
     }
     env
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn given_variables_replace_the_containers_and_a_bare_name_removes_one() {
-        let own = ["A=1", "B=2", "C=3"].map(String::from);
-        let spec = ExecSpec {
-            env: vec!["A=9".into(), "B".into(), "D=4".into()],
-            tty: true,
-            ..ExecSpec::default()
-        };
-        let env = environment(&own, &spec);
-        assert_eq!(env, ["C=3", "TERM=xterm", "A=9", "D=4"]);
-    }
 }

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use crate::kinds::Answer;
 
 const NAME: &str = "like-docker";
+/// How long a slow machine may take for a check or a process that ends.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 const CHECKED: &str = "like-docker-checked";
 
 struct Scenario<'a> {
@@ -52,6 +54,15 @@ impl Scenario<'_> {
 
     fn post(&mut self, name: &str, target: &str, body: Value) -> Value {
         self.note(name, "POST", target, body)
+    }
+
+    /// Asks until the answer is as wanted.
+    fn until(&self, target: &str, wanted: impl Fn(&Value) -> bool) {
+        let patience = std::time::Instant::now() + PATIENCE;
+        while !wanted(&self.send("GET", target, &Value::Null).json()) {
+            assert!(std::time::Instant::now() < patience, "{target}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 
     fn of_container(&self, action: &str) -> String {
@@ -141,9 +152,11 @@ impl Scenario<'_> {
             &format!("/containers/{CHECKED}/start"),
             Value::Null,
         );
-        // The first check has run by then.
-        std::thread::sleep(std::time::Duration::from_millis(2500));
-        self.get("inspect healthy", &format!("/containers/{CHECKED}/json"));
+        let inspect = format!("/containers/{CHECKED}/json");
+        self.until(&inspect, |shown| {
+            shown["State"]["Health"]["Status"] == "healthy"
+        });
+        self.get("inspect healthy", &inspect);
         self.get("list healthy", "/containers/json?limit=1");
         self.send(
             "DELETE",
@@ -171,8 +184,9 @@ impl Scenario<'_> {
             &format!("/exec/{id}/start"),
             json!({"Detach": true}),
         );
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        self.get("exec inspect ended", &format!("/exec/{id}/json"));
+        let inspect = format!("/exec/{id}/json");
+        self.until(&inspect, |shown| shown["ExitCode"].is_number());
+        self.get("exec inspect ended", &inspect);
         self.post(
             "exec start again",
             &format!("/exec/{id}/start"),
