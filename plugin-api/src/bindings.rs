@@ -65,3 +65,37 @@ pub mod volume {
         runtime_path: "::bulkhead_plugin_api::__wit_bindgen::rt",
     });
 }
+
+/// World `registry-push`.
+pub mod registry_push {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "registry-push",
+        with: {
+            "bulkhead:plugin/types@0.1.0": crate::bindings::storage::bulkhead::plugin::types,
+            "bulkhead:plugin/log@0.1.0": crate::bindings::storage::bulkhead::plugin::log,
+            "bulkhead:plugin/registry-host@0.1.0": crate::bindings::registry::bulkhead::plugin::registry_host,
+        },
+        pub_export_macro: true,
+        export_macro_name: "__export_registry_push_world",
+        default_bindings_module: "bulkhead_plugin_api::bindings::registry_push",
+        runtime_path: "::bulkhead_plugin_api::__wit_bindgen::rt",
+    });
+}
+
+/// World `registry-browse`.
+pub mod registry_browse {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "registry-browse",
+        with: {
+            "bulkhead:plugin/types@0.1.0": crate::bindings::storage::bulkhead::plugin::types,
+            "bulkhead:plugin/log@0.1.0": crate::bindings::storage::bulkhead::plugin::log,
+            "bulkhead:plugin/registry-host@0.1.0": crate::bindings::registry::bulkhead::plugin::registry_host,
+        },
+        pub_export_macro: true,
+        export_macro_name: "__export_registry_browse_world",
+        default_bindings_module: "bulkhead_plugin_api::bindings::registry_browse",
+        runtime_path: "::bulkhead_plugin_api::__wit_bindgen::rt",
+    });
+}

@@ -93,6 +93,12 @@ pub enum Method {
     Get,
     /// `HEAD`
     Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `DELETE`
+    Delete,
 }
 
 impl Method {
@@ -101,6 +107,9 @@ impl Method {
         match self {
             Method::Get => "GET",
             Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
         }
     }
 }
@@ -150,6 +159,18 @@ pub trait Session {
         url: &str,
         headers: &[(&str, &str)],
     ) -> Result<Self::Response>;
+    /// Sends a small document, at most 4 MiB, by [`Method::Post`],
+    /// [`Method::Put`] or [`Method::Delete`]. Needs the grant "push".
+    ///
+    /// # Errors
+    /// As [`request`](Self::request); `denied` without the grant.
+    fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Self::Response>;
     /// Answers a challenge of `registry` (host or host:port) with the user's
     /// login, which stays in the host; later requests carry the result.
     ///
@@ -185,9 +206,106 @@ pub trait RegistrySource {
     fn locate<S: Session>(session: &S, reference: &Reference, blob: &Blob) -> Result<Location>;
 }
 
-/// Makes a [`RegistrySource`] the component's export.
+/// What is to be done about a blob that is pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// Nothing: the repository has it.
+    Present,
+    /// Nothing: the registry took it over from this repository.
+    Mounted(String),
+    /// The host sends it to an upload session.
+    Session {
+        /// The address.
+        url: String,
+        /// Headers to add.
+        headers: Vec<(String, String)>,
+    },
+}
+
+/// A source that can be pushed to. Its features name "push".
+pub trait RegistrySink: RegistrySource {
+    /// Finds out whether a blob is there, has it taken over from one of the
+    /// candidates (repositories of the same registry), or opens an upload session.
+    fn begin_upload<S: Session>(
+        session: &S,
+        reference: &Reference,
+        blob: &Blob,
+        mount_candidates: &[String],
+    ) -> Result<Upload>;
+    /// Stores a manifest under the reference's tag, or under its own digest
+    /// when there is none, and gives its digest.
+    fn put_manifest<S: Session>(
+        session: &S,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<Digest>;
+}
+
+/// An entry of a list of referrers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// The referring manifest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// Its media type.
+    pub media_type: String,
+    /// What it is.
+    pub artifact_type: String,
+    /// Names and values.
+    pub annotations: Vec<(String, String)>,
+}
+
+/// A repository that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// What its owner says of it.
+    pub description: String,
+    /// How many like it; 0 where nobody counts.
+    pub stars: u32,
+    /// Whether the registry's owner vouches for it.
+    pub is_official: bool,
+    /// Whether it is built by a machine.
+    pub is_automated: bool,
+}
+
+/// A source that can be asked what there is. Its features name "catalog".
+pub trait RegistryCatalog: RegistrySource {
+    /// The document that a reference names, whatever it is.
+    fn document<S: Session>(session: &S, reference: &Reference) -> Result<Manifest>;
+    /// The repository's tags.
+    fn tags<S: Session>(session: &S, reference: &Reference) -> Result<Vec<String>>;
+    /// What refers to the reference's digest.
+    fn referrers<S: Session>(session: &S, reference: &Reference) -> Result<Vec<Referrer>>;
+    /// At most `limit` repositories whose name holds `term`.
+    fn search<S: Session>(
+        session: &S,
+        registry: &str,
+        term: &str,
+        limit: u32,
+    ) -> Result<Vec<Found>>;
+}
+
+/// Makes a [`RegistrySource`] the component's export; with `, push, catalog` also
+/// a [`RegistrySink`] and a [`RegistryCatalog`].
 #[macro_export]
 macro_rules! export_registry {
+    ($source:ty, push, catalog) => {
+        $crate::export_registry!($source);
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Component = $crate::registry::Export<$source>;
+            $crate::bindings::registry_push::__export_registry_push_world!(Component with_types_in $crate::bindings::registry_push);
+            $crate::bindings::registry_browse::__export_registry_browse_world!(Component with_types_in $crate::bindings::registry_browse);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            const fn implements<T: $crate::registry::RegistrySink + $crate::registry::RegistryCatalog>() {}
+            implements::<$source>()
+        };
+    };
     ($source:ty) => {
         // The ABI's names, such as `world#function`, are none that a native linker takes.
         #[cfg(target_arch = "wasm32")]

@@ -111,6 +111,16 @@ impl RegistrySession for Remote {
         self.session.request(method, url, headers)
     }
 
+    fn send(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Response, SessionError> {
+        self.session.send(method, url, headers, body)
+    }
+
     fn authenticate(
         &mut self,
         registry: &str,
@@ -145,6 +155,23 @@ impl FetchSession for Remote {
     ) -> Result<(), Failure> {
         self.session
             .download(location, blob, self.store.blobs(), progress, None)
+            .map_err(Failure::new::<FetchError>)
+    }
+
+    fn upload(
+        &mut self,
+        url: &str,
+        headers: &[(String, String)],
+        blob: &BlobDescriptor,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), Failure> {
+        let file = self
+            .store
+            .blobs()
+            .open_blob(&blob.digest)
+            .map_err(Failure::new::<StoreError>)?;
+        self.session
+            .upload(url, headers, blob, &file, progress)
             .map_err(Failure::new::<FetchError>)
     }
 }
@@ -184,6 +211,16 @@ impl RegistrySession for Embedded {
         _: &str,
         url: &str,
         _: &[(String, String)],
+    ) -> Result<Response, SessionError> {
+        Err(Self::no_network(url))
+    }
+
+    fn send(
+        &mut self,
+        _: &str,
+        url: &str,
+        _: &[(String, String)],
+        _: &[u8],
     ) -> Result<Response, SessionError> {
         Err(Self::no_network(url))
     }
@@ -246,5 +283,15 @@ impl FetchSession for Embedded {
             .map_err(Failure::new::<StoreError>)?;
         progress(blob.size);
         Ok(())
+    }
+
+    fn upload(
+        &mut self,
+        url: &str,
+        _: &[(String, String)],
+        _: &BlobDescriptor,
+        _: &dyn Fn(u64),
+    ) -> Result<(), Failure> {
+        Err(Failure::new(Refused(Self::no_network(url))))
     }
 }

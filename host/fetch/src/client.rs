@@ -1,7 +1,6 @@
 //! HTTP clients and what sessions share: certificates and tokens.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use reqwest::{Certificate, Client, redirect};
@@ -12,6 +11,10 @@ use crate::auth::TokenCache;
 use crate::config::FetchConfig;
 use crate::error::FetchError;
 use crate::session::{Session, SessionRequest};
+
+mod own;
+
+use own::Own;
 
 /// Makes sessions. One per daemon.
 #[derive(Debug)]
@@ -76,8 +79,8 @@ impl Fetcher {
     pub(crate) fn client(&self, mut key: ClientKey) -> Result<Client, FetchError> {
         let authority = key.authority.take();
         let own = match &authority {
-            Some(authority) if !key.plain => self.own_roots(authority)?,
-            _ => Vec::new(),
+            Some(authority) if !key.plain => self.own(authority)?,
+            _ => Own::default(),
         };
         if !own.is_empty() {
             key.authority = authority;
@@ -91,7 +94,7 @@ impl Fetcher {
         Ok(client)
     }
 
-    fn build(&self, key: &ClientKey, own: Vec<Certificate>) -> Result<Client, FetchError> {
+    fn build(&self, key: &ClientKey, own: Own) -> Result<Client, FetchError> {
         let roots = if key.plain { &[][..] } else { self.roots() };
         let mut builder = Client::builder()
             .user_agent(&self.config.user_agent)
@@ -101,9 +104,12 @@ impl Fetcher {
             .retry(reqwest::retry::never())
             .http1_only()
             .tcp_nodelay(true)
-            .tls_certs_only(roots.iter().cloned().chain(own))
+            .tls_certs_only(roots.iter().cloned().chain(own.roots))
             .pool_idle_timeout(std::time::Duration::from_secs(15))
             .tls_danger_accept_invalid_certs(!key.verify);
+        if let Some(identity) = own.identity {
+            builder = builder.identity(identity);
+        }
         if key.direct {
             builder = builder.no_proxy();
         }
@@ -127,24 +133,12 @@ impl Fetcher {
         })
     }
 
-    fn own_roots(&self, authority: &str) -> Result<Vec<Certificate>, FetchError> {
+    fn own(&self, authority: &str) -> Result<Own, FetchError> {
         let Some(dir) = &self.config.certs_dir else {
-            return Ok(Vec::new());
+            return Ok(Own::default());
         };
         // An authority is a host with a port: no slash, no dots alone.
-        let path = dir.join(authority).join("ca.crt");
-        certificates(&path).map_err(|source| FetchError::Certificate {
-            path: path.display().to_string(),
-            source,
-        })
-    }
-}
-
-fn certificates(path: &Path) -> std::io::Result<Vec<Certificate>> {
-    match std::fs::read(path) {
-        Ok(pem) => Certificate::from_pem_bundle(&pem).map_err(std::io::Error::other),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(e),
+        own::read(&dir.join(authority))
     }
 }
 

@@ -16,11 +16,15 @@ pub struct FetchConfig {
     pub first_pause: Duration,
     /// The longest pause, also when a server's `Retry-After` asks for more.
     pub longest_pause: Duration,
+    /// Bytes of a blob that are sent in one request at most. What such a
+    /// request brought stays when a later one breaks off.
+    pub upload_chunk: u64,
     /// Registries (`host[:port]`, or a CIDR for addresses) that may speak
     /// plain HTTP or have a certificate nobody vouches for.
     pub insecure_registries: Vec<String>,
-    /// `<dir>/<host[:port]>/ca.crt`: certificate authorities for one registry,
-    /// as Docker's `/etc/docker/certs.d`.
+    /// `<dir>/<host[:port]>/`: `*.crt` are certificate authorities for one
+    /// registry, `*.cert` with `*.key` what we show it; as Docker's
+    /// `/etc/docker/certs.d`.
     pub certs_dir: Option<PathBuf>,
     /// `User-Agent`.
     pub user_agent: String,
@@ -34,6 +38,7 @@ impl Default for FetchConfig {
             attempts: 5,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
+            upload_chunk: 256 << 20,
             insecure_registries: Vec::new(),
             certs_dir: None,
             user_agent: concat!("bulkhead/", env!("CARGO_PKG_VERSION")).to_owned(),

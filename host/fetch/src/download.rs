@@ -10,7 +10,7 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use crate::error::FetchError;
 use crate::refusal::Refusal;
 use crate::retry::pause;
-use crate::send::{Answer, body_within, follow, next_piece};
+use crate::send::{Answer, Outgoing, body_within, follow, next_piece};
 use crate::session::{Inner, Session, asked_pause, plugin_headers};
 use crate::target::Target;
 
@@ -26,9 +26,9 @@ struct Receiver<'a, 's> {
 }
 
 /// How an attempt failed, and what the server asked to wait.
-struct Failed {
-    error: FetchError,
-    retry_after: Option<std::time::Duration>,
+pub(crate) struct Failed {
+    pub(crate) error: FetchError,
+    pub(crate) retry_after: Option<std::time::Duration>,
 }
 
 impl From<FetchError> for Failed {
@@ -128,9 +128,10 @@ impl Inner {
                 HeaderValue::from_str(&range).expect("digits are printable"),
             );
         }
-        let mut answer = follow(self, Method::GET, target.clone(), &headers).await?;
+        let outgoing = Outgoing::bare(Method::GET, headers);
+        let mut answer = follow(self, target.clone(), &outgoing).await?;
         if answer.response.status() == 401 && answer.authorized && self.renew().await? {
-            answer = follow(self, Method::GET, target.clone(), &headers).await?;
+            answer = follow(self, target.clone(), &outgoing).await?;
         }
         let skip = match answer.response.status().as_u16() {
             // The server starts over: what is held already was hashed and
@@ -245,7 +246,7 @@ fn starts_at(answer: &Answer, offset: u64) -> Result<u64, FetchError> {
         })
 }
 
-async fn refused(inner: &Inner, answer: Answer, status: u16) -> Failed {
+pub(crate) async fn refused(inner: &Inner, answer: Answer, status: u16) -> Failed {
     let retry_after = asked_pause(&answer.response);
     let Answer {
         response, target, ..

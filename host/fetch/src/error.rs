@@ -113,7 +113,7 @@ pub enum FetchError {
         reason: String,
     },
     /// A certificate file cannot be used.
-    #[error("certificate authority {path}")]
+    #[error("certificate {path}")]
     Certificate {
         /// The file.
         path: String,
@@ -134,6 +134,23 @@ pub enum FetchError {
     /// The store refused the bytes.
     #[error(transparent)]
     Store(StoreError),
+    /// The registry no longer knows an upload session, or does not believe
+    /// what it was sent: all is to be sent once more.
+    #[error("{url}: the registry dropped the upload: {reason}")]
+    UploadLost {
+        /// The session.
+        url: String,
+        /// In the registry's words.
+        reason: String,
+    },
+    /// The registry stored something else than it was sent.
+    #[error("the registry calls the blob {found}, but it is {expected}")]
+    OtherDigest {
+        /// What was sent.
+        expected: String,
+        /// What it says.
+        found: String,
+    },
     /// Whoever the bytes were passed on to does not want more.
     #[error("pass on the bytes of {url}")]
     Sink {
@@ -148,7 +165,7 @@ impl FetchError {
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Transport { .. } | Self::Stalled { .. } => true,
+            Self::Transport { .. } | Self::Stalled { .. } | Self::UploadLost { .. } => true,
             Self::Refused(refusal) => refusal.is_transient(),
             Self::Store(StoreError::Truncated { .. }) => true,
             _ => false,
@@ -182,7 +199,8 @@ impl Kind for FetchError {
             Self::TooLarge { .. } => ErrorKind::ResourceExhausted,
             Self::Refused(refusal) => refusal.kind(),
             Self::Unauthorized(_) => ErrorKind::Unauthorized,
-            Self::Token { .. } => ErrorKind::Unavailable,
+            Self::Token { .. } | Self::UploadLost { .. } => ErrorKind::Unavailable,
+            Self::OtherDigest { .. } => ErrorKind::InvalidArgument,
             Self::Certificate { .. } | Self::Client(_) | Self::Sink { .. } => ErrorKind::Internal,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,

@@ -1,5 +1,5 @@
-//! Bringing bytes from registries: the session a registry plugin works with,
-//! and the download of blobs.
+//! Bringing bytes from registries and to them: the session a registry plugin
+//! works with, the download and the upload of blobs.
 //!
 //! ```text
 //! plugin ──request(url)──▶ Session ──▶ grant ─▶ scheme ─▶ address ─▶ credentials ─▶ HTTP
@@ -29,6 +29,7 @@ mod retry;
 mod send;
 mod session;
 mod target;
+mod upload;
 
 pub use auth::Credentials;
 pub use client::Fetcher;

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::io;
 
+use bytes::Bytes;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Body, Method, RequestBuilder, Response};
 use tokio::time::timeout;
 
 use crate::address::PrivateName;
@@ -13,7 +14,7 @@ use crate::error::FetchError;
 use crate::session::Inner;
 use crate::target::Target;
 
-const MAX_REDIRECTS: usize = 10;
+pub(crate) const MAX_REDIRECTS: usize = 10;
 
 /// An answer and the URL it finally came from.
 pub(crate) struct Answer {
@@ -23,15 +24,35 @@ pub(crate) struct Answer {
     pub(crate) authorized: bool,
 }
 
+/// A request but for where it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Bytes>,
+}
+
+impl Outgoing {
+    /// A request without a body.
+    pub(crate) fn bare(method: Method, headers: HeaderMap) -> Self {
+        Self {
+            method,
+            headers,
+            body: None,
+        }
+    }
+}
+
 /// Sends a request and follows redirects, each hop checked anew. Credentials
-/// go along as long as every hop so far was the registry itself.
+/// go along as long as every hop so far was the registry itself. Only
+/// redirects that keep the method are followed when it is no question.
 pub(crate) async fn follow(
     inner: &Inner,
-    method: Method,
     first: Target,
-    headers: &HeaderMap,
+    outgoing: &Outgoing,
 ) -> Result<Answer, FetchError> {
-    let verb = verb(&method);
+    let method = &outgoing.method;
+    let verb = verb(method);
     let asked = first.url.to_string();
     let mut seen = HashSet::new();
     let mut target = first;
@@ -44,8 +65,14 @@ pub(crate) async fn follow(
             None
         };
         let authorized = authorization.is_some();
-        let response = hop(inner, &method, &target, headers, authorization).await?;
-        let Some(next) = redirect(&response, &target)? else {
+        let body = outgoing.body.clone().map(Body::from);
+        let request = request(inner, method, &target, &outgoing.headers, authorization).await?;
+        let request = match body {
+            Some(body) => request.body(body),
+            None => request,
+        };
+        let response = expect_answer(inner, &target, verb, request).await?;
+        let Some(next) = redirect(method, &response, &target)? else {
             if at_registry {
                 inner.note_challenge(&response);
             }
@@ -72,13 +99,14 @@ pub(crate) async fn follow(
     }
 }
 
-async fn hop(
+/// A request to a target that is checked first.
+pub(crate) async fn request(
     inner: &Inner,
     method: &Method,
     target: &Target,
     headers: &HeaderMap,
     authorization: Option<header::HeaderValue>,
-) -> Result<Response, FetchError> {
+) -> Result<RequestBuilder, FetchError> {
     inner.check(target).await?;
     let client = inner.client(target).await?;
     let mut request = client
@@ -88,8 +116,7 @@ async fn hop(
         request = request.header(header::AUTHORIZATION, authorization);
     }
     // Without this some servers would compress what a digest is over.
-    request = request.header(header::ACCEPT_ENCODING, "identity");
-    expect_answer(inner, target, verb(method), request).await
+    Ok(request.header(header::ACCEPT_ENCODING, "identity"))
 }
 
 /// Sends, and waits for the headers of the answer.
@@ -148,8 +175,19 @@ pub(crate) async fn body_within(
     Ok(body)
 }
 
-fn redirect(response: &Response, target: &Target) -> Result<Option<Target>, FetchError> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+/// Where an answer leads to. 301 to 303 would turn a change into a question
+/// (RFC 9110 15.4): then they are answers like any other.
+pub(crate) fn redirect(
+    method: &Method,
+    response: &Response,
+    target: &Target,
+) -> Result<Option<Target>, FetchError> {
+    let followed = match response.status().as_u16() {
+        301..=303 => method.is_safe(),
+        307 | 308 => true,
+        _ => false,
+    };
+    if !followed {
         return Ok(None);
     }
     let location = response.headers().get(header::LOCATION);
@@ -163,7 +201,7 @@ fn redirect(response: &Response, target: &Target) -> Result<Option<Target>, Fetc
     target.join(location).map(Some)
 }
 
-fn stalled(inner: &Inner, method: &'static str, target: &Target) -> FetchError {
+pub(crate) fn stalled(inner: &Inner, method: &'static str, target: &Target) -> FetchError {
     let after = inner.fetcher.config.stall_timeout;
     FetchError::Stalled {
         method,
@@ -172,17 +210,21 @@ fn stalled(inner: &Inner, method: &'static str, target: &Target) -> FetchError {
     }
 }
 
-fn verb(method: &Method) -> &'static str {
-    if *method == Method::HEAD {
-        "Head"
-    } else {
-        "Get"
+/// A method as Go's client names it in errors.
+pub(crate) fn verb(method: &Method) -> &'static str {
+    match method.as_str() {
+        "HEAD" => "Head",
+        "POST" => "Post",
+        "PUT" => "Put",
+        "PATCH" => "Patch",
+        "DELETE" => "Delete",
+        _ => "Get",
     }
 }
 
 /// Turns a client's error into Go's words, which are what users of Docker
 /// search for.
-fn explain(method: &'static str, target: &Target, error: &reqwest::Error) -> FetchError {
+pub(crate) fn explain(method: &'static str, target: &Target, error: &reqwest::Error) -> FetchError {
     let url = target.url.to_string();
     let at = format!("{}:{}", target.host, target.port);
     if let Some(private) = find::<PrivateName>(error) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_model::network::Cidr;
 use bulkhead_model::registry::{RegistrySession, Response, SessionError};
+use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
 use tokio::sync::OnceCell;
@@ -20,7 +21,7 @@ use crate::client::{ClientKey, Fetcher};
 use crate::error::FetchError;
 use crate::grant::Grant;
 use crate::retry::{pause, retry_after};
-use crate::send::{Answer, body_within, follow};
+use crate::send::{Answer, Outgoing, body_within, follow};
 use crate::target::{Registry, Target};
 
 /// The largest document a plugin is given.
@@ -124,12 +125,42 @@ impl RegistrySession for Session {
                 return Err(invalid(url, format!("method {other:?} is not GET or HEAD")).into());
             }
         };
-        let headers = plugin_headers(url, headers)?;
+        let outgoing = Outgoing::bare(method, plugin_headers(url, headers)?);
         let target = Target::parse(url)?;
-        Ok(inner
-            .fetcher
-            .handle
-            .block_on(inner.document(method, target, &headers))?)
+        let document = inner.document(target, &outgoing);
+        Ok(inner.fetcher.handle.block_on(document)?)
+    }
+
+    fn send(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Response, SessionError> {
+        let method = match method {
+            "POST" => Method::POST,
+            "PUT" => Method::PUT,
+            "PATCH" => Method::PATCH,
+            "DELETE" => Method::DELETE,
+            other => {
+                let reason = format!("method {other:?} is not POST, PUT, PATCH or DELETE");
+                return Err(invalid(url, reason).into());
+            }
+        };
+        if body.len() as u64 > MAX_DOCUMENT {
+            let (url, limit) = (url.to_owned(), MAX_DOCUMENT);
+            return Err(FetchError::TooLarge { url, limit }.into());
+        }
+        let outgoing = Outgoing {
+            method,
+            headers: plugin_headers(url, headers)?,
+            body: Some(Bytes::copy_from_slice(body)),
+        };
+        let inner = &self.inner;
+        let target = Target::parse(url)?;
+        let document = inner.document(target, &outgoing);
+        Ok(inner.fetcher.handle.block_on(document)?)
     }
 
     fn authenticate(
@@ -233,18 +264,13 @@ impl Inner {
         Ok(true)
     }
 
-    async fn document(
-        &self,
-        method: Method,
-        target: Target,
-        headers: &HeaderMap,
-    ) -> Result<Response, FetchError> {
+    async fn document(&self, target: Target, outgoing: &Outgoing) -> Result<Response, FetchError> {
         let config = &self.fetcher.config;
         let mut failed = 0;
         loop {
             let Answer {
                 response, target, ..
-            } = follow(self, method.clone(), target.clone(), headers).await?;
+            } = follow(self, target.clone(), outgoing).await?;
             let status = response.status().as_u16();
             failed += 1;
             if matches!(status, 429 | 502 | 503 | 504) && failed < config.attempts {
@@ -252,7 +278,7 @@ impl Inner {
                 continue;
             }
             let headers = shown_headers(response.headers());
-            let body = match method {
+            let body = match outgoing.method {
                 Method::HEAD => Vec::new(),
                 _ => body_within(self, &target, response, MAX_DOCUMENT).await?,
             };

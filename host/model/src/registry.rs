@@ -37,6 +37,15 @@ pub trait RegistrySession: Send {
         url: &str,
         headers: &[(String, String)],
     ) -> Result<Response, SessionError>;
+    /// `POST`, `PUT`, `PATCH` or `DELETE` with a small body. Never follows a
+    /// redirect that would change the method.
+    fn send(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Response, SessionError>;
     /// Answers a challenge (`scheme` "bearer" or "basic") for `registry`
     /// (host[:port]); later requests of this session to that registry carry
     /// the result. `params` are the challenge's: realm, service, scope.
@@ -117,6 +126,110 @@ pub trait RegistrySource: Send + Sync {
         reference: &Reference,
         blob: &BlobDescriptor,
     ) -> Result<BlobLocation, PluginError>;
+    /// The same source to push to, when it can be.
+    fn sink(&self) -> Option<&dyn RegistrySink>;
+    /// The same source to ask what there is, when it can be.
+    fn catalog(&self) -> Option<&dyn RegistryCatalog>;
+}
+
+/// What is to be done about a blob that is pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobUpload {
+    /// Nothing: the repository has it.
+    Present,
+    /// Nothing: the registry took it over from this repository.
+    Mounted(String),
+    /// The host sends it to an upload session (OCI distribution-spec,
+    /// "Pushing a blob in chunks").
+    Session {
+        /// The address.
+        url: String,
+        /// Extra headers.
+        headers: Vec<(String, String)>,
+    },
+}
+
+/// A registry plugin that can be pushed to.
+pub trait RegistrySink: Send + Sync {
+    /// Finds out whether the blob is there, has it taken over from one of the
+    /// candidates (repositories of the same registry), or opens an upload session.
+    fn begin_upload(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        blob: &BlobDescriptor,
+        mount_candidates: &[String],
+    ) -> Result<BlobUpload, PluginError>;
+    /// Stores a manifest under the reference's tag, or under its own digest
+    /// when there is none. Every blob it names is there.
+    fn put_manifest(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        manifest: &ResolvedManifest,
+    ) -> Result<(), PluginError>;
+}
+
+/// An entry of a list of referrers (OCI distribution-spec, "Listing Referrers").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// The referring manifest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// Its media type.
+    pub media_type: String,
+    /// What it is.
+    pub artifact_type: String,
+    /// Names and values.
+    pub annotations: Vec<(String, String)>,
+}
+
+/// A repository that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRepository {
+    /// Its name.
+    pub name: String,
+    /// What its owner says of it.
+    pub description: String,
+    /// How many like it; 0 where nobody counts.
+    pub stars: u32,
+    /// Whether the registry's owner vouches for it.
+    pub is_official: bool,
+    /// Whether it is built by a machine.
+    pub is_automated: bool,
+}
+
+/// A registry plugin that can be asked what there is.
+pub trait RegistryCatalog: Send + Sync {
+    /// The document that a reference names, whatever it is. Both digests are
+    /// the document's.
+    fn document(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+    ) -> Result<ResolvedManifest, PluginError>;
+    /// The repository's tags.
+    fn tags(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+    ) -> Result<Vec<String>, PluginError>;
+    /// What refers to the reference's digest.
+    fn referrers(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+    ) -> Result<Vec<Referrer>, PluginError>;
+    /// At most `limit` repositories of the reference's registry whose name
+    /// holds `term`.
+    fn search(
+        &self,
+        session: &mut dyn RegistrySession,
+        reference: &Reference,
+        term: &str,
+        limit: u32,
+    ) -> Result<Vec<FoundRepository>, PluginError>;
 }
 
 /// What a client sent to log in to one registry.
@@ -149,6 +262,17 @@ pub trait FetchSession: RegistrySession + Send {
     fn download(
         &mut self,
         location: &BlobLocation,
+        blob: &BlobDescriptor,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), crate::error::Failure>;
+
+    /// Sends a blob of the content store to the upload session that
+    /// [`RegistrySink::begin_upload`] gave, taking broken transfers up again
+    /// within bounds. `progress` is told the bytes sent so far.
+    fn upload(
+        &mut self,
+        url: &str,
+        headers: &[(String, String)],
         blob: &BlobDescriptor,
         progress: &dyn Fn(u64),
     ) -> Result<(), crate::error::Failure>;

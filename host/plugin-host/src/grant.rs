@@ -56,6 +56,8 @@ pub enum Grant {
     BindHost,
     /// Volume: hold its directory to a size.
     Limit,
+    /// Registry: change what a registry holds.
+    Push,
 }
 
 impl Grant {
@@ -88,6 +90,7 @@ impl Grant {
         (Grant::MountFilesystem, "mount", World::Volume),
         (Grant::BindHost, "bind", World::Volume),
         (Grant::Limit, "limit", World::Volume),
+        (Grant::Push, "push", World::Registry),
     ];
 
     /// The grant called `name` in `world`.

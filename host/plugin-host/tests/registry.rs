@@ -30,6 +30,16 @@ impl RegistrySession for Session {
         })
     }
 
+    fn send(
+        &mut self,
+        _method: &str,
+        url: &str,
+        _headers: &[(String, String)],
+        _body: &[u8],
+    ) -> Result<Response, SessionError> {
+        panic!("a change of {url} reached the session");
+    }
+
     fn authenticate(
         &mut self,
         _registry: &str,

@@ -9,7 +9,8 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Error, Result};
 
 use crate::call::CallState;
-use crate::v0_1::bindings::{network, registry, storage, volume};
+use crate::v0_1::bindings::{network, registry, registry_browse, registry_push, storage, volume};
+use crate::v0_1::registry::Components;
 
 /// The largest native code of a component.
 const MAX_CODE: u64 = 256 << 20;
@@ -22,7 +23,7 @@ pub enum Loaded {
     /// World `network`.
     Network(network::NetworkPre<CallState>),
     /// World `registry`.
-    Registry(registry::RegistryPre<CallState>),
+    Registry(Components),
     /// World `volume`.
     Volume(volume::VolumePre<CallState>),
 }
@@ -50,9 +51,13 @@ pub fn load(engine: &Engine, world: World, code: OwnedFd, len: u64) -> Result<Lo
         }
         World::Registry => {
             registry::Registry::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-            Loaded::Registry(registry::RegistryPre::new(
-                linker.instantiate_pre(&component)?,
-            )?)
+            let linked = linker.instantiate_pre(&component)?;
+            // What a component may leave out: it has the export or has not.
+            Loaded::Registry(Components {
+                push: registry_push::RegistryPushPre::new(linked.clone()).ok(),
+                browse: registry_browse::RegistryBrowsePre::new(linked.clone()).ok(),
+                source: registry::RegistryPre::new(linked)?,
+            })
         }
         World::Volume => {
             volume::Volume::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

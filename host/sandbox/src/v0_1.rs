@@ -62,6 +62,32 @@ pub mod bindings {
             },
         });
     }
+
+    pub mod registry_push {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "registry-push",
+            imports: { default: trappable },
+            with: {
+                "bulkhead:plugin/types": super::storage::bulkhead::plugin::types,
+                "bulkhead:plugin/log": super::storage::bulkhead::plugin::log,
+                "bulkhead:plugin/registry-host": super::registry::bulkhead::plugin::registry_host,
+            },
+        });
+    }
+
+    pub mod registry_browse {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "registry-browse",
+            imports: { default: trappable },
+            with: {
+                "bulkhead:plugin/types": super::storage::bulkhead::plugin::types,
+                "bulkhead:plugin/log": super::storage::bulkhead::plugin::log,
+                "bulkhead:plugin/registry-host": super::registry::bulkhead::plugin::registry_host,
+            },
+        });
+    }
 }
 
 use crate::call::CallState;

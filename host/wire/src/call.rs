@@ -178,4 +178,12 @@ pub enum Value {
     Location(registry::Location),
     /// `status`
     Rows(Vec<(String, String)>),
+    /// `begin-upload`
+    Upload(registry::Upload),
+    /// `put-manifest`
+    Text(String),
+    /// `referrers`
+    Referrers(Vec<registry::Referrer>),
+    /// `search`
+    Found(Vec<registry::Found>),
 }

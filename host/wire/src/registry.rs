@@ -15,13 +15,26 @@ pub struct Reference {
     pub digest: Option<String>,
 }
 
-/// An export of `registry-source` with its arguments.
+/// An export of `registry-source`, `registry-sink` or `registry-catalog` with
+/// its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Function {
     /// `resolve(platform)`
     Resolve(String),
     /// `locate(blob)`
     Locate(Blob),
+    /// `begin-upload(blob, mount-candidates)`
+    BeginUpload(Blob, Vec<String>),
+    /// `put-manifest(manifest)`
+    PutManifest(Manifest),
+    /// `document()`
+    Document,
+    /// `tags()`
+    Tags,
+    /// `referrers()`
+    Referrers,
+    /// `search(term, limit)` of the reference's registry
+    Search(String, u32),
 }
 
 /// A blob to find.
@@ -57,6 +70,47 @@ pub enum Location {
     File(String),
 }
 
+/// What is to be done about a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Upload {
+    /// Nothing.
+    Present,
+    /// Nothing: it was taken over from this repository.
+    Mounted(String),
+    /// It is sent to this upload session, with headers to add.
+    Session(String, Vec<(String, String)>),
+}
+
+/// An entry of a list of referrers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referrer {
+    /// `sha256:…`
+    pub digest: String,
+    /// Bytes.
+    pub size: u64,
+    /// The media type.
+    pub media_type: String,
+    /// What it is.
+    pub artifact_type: String,
+    /// Names and values.
+    pub annotations: Vec<(String, String)>,
+}
+
+/// A repository that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// What its owner says of it.
+    pub description: String,
+    /// How many like it.
+    pub stars: u32,
+    /// Whether the registry's owner vouches for it.
+    pub is_official: bool,
+    /// Whether it is built by a machine.
+    pub is_automated: bool,
+}
+
 /// A call of a `session`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostCall {
@@ -68,6 +122,8 @@ pub enum HostCall {
     ReadFile(String),
     /// `allows-http(registry)`: a flag.
     AllowsHttp(String),
+    /// `send(method, url, headers, body)`: a response.
+    Send(String, String, Vec<(String, String)>, Vec<u8>),
 }
 
 /// An HTTP answer.

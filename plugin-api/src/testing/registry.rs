@@ -15,6 +15,8 @@ pub struct Request {
     pub url: String,
     /// The headers.
     pub headers: Vec<(String, String)>,
+    /// What was sent along.
+    pub body: Vec<u8>,
 }
 
 /// A scripted answer.
@@ -152,6 +154,17 @@ impl Session for FakeRegistry {
     type Response = FakeResponse;
 
     fn request(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> Result<FakeResponse> {
+        self.send(method, url, headers, &[])
+    }
+
+    /// One URL has one queue of answers, whatever the method.
+    fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<FakeResponse> {
         let headers = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -160,6 +173,7 @@ impl Session for FakeRegistry {
             method,
             url: url.to_owned(),
             headers,
+            body: body.to_owned(),
         });
         let mut answers = self.answers.borrow_mut();
         match answers.get_mut(url) {

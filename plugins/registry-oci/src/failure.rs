@@ -72,6 +72,37 @@ pub(crate) fn of<R: Response>(answer: &R, url: &str, reference: &Reference) -> E
     }
 }
 
+/// The error for an answer to a request that would change or list something.
+pub(crate) fn of_push<R: Response>(answer: &R, url: &str) -> Error {
+    let status = answer.status();
+    let entry = entry(answer);
+    let said = |code: &str, words: &str| match entry.code.as_str() {
+        "" => cause(code, &entry, words),
+        known => cause(&known.to_lowercase().replace('_', " "), &entry, words),
+    };
+    match (entry.code.as_str(), status) {
+        ("TOOMANYREQUESTS", _) | (_, 429) => {
+            Error::unavailable(cause("toomanyrequests", &entry, "Too Many Requests")).retryable()
+        }
+        (_, 500..) => Error::unavailable(format!(
+            "received unexpected HTTP status: {status} from {url}"
+        ))
+        .retryable(),
+        ("UNAUTHORIZED", _) | (_, 401) if !lacks_scope(answer) => {
+            Error::unauthorized(said("unauthorized", "authentication required"))
+        }
+        ("DENIED" | "UNAUTHORIZED", _) | (_, 401 | 403) => {
+            Error::denied("denied: requested access to the resource is denied")
+        }
+        (_, 404) => Error::not_found(said(
+            "name unknown",
+            "repository name not known to registry",
+        )),
+        ("", _) => Error::unavailable(format!("unexpected status from request to {url}: {status}")),
+        _ => Error::invalid(said("", "")),
+    }
+}
+
 fn no_access(code: Code, reference: &Reference, cause: &str) -> Error {
     let name = reference.familiar_name();
     let text = format!(

@@ -1,11 +1,15 @@
 //! A registry plugin behind [`RegistrySource`]. The session judges URLs; the
-//! grants for logins and for the directory are judged here.
+//! grants for logins, for the directory and for changes are judged here.
+
+mod catalog;
+mod sink;
 
 use std::sync::Arc;
 
 use bulkhead_model::plugin::PluginFailure;
 use bulkhead_model::registry::{
-    BlobDescriptor, BlobLocation, RegistrySession, RegistrySource, ResolvedManifest, SessionError,
+    BlobDescriptor, BlobLocation, RegistryCatalog, RegistrySession, RegistrySink, RegistrySource,
+    ResolvedManifest, SessionError,
 };
 use bulkhead_model::{Digest, Platform, PluginError, PluginIdentity, Reference};
 use bulkhead_wire::call::LogLevel;
@@ -60,6 +64,28 @@ impl RegistryPlugin {
         result.map_err(|cause| self.plugin.error(operation, self.plugin.timed(cause)))
     }
 
+    /// A guest's manifest, checked as far as its form goes.
+    fn manifest(
+        &self,
+        operation: &'static str,
+        manifest: registry::Manifest,
+    ) -> Result<ResolvedManifest, PluginError> {
+        if manifest.bytes.len() > MAX_MANIFEST {
+            return Err(self.malformed(operation, "a manifest of more than 4 MiB"));
+        }
+        Ok(ResolvedManifest {
+            digest: self.digest(operation, &manifest.digest)?,
+            media_type: super::printable(&manifest.media_type, 255),
+            reference_digest: self.digest(operation, &manifest.reference_digest)?,
+            bytes: manifest.bytes,
+        })
+    }
+
+    fn digest(&self, operation: &'static str, text: &str) -> Result<Digest, PluginError> {
+        let parsed: Result<Digest, _> = text.parse();
+        parsed.map_err(|_| self.malformed(operation, "a malformed digest"))
+    }
+
     fn malformed(&self, operation: &'static str, what: &str) -> PluginError {
         let cause = PluginFailure::Protocol(format!("it returned {what}"));
         self.plugin.error(operation, cause)
@@ -86,19 +112,7 @@ impl RegistrySource for RegistryPlugin {
             Value::Manifest(manifest) => manifest,
             _ => return Err(self.plugin.error("resolve", unexpected())),
         };
-        if manifest.bytes.len() > MAX_MANIFEST {
-            return Err(self.malformed("resolve", "a manifest of more than 4 MiB"));
-        }
-        let digest = |text: &str| {
-            let parsed: Result<Digest, _> = text.parse();
-            parsed.map_err(|_| self.malformed("resolve", "a malformed digest"))
-        };
-        Ok(ResolvedManifest {
-            digest: digest(&manifest.digest)?,
-            media_type: super::printable(&manifest.media_type, 255),
-            reference_digest: digest(&manifest.reference_digest)?,
-            bytes: manifest.bytes,
-        })
+        self.manifest("resolve", manifest)
     }
 
     fn locate(
@@ -107,11 +121,7 @@ impl RegistrySource for RegistryPlugin {
         reference: &Reference,
         blob: &BlobDescriptor,
     ) -> Result<BlobLocation, PluginError> {
-        let function = Function::Locate(Blob {
-            digest: blob.digest.to_string(),
-            size: blob.size,
-            media_type: blob.media_type.clone(),
-        });
+        let function = Function::Locate(wire_blob(blob));
         match self.invoke("locate", session, reference, function)? {
             Value::Location(Location::Url(url, headers)) => Ok(BlobLocation::Url { url, headers }),
             Value::Location(Location::File(path)) => {
@@ -127,6 +137,23 @@ impl RegistrySource for RegistryPlugin {
             _ => Err(self.plugin.error("locate", unexpected())),
         }
     }
+
+    fn sink(&self) -> Option<&dyn RegistrySink> {
+        let granted = self.plugin.manifest.grants.has(Grant::Push);
+        granted.then_some(self as &dyn RegistrySink)
+    }
+
+    fn catalog(&self) -> Option<&dyn RegistryCatalog> {
+        Some(self)
+    }
+}
+
+fn wire_blob(blob: &BlobDescriptor) -> Blob {
+    Blob {
+        digest: blob.digest.to_string(),
+        size: blob.size,
+        media_type: blob.media_type.clone(),
+    }
 }
 
 struct RegistryHandler<'a> {
@@ -140,14 +167,13 @@ impl RegistryHandler<'_> {
     fn reply(&mut self, call: HostCall) -> HostReply {
         match call {
             HostCall::Request(method, url, headers) => {
-                let response = self.session.request(&method, &url, &headers);
-                response.map_or_else(fault, |response| {
-                    HostReply::Response(registry::Response {
-                        status: response.status,
-                        headers: response.headers,
-                        body: response.body,
-                    })
-                })
+                answer(self.session.request(&method, &url, &headers))
+            }
+            HostCall::Send(method, url, headers, body) => {
+                if let Err(refusal) = self.granted(Grant::Push, &url) {
+                    return refuse(refusal);
+                }
+                answer(self.session.send(&method, &url, &headers, &body))
             }
             HostCall::Authenticate(registry, scheme, params) => {
                 if let Err(refusal) = self.granted(Grant::Authenticate, &registry) {
@@ -204,6 +230,16 @@ impl Handler for RegistryHandler<'_> {
 fn is_inside(path: &str) -> bool {
     let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
     path.len() <= 4096 && path.split('/').all(plain)
+}
+
+fn answer(response: Result<bulkhead_model::registry::Response, SessionError>) -> HostReply {
+    response.map_or_else(fault, |response| {
+        HostReply::Response(registry::Response {
+            status: response.status,
+            headers: response.headers,
+            body: response.body,
+        })
+    })
 }
 
 fn fault(error: SessionError) -> HostReply {

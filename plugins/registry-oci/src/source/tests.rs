@@ -1,6 +1,7 @@
-use bulkhead_plugin_api::Code;
 use bulkhead_plugin_api::oci::media_type::{DOCKER_MANIFEST, OCI_INDEX};
+use bulkhead_plugin_api::registry::Scheme;
 use bulkhead_plugin_api::testing::{Answered, FakeRegistry, FakeResponse};
+use bulkhead_plugin_api::{Code, Digest, Error};
 
 use super::*;
 

@@ -1,0 +1,76 @@
+//! What an administrator put into a registry's own folder, as for Docker:
+//! `*.crt` are authorities, `NAME.cert` and `NAME.key` are what we show.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use reqwest::{Certificate, Identity};
+
+use crate::error::FetchError;
+
+/// Certificates for one registry.
+#[derive(Default)]
+pub(super) struct Own {
+    pub(super) roots: Vec<Certificate>,
+    pub(super) identity: Option<Identity>,
+}
+
+impl Own {
+    pub(super) fn is_empty(&self) -> bool {
+        self.roots.is_empty() && self.identity.is_none()
+    }
+}
+
+/// Reads a registry's folder; one that is missing holds nothing.
+pub(super) fn read(dir: &Path) -> Result<Own, FetchError> {
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |source| FetchError::Certificate { path, source }
+    };
+    let mut own = Own::default();
+    let mut files = match std::fs::read_dir(dir) {
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<PathBuf>, _>>()
+            .map_err(failed(dir))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(own),
+        Err(error) => return Err(failed(dir)(error)),
+    };
+    files.sort();
+    for path in files {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("crt") => own.roots.extend(authorities(&path).map_err(failed(&path))?),
+            Some("cert") => own.identity = Some(identity(&path)?),
+            Some("key") if !path.with_extension("cert").exists() => {
+                let missing = io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "a key without its certificate (.cert) beside it",
+                );
+                return Err(failed(&path)(missing));
+            }
+            _ => {}
+        }
+    }
+    Ok(own)
+}
+
+fn authorities(path: &Path) -> io::Result<Vec<Certificate>> {
+    Certificate::from_pem_bundle(&std::fs::read(path)?).map_err(io::Error::other)
+}
+
+fn identity(cert: &Path) -> Result<Identity, FetchError> {
+    let key = cert.with_extension("key");
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|source| FetchError::Certificate {
+            path: path.display().to_string(),
+            source,
+        })
+    };
+    let mut pem = read(cert)?;
+    pem.push(b'\n');
+    pem.extend(read(&key)?);
+    Identity::from_pem(&pem).map_err(|error| FetchError::Certificate {
+        path: key.display().to_string(),
+        source: io::Error::other(error),
+    })
+}
