@@ -1,10 +1,11 @@
-//! What registries do to those who pull from them.
+//! What registries do to those who pull from them and push to them.
 
 mod bodies;
 mod credentials;
 mod limits;
 mod redirects;
 mod scripted;
+mod uploads;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,6 +1,6 @@
 //! A server that says whatever a test wants, byte by byte.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -70,7 +70,8 @@ fn answer(mut stream: TcpStream, script: &Script, seen: &Mutex<Vec<Request>>) {
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    // Nothing of the body is read ahead: it is the script's.
+    let mut reader = BufReader::with_capacity(1, stream.try_clone().ok()?);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
@@ -91,6 +92,16 @@ fn read(stream: &TcpStream) -> Option<Request> {
             }
         }
     }
+}
+
+/// What of a request's body comes before the client leaves.
+pub(crate) fn body(request: &Request, stream: &mut TcpStream) -> Vec<u8> {
+    let length = request
+        .header("content-length")
+        .map_or(0, |n| n.parse().unwrap());
+    let mut body = Vec::new();
+    let _ = stream.take(length).read_to_end(&mut body);
+    body
 }
 
 /// Writes an answer with a length; errors of a client that left are ignored.
