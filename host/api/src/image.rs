@@ -1,4 +1,4 @@
-//! Images: list, inspect, delete.
+//! Images: list, inspect, history, delete, search.
 #![expect(
     missing_docs,
     reason = "the fields are Docker's, described in its API reference"
@@ -96,4 +96,68 @@ pub struct ImageDeleted {
     /// An image or layer that was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<String>,
+}
+
+/// One entry of `GET /images/{name}/history`, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct HistoryItem {
+    /// The image's id, or `<missing>` where no image of this machine ends.
+    pub id: String,
+    /// Seconds since the epoch.
+    pub created: i64,
+    pub created_by: String,
+    #[serde(serialize_with = "crate::json::null_when_empty")]
+    pub tags: Vec<String>,
+    /// Bytes of the step's layer.
+    pub size: i64,
+    pub comment: String,
+}
+
+/// The answer of `POST /commit`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Committed {
+    pub id: String,
+}
+
+/// One result of `GET /images/search`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SearchResult {
+    pub star_count: i64,
+    pub is_official: bool,
+    pub name: String,
+    pub is_automated: bool,
+    pub description: String,
+}
+
+/// The answer of `GET /distribution/{name}/json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct DistributionInspect {
+    pub descriptor: Descriptor,
+    pub platforms: Vec<DistributionPlatform>,
+}
+
+/// What a registry calls a manifest (OCI image-spec `descriptor.md`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Descriptor {
+    pub media_type: String,
+    pub digest: String,
+    /// Bytes.
+    pub size: i64,
+}
+
+/// A machine that a manifest is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DistributionPlatform {
+    pub architecture: String,
+    pub os: String,
+    #[serde(rename = "os.version", skip_serializing_if = "String::is_empty")]
+    pub os_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub variant: String,
 }

@@ -19,7 +19,7 @@
 //! | [`exec`] | processes in a running container |
 //! | [`stats`] | what a container uses |
 //! | [`archive`] | the header that describes a path in a container |
-//! | [`image`] | list, inspect, delete |
+//! | [`image`] | list, inspect, history, delete, search |
 //! | [`network`] | networks, endpoints and ports |
 //! | [`volume`] | volumes |
 //! | [`progress`] | the JSON lines of a pull |

@@ -143,8 +143,18 @@ async fn dispatch(
         Route::PluginInspect(name) => Err(ApiError::NoSuchPlugin(name)),
         Route::Swarm => Err(ApiError::NoSwarm),
         Route::ImageList => routes::images::list(daemon, version, query).await,
-        Route::ImagePull => routes::images::pull(daemon, query, &request).await,
+        Route::ImageCreate => routes::images::create(daemon, query, &request).await,
         Route::ImageInspect(name) => routes::images::inspect(daemon, version, name).await,
+        Route::ImageHistory(_) => Err(ApiError::Unsupported("showing an image's history")),
+        Route::ImageTag(name) => routes::images::tag(daemon, name, query).await,
+        Route::Commit => Err(ApiError::Unsupported("committing containers")),
+        Route::ImageSave(_) | Route::ImagesSave => Err(ApiError::Unsupported("saving images")),
+        Route::ImageLoad => Err(ApiError::Unsupported("loading images")),
+        Route::ImagePush(_) => Err(ApiError::Unsupported("pushing images")),
+        Route::ImageSearch => Err(ApiError::Unsupported("searching registries")),
+        Route::DistributionInspect(_) => {
+            Err(ApiError::Unsupported("inspecting a registry's image"))
+        }
         Route::ImageRemove(name) => routes::images::remove(daemon, name, query).await,
     }
 }

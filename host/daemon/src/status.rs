@@ -28,6 +28,8 @@ pub enum ApiError {
     Unauthorized(String),
     #[error(transparent)]
     Registry(#[from] bulkhead_model::registry::SessionError),
+    #[error("refusing to create a tag with a digest reference")]
+    DigestAsName,
     #[error("unknown object type: {0}")]
     ObjectType(String),
     #[error(transparent)]
@@ -107,6 +109,7 @@ impl ApiError {
             | Self::DetachKeys(_)
             | Self::EscapeKeys(_)
             | Self::ObjectType(_)
+            | Self::DigestAsName
             | Self::ServerAddress(_)
             | Self::Websocket(BadHandshake::Header(_))
             | Self::Auth(_)

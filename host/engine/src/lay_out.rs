@@ -6,12 +6,12 @@ mod chains;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use bulkhead_model::SnapshotKey;
 use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::image::{Image, Layer};
 use bulkhead_model::storage::{Purpose, SnapshotRequest};
+use bulkhead_model::{Digest, SnapshotKey};
 use bulkhead_store::LaidOut;
-use bulkhead_store::unpack::{self, WhiteoutStyle};
+use bulkhead_store::unpack;
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -50,6 +50,11 @@ impl Engine {
             self.chains.of(driver.driver_name()).recorded(&made);
         }
         Ok(())
+    }
+
+    /// Keeps chains, laid out or not yet, while the result lives.
+    pub(crate) fn hold_chains(&self, driver: &Arc<dyn StorageDriver>, which: Vec<Digest>) -> Held {
+        self.chains.of(driver.driver_name()).hold_all(which)
     }
 
     /// Takes away what pulls laid out for images that did not come to be.
@@ -91,16 +96,14 @@ impl Engine {
             parents,
             purpose: Purpose::Extract,
         };
-        let laid_out = self
-            .extract(layer, driver, &request)
-            .inspect_err(|_| self.abandon(driver, &request.key))?;
-        chains.laid_out(&laid_out);
-        Ok(Some(laid_out))
+        self.unpack_blob(layer, driver, &request)
+            .inspect_err(|_| self.abandon(driver, &request.key))
+            .map(Some)
     }
 
     /// The record and the driver's directory must both be there: an
     /// interrupted pull leaves a directory that no record names.
-    fn is_laid_out(
+    pub(crate) fn is_laid_out(
         &self,
         driver: &Arc<dyn StorageDriver>,
         layer: &Layer,
@@ -118,28 +121,16 @@ impl Engine {
         Ok(false)
     }
 
-    fn extract(
+    fn unpack_blob(
         &self,
         layer: &Layer,
         driver: &Arc<dyn StorageDriver>,
         request: &SnapshotRequest,
     ) -> Result<LaidOut, EngineError> {
-        let name = driver.driver_name();
-        let root = self.runtime.driver_root(name);
-        let plan = driver.prepare(&*root, request)?;
-        self.runtime.apply_storage(name, &plan)?;
-        let mount = plan
-            .mount
-            .ok_or_else(|| EngineError::NoMount(name.to_owned()))?;
-        let dest = self.runtime.open_rootfs(name, &mount)?;
-        let style = if driver.features().overlay_layers {
-            WhiteoutStyle::Overlay
-        } else {
-            WhiteoutStyle::Delete
-        };
         let blob = self.store.blobs().open_blob(&layer.digest)?;
-        let unpacked = unpack::apply(blob, dest.as_fd(), style, &unpack::Limits::default())?;
-        drop(dest);
+        let unpacked = self.extract(driver, request, |dest, style| {
+            unpack::apply(blob, dest.as_fd(), style, &unpack::Limits::default())
+        })?;
         if unpacked.diff_id != layer.diff_id {
             return Err(EngineError::DiffId {
                 layer: layer.digest.to_string(),
@@ -147,18 +138,11 @@ impl Engine {
                 expected: layer.diff_id.to_string(),
             });
         }
-        let commit = driver.commit(&*root, request, &SnapshotKey::of_chain(&layer.chain_id))?;
-        self.runtime.apply_storage(name, &commit)?;
-        Ok(LaidOut {
-            driver: name.to_owned(),
-            chain_id: layer.chain_id.clone(),
-            bytes: unpacked.bytes,
-            inodes: unpacked.inodes,
-        })
+        self.commit_chain(driver, request, &layer.chain_id, &unpacked)
     }
 
     /// Takes a snapshot of no use away; what stays is found by `gc`.
-    fn abandon(&self, driver: &Arc<dyn StorageDriver>, key: &SnapshotKey) {
+    pub(crate) fn abandon(&self, driver: &Arc<dyn StorageDriver>, key: &SnapshotKey) {
         let root = self.runtime.driver_root(driver.driver_name());
         let removed = driver
             .remove(&*root, key)

@@ -180,12 +180,13 @@ impl Engine {
             image: &image,
             references: &references,
             layers: laid_out,
+            parent: None,
         })?;
         self.chains.of(driver.driver_name()).recorded(laid_out);
         Ok(())
     }
 
-    fn size_on(
+    pub(crate) fn size_on(
         &self,
         driver: &Arc<dyn StorageDriver>,
         image: &Image,

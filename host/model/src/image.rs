@@ -29,6 +29,48 @@ pub struct ImageConfig {
     pub stop_signal: Option<String>,
     /// `Healthcheck` (Docker's, not in the OCI's specification)
     pub health: Option<HealthOptions>,
+    /// `OnBuild` (Docker's): instructions for images built from this one.
+    pub on_build: Vec<String>,
+    /// `Shell` (Docker's): what runs the shell form of instructions.
+    pub shell: Vec<String>,
+}
+
+/// One step of an image's making (OCI image-spec `config.md`, `history`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// RFC 3339
+    pub created: Option<String>,
+    /// The command.
+    pub created_by: String,
+    /// Who did it.
+    pub author: String,
+    /// What was said of it.
+    pub comment: String,
+    /// It made no layer.
+    pub empty_layer: bool,
+}
+
+/// The whole configuration document of an image, as far as anyone is told of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// What to run.
+    pub config: ImageConfig,
+    /// For which machine.
+    pub platform: Option<Platform>,
+    /// `os.version`
+    pub os_version: String,
+    /// RFC 3339
+    pub created: Option<String>,
+    /// Who made it.
+    pub author: String,
+    /// `comment` (Docker's)
+    pub comment: String,
+    /// `docker_version` (Docker's)
+    pub docker_version: String,
+    /// The layers' diff ids, lowest first.
+    pub diff_ids: Vec<Digest>,
+    /// How it was made, oldest step first.
+    pub history: Vec<History>,
 }
 
 /// One layer of an image.

@@ -54,6 +54,11 @@ impl Reference {
         self.with_suffix(self.familiar_name())
     }
 
+    /// Whether both are of one repository, whatever tag or digest they have.
+    pub fn same_repository(&self, other: &Self) -> bool {
+        (&self.domain, &self.path) == (&other.domain, &other.path)
+    }
+
     /// The tag or the digest, whichever a registry is asked for.
     pub fn tag_or_digest(&self) -> &str {
         match (&self.digest, &self.tag) {

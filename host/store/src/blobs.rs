@@ -11,6 +11,7 @@
 //! all its blobs. A file that a power cut left short has no row in the
 //! database and is hashed again before it is believed.
 
+mod ingest;
 mod retention;
 mod writer;
 
@@ -32,6 +33,7 @@ use crate::data_root::{DataRoot, unlink};
 use crate::database::Database;
 use crate::error::StoreError;
 
+pub use ingest::Ingest;
 pub use retention::{Collected, Held};
 pub use writer::BlobWriter;
 
@@ -71,6 +73,11 @@ impl Blobs {
         replay: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<BlobWriter<'_>, StoreError> {
         BlobWriter::open(self, descriptor, replay)
+    }
+
+    /// Starts the writing of content whose digest is not known yet.
+    pub fn ingest(&self) -> Result<Ingest<'_>, StoreError> {
+        Ingest::begin(self)
     }
 
     /// Stores bytes that are at hand (a manifest, a configuration).
@@ -187,6 +194,8 @@ impl Blobs {
         }
     }
 
+    /// The size that the record says; of a blob that is being removed none
+    /// that a file can have.
     fn recorded_size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         self.database.read("look up a blob", |db| {
             db.prepare_cached("SELECT size FROM blobs WHERE digest = ?1")?

@@ -1,7 +1,9 @@
 //! The records of images and the names that point at them.
 
 mod record;
+mod removal;
 
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bulkhead_model::image::Image;
@@ -14,6 +16,7 @@ use crate::layers::LaidOut;
 use crate::store::Store;
 
 pub(crate) use record::digest_of;
+pub use removal::Orphan;
 
 /// An image to record. Its blobs are published and its layers laid out.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub struct NewImage<'a> {
     pub references: &'a [Reference],
     /// Its layers where they are laid out.
     pub layers: &'a [LaidOut],
+    /// The image it was made from on this machine.
+    pub parent: Option<&'a Digest>,
 }
 
 /// An image with its names.
@@ -37,6 +42,10 @@ pub struct ImageRecord {
     pub digests: Vec<Reference>,
     /// When it was recorded, seconds since the epoch.
     pub stored_at: u64,
+    /// When it was last named here, seconds since the epoch; 0 for never.
+    pub tagged_at: u64,
+    /// The image it was made from on this machine.
+    pub parent: Option<Digest>,
 }
 
 /// What taking a name away did.
@@ -61,7 +70,7 @@ impl Store {
             .write("record an image", Durability::PowerCut, |db| {
                 self.blobs().record(db, &blobs)?;
                 self.insert_layers(db, new.layers)?;
-                self.insert_image(db, image)?;
+                self.insert_image(db, image, new.parent)?;
                 new.references
                     .iter()
                     .try_for_each(|name| self.insert_name(db, &image.id, name))
@@ -72,14 +81,34 @@ impl Store {
 
     /// Every image, newest record first.
     pub fn images(&self) -> Result<Vec<ImageRecord>, StoreError> {
-        let rows: Vec<Row> = self.database.read("list images", |db| {
-            db.prepare_cached(
-                "SELECT id, stored_at, record FROM images ORDER BY stored_at DESC, id",
-            )?
-            .query_map([], Row::read)?
-            .collect()
+        let (rows, mut tags, mut digests) = self.database.read("list images", |db| {
+            let sql = format!("{ROW} ORDER BY stored_at DESC, id");
+            let rows: Vec<Row> = db
+                .prepare_cached(&sql)?
+                .query_map([], Row::read)?
+                .collect::<Result<_, _>>()?;
+            let tags = grouped(db, "SELECT image, name FROM tags ORDER BY name")?;
+            let sql = "SELECT image, name || '@' || digest FROM repo_digests ORDER BY 2";
+            Ok((rows, tags, grouped(db, sql)?))
         })?;
-        rows.into_iter().map(|row| self.with_names(row)).collect()
+        let named = |row: Row| {
+            let tags = tags.remove(&row.id).unwrap_or_default();
+            let digests = digests.remove(&row.id).unwrap_or_default();
+            row.named(tags, digests)
+        };
+        rows.into_iter().map(named).collect()
+    }
+
+    /// The images that were made from `image` on this machine.
+    pub fn children(&self, image: &Digest) -> Result<Vec<Digest>, StoreError> {
+        let ids = self.database.read("list an image's children", |db| {
+            texts(
+                db,
+                "SELECT id FROM images WHERE parent = ?1 ORDER BY id",
+                image.as_str(),
+            )
+        })?;
+        ids.iter().map(|id| digest_of("image", id, id)).collect()
     }
 
     /// The image that `text` means: an id, a reference (`busybox`,
@@ -102,10 +131,30 @@ impl Store {
 
     /// Points a name at an image, away from what it pointed at before.
     pub fn tag_image(&self, image: &Digest, name: &Reference) -> Result<(), StoreError> {
-        self.database
-            .write("tag an image", Durability::PowerCut, |db| {
-                self.insert_name(db, image, name)
-            })
+        let step = "tag an image";
+        self.database.write(step, Durability::PowerCut, |db| {
+            let sql = "UPDATE images SET tagged_at = ?2 WHERE id = ?1";
+            let found = db
+                .execute(sql, (image.as_str(), now()))
+                .map_err(self.database.explain(step))?;
+            if found == 0 {
+                return Err(no_such_image(image.as_str()));
+            }
+            self.insert_name(db, image, name)
+        })
+    }
+
+    /// Takes names away, all or none; images stay, even without any.
+    pub fn untag_images(&self, names: &[&Reference]) -> Result<(), StoreError> {
+        let step = "untag an image";
+        self.database.write(step, Durability::PowerCut, |db| {
+            for name in names {
+                remove_name(db, name)
+                    .map_err(self.database.explain(step))?
+                    .ok_or_else(|| no_such_image(&name.familiar()))?;
+            }
+            Ok(())
+        })
     }
 
     /// Takes a name away; the image stays, even without any.
@@ -129,40 +178,39 @@ impl Store {
         })
     }
 
-    /// Forgets an image with all its names. Blobs and layers stay until they
-    /// are collected.
-    pub fn delete_image(&self, image: &Digest) -> Result<(), StoreError> {
-        let step = "delete an image";
-        self.database.write(step, Durability::PowerCut, |db| {
-            let gone = db
-                .execute("DELETE FROM images WHERE id = ?1", [image.as_str()])
-                .map_err(self.database.explain(step))?;
-            if gone == 0 {
-                Err(no_such_image(image.as_str()))
-            } else {
-                Ok(())
-            }
-        })
-    }
-
-    fn insert_image(&self, db: &Connection, image: &Image) -> Result<(), StoreError> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
-        let sql = "INSERT INTO images (id, manifest, stored_at, record) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET manifest = ?2, record = ?4";
-        let record = record::to_json(image);
+    fn insert_image(
+        &self,
+        db: &Connection,
+        image: &Image,
+        parent: Option<&Digest>,
+    ) -> Result<(), StoreError> {
+        let explain = self.database.explain("record an image");
+        let sql =
+            "INSERT INTO images (id, manifest, stored_at, record, parent) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET manifest = ?2, record = ?4, parent = coalesce(?5, parent)";
+        let row = (
+            image.id.as_str(),
+            image.manifest.as_str(),
+            now(),
+            record::to_json(image),
+            parent.map(Digest::as_str),
+        );
+        db.execute(sql, row).map_err(&explain)?;
         db.execute(
-            sql,
-            (
-                image.id.as_str(),
-                image.manifest.as_str(),
-                now.cast_signed(),
-                record,
-            ),
+            "DELETE FROM image_layers WHERE image = ?1",
+            [image.id.as_str()],
         )
-        .map(drop)
-        .map_err(self.database.explain("record an image"))
+        .map_err(&explain)?;
+        let sql =
+            "INSERT INTO image_layers (image, position, digest, chain_id) VALUES (?1, ?2, ?3, ?4)";
+        let mut insert = db.prepare_cached(sql).map_err(&explain)?;
+        for (position, layer) in (0i64..).zip(&image.layers) {
+            let (digest, chain) = (layer.digest.as_str(), layer.chain_id.as_str());
+            insert
+                .execute((image.id.as_str(), position, digest, chain))
+                .map_err(&explain)?;
+        }
+        Ok(())
     }
 
     fn insert_name(
@@ -197,19 +245,18 @@ impl Store {
             let sql = "SELECT name || '@' || digest FROM repo_digests WHERE image = ?1 ORDER BY 1";
             Ok((tags, texts(db, sql, &row.id)?))
         })?;
-        Ok(ImageRecord {
-            image: record::from_json(&row.id, &row.record)?,
-            tags: references(&row.id, tags)?,
-            digests: references(&row.id, digests)?,
-            stored_at: row.stored_at.cast_unsigned(),
-        })
+        row.named(tags, digests)
     }
 }
+
+const ROW: &str = "SELECT id, stored_at, record, parent, tagged_at FROM images";
 
 struct Row {
     id: String,
     stored_at: i64,
     record: String,
+    parent: Option<String>,
+    tagged_at: i64,
 }
 
 impl Row {
@@ -218,8 +265,39 @@ impl Row {
             id: row.get(0)?,
             stored_at: row.get(1)?,
             record: row.get(2)?,
+            parent: row.get(3)?,
+            tagged_at: row.get(4)?,
         })
     }
+
+    fn named(self, tags: Vec<String>, digests: Vec<String>) -> Result<ImageRecord, StoreError> {
+        let id = &self.id;
+        let parent = self.parent.map(|parent| digest_of("image", id, &parent));
+        Ok(ImageRecord {
+            image: record::from_json(id, &self.record)?,
+            tags: references(id, tags)?,
+            digests: references(id, digests)?,
+            stored_at: self.stored_at.cast_unsigned(),
+            tagged_at: self.tagged_at.cast_unsigned(),
+            parent: parent.transpose()?,
+        })
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |d| d.as_secs().cast_signed())
+}
+
+/// Pairs of an image and one of its names, by image.
+fn grouped(db: &Connection, sql: &str) -> rusqlite::Result<HashMap<String, Vec<String>>> {
+    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    let mut found = db.prepare_cached(sql)?;
+    let mut rows = found.query([])?;
+    while let Some(row) = rows.next()? {
+        names.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(names)
 }
 
 /// A whole id first, then a name, then a prefix: an image called `abc` hides
@@ -249,14 +327,12 @@ fn by_id_prefix(db: &Connection, hex: &str) -> rusqlite::Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     // `g` sorts after every hex digit: a range on the primary key.
-    db.prepare_cached(
-        "SELECT id, stored_at, record FROM images WHERE id >= ?1 AND id < ?2 LIMIT 2",
-    )?
-    .query_map(
-        (format!("sha256:{hex}"), format!("sha256:{hex}g")),
-        Row::read,
-    )?
-    .collect()
+    db.prepare_cached(&format!("{ROW} WHERE id >= ?1 AND id < ?2 LIMIT 2"))?
+        .query_map(
+            (format!("sha256:{hex}"), format!("sha256:{hex}g")),
+            Row::read,
+        )?
+        .collect()
 }
 
 fn id_of_name(db: &Connection, name: &Reference) -> rusqlite::Result<Option<String>> {

@@ -1,7 +1,5 @@
 //! Which layer chains are laid out in which storage driver.
 
-use std::collections::HashSet;
-
 use bulkhead_model::Digest;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -80,37 +78,5 @@ impl Store {
             .into_iter()
             .map(|chain| crate::images::digest_of("layer", &chain, &chain))
             .collect()
-    }
-
-    /// Chains a driver holds that are neither part of an image nor in `live`
-    /// (those of containers whose image is gone).
-    pub fn unreferenced_layers(
-        &self,
-        driver: &str,
-        live: &HashSet<Digest>,
-    ) -> Result<Vec<Digest>, StoreError> {
-        let images = self.images()?;
-        let used: HashSet<&Digest> = images
-            .iter()
-            .flat_map(|r| &r.image.layers)
-            .map(|l| &l.chain_id)
-            .chain(live)
-            .collect();
-        let mut layers = self.layers(driver)?;
-        layers.retain(|chain| !used.contains(chain));
-        Ok(layers)
-    }
-
-    /// Forgets a layer; to be called before the driver removes it.
-    pub fn forget_layer(&self, driver: &str, chain_id: &Digest) -> Result<(), StoreError> {
-        let step = "forget a layer";
-        self.database.write(step, Durability::PowerCut, |db| {
-            db.execute(
-                "DELETE FROM layers WHERE driver = ?1 AND chain_id = ?2",
-                (driver, chain_id.as_str()),
-            )
-            .map(drop)
-            .map_err(self.database.explain(step))
-        })
     }
 }

@@ -38,11 +38,11 @@ pub mod unpack;
 mod volumes;
 mod walk;
 
-pub use blobs::{BlobWriter, Blobs, Collected, Held};
+pub use blobs::{BlobWriter, Blobs, Collected, Held, Ingest};
 pub use containers::ContainerRow;
 pub use database::Durability;
 pub use error::StoreError;
-pub use images::{ImageRecord, NewImage, Untagged};
+pub use images::{ImageRecord, NewImage, Orphan, Untagged};
 pub use layers::LaidOut;
 pub use leases::Lease;
 pub use networks::NetworkRow;

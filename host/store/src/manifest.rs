@@ -7,6 +7,7 @@
 //! could mean two images to two readers (CVE-2021-41190) and is refused.
 
 mod config;
+mod write;
 
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::registry::BlobDescriptor;
@@ -15,7 +16,8 @@ use oci_spec::image::MediaType;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub use config::image;
+pub use config::{chain_id, configuration, image};
+pub use write::{LAYER as TAR_LAYER, to_config, to_manifest};
 
 /// The largest manifest, index or configuration read, bytes; what registries
 /// are asked to accept (distribution-spec, "Pushing Manifests").

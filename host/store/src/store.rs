@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bulkhead_model::{ContainerId, Digest};
+use bulkhead_model::ContainerId;
 
 use crate::blobs::{Blobs, sweep_staging};
 use crate::data_root::{DataRoot, check_name, remove_tree};
@@ -98,12 +98,15 @@ impl Store {
     /// Removes every blob no image needs; see [`Blobs::collect`].
     pub fn collect_blobs(&self) -> Result<crate::Collected, StoreError> {
         self.blobs.collect(|| {
-            let mut live: HashSet<Digest> = HashSet::new();
-            for image in self.images()?.into_iter().map(|record| record.image) {
-                live.extend([image.id, image.manifest]);
-                live.extend(image.layers.into_iter().map(|layer| layer.digest));
-            }
-            Ok(live)
+            let needed = self.database.read("list the blobs of images", |db| {
+                let sql = "SELECT id FROM images UNION SELECT manifest FROM images
+                     UNION SELECT digest FROM image_layers";
+                db.prepare_cached(sql)?
+                    .query_map([], |row| row.get::<_, String>(0))?
+                    .collect::<Result<Vec<_>, _>>()
+            })?;
+            let digest = |text: &String| crate::images::digest_of("image", text, text);
+            needed.iter().map(digest).collect::<Result<HashSet<_>, _>>()
         })
     }
 }

@@ -46,7 +46,7 @@ mod place;
 mod removal;
 mod sparse;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::BorrowedFd;
 
 use bulkhead_model::Digest;
@@ -110,7 +110,35 @@ pub fn apply<R: Read + Send>(
     style: WhiteoutStyle,
     limits: &Limits,
 ) -> Result<Unpacked, UnpackError> {
-    carry_out(reader, Formats::Layer, dest, Way::Layer(style), limits)
+    let keep = &mut std::io::sink();
+    carry_out(
+        reader,
+        Formats::Layer,
+        dest,
+        Way::Layer(style),
+        limits,
+        keep,
+    )
+}
+
+/// [`apply`] for an archive that a client brings, so also with bzip2 and xz.
+/// The uncompressed archive, which [`Unpacked::diff_id`] is the digest of, is
+/// written to `keep` as it passes by.
+pub fn apply_keeping<R: Read + Send>(
+    reader: R,
+    dest: BorrowedFd<'_>,
+    style: WhiteoutStyle,
+    limits: &Limits,
+    keep: &mut (dyn Write + Send),
+) -> Result<Unpacked, UnpackError> {
+    carry_out(
+        reader,
+        Formats::Client,
+        dest,
+        Way::Layer(style),
+        limits,
+        keep,
+    )
 }
 
 fn carry_out<R: Read + Send>(
@@ -119,9 +147,10 @@ fn carry_out<R: Read + Send>(
     dest: BorrowedFd<'_>,
     way: Way<'_>,
     limits: &Limits,
+    keep: &mut (dyn Write + Send),
 ) -> Result<Unpacked, UnpackError> {
     std::thread::scope(|scope| {
-        let (chunks, decoding) = pipeline::start(scope, reader, formats, limits.bytes)?;
+        let (chunks, decoding) = pipeline::start(scope, reader, formats, limits.bytes, keep)?;
         let placed = place::layer(chunks, dest, way, limits);
         let decoded = decoding.join();
         // A stream that breaks off ends the archive early: the decoder knows why.

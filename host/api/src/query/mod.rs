@@ -13,7 +13,10 @@ pub use container::{
     AttachQuery, Condition, CreateQuery, InspectQuery, KillQuery, ListQuery, LogsQuery,
     RemoveQuery, ResizeQuery, StartQuery, StopQuery, Tail, Timestamp, WaitQuery,
 };
-pub use image::{ImageInspectQuery, ImageListQuery, ImageRemoveQuery, PullQuery};
+pub use image::{
+    CommitQuery, ImageCreateQuery, ImageInspectQuery, ImageListQuery, ImageLoadQuery,
+    ImagePushQuery, ImageRemoveQuery, ImageSaveQuery, ImageSearchQuery, ImageTagQuery,
+};
 pub use process::{ArchivePutQuery, ArchiveQuery, RenameQuery, StatsQuery, TopQuery};
 pub use system::{
     DiskUsageQuery, EventsQuery, FiltersQuery, NetworkInspectQuery, VolumeRemoveQuery,

@@ -51,7 +51,22 @@ fn calls_survive_being_written_and_read() {
         }),
         ..Default::default()
     });
-    check(PullQuery {
+    check(CommitQuery {
+        container: "web".into(),
+        pause: false,
+        changes: vec!["CMD [\"a\", \"b\"]".into(), "ENV A=1".into()],
+        ..Default::default()
+    });
+    check(ImageSaveQuery {
+        names: vec!["a:1".into(), "b".into()],
+        ..Default::default()
+    });
+    check(ImageSearchQuery {
+        term: "nginx".into(),
+        limit: Some(3),
+        ..Default::default()
+    });
+    check(ImageCreateQuery {
         from_image: "127.0.0.1:5000/a b".into(),
         tag: "é&=".into(),
         ..Default::default()

@@ -41,6 +41,8 @@ pub enum Route {
     DiskUsage,
     /// `POST /auth`
     Auth,
+    /// `POST /commit`
+    Commit,
     /// `POST /build/prune`
     BuildPrune,
     /// `GET /plugins`: Docker's plugins, of which there are none
@@ -113,14 +115,30 @@ pub enum Route {
 
     /// `GET /images/json`
     ImageList,
-    /// `POST /images/create`
-    ImagePull,
+    /// `POST /images/create`: pull, or import
+    ImageCreate,
     /// `POST /images/prune`
     ImagePrune,
     /// `GET /images/{name}/json`; a name has slashes
     ImageInspect(String),
+    /// `GET /images/{name}/history`
+    ImageHistory(String),
+    /// `POST /images/{name}/tag`
+    ImageTag(String),
+    /// `POST /images/{name}/push`
+    ImagePush(String),
     /// `DELETE /images/{name}`
     ImageRemove(String),
+    /// `GET /images/{name}/get`
+    ImageSave(String),
+    /// `GET /images/get`: several images
+    ImagesSave,
+    /// `POST /images/load`
+    ImageLoad,
+    /// `GET /images/search`
+    ImageSearch,
+    /// `GET /distribution/{name}/json`; a name has slashes
+    DistributionInspect(String),
 
     /// `GET /networks`
     NetworkList,
@@ -213,7 +231,7 @@ impl Route {
         let (_, folder, name, action) = self.call();
         // A name with slashes keeps them where Docker's own routes do.
         let kept: &[u8] = match folder {
-            "/images/" | "/plugins/" => b"/:@",
+            "/images/" | "/plugins/" | "/distribution/" => b"/:@",
             _ => b"",
         };
         format!("{folder}{}{action}", percent_encode(name, kept))
@@ -228,6 +246,7 @@ impl Route {
             Route::Events => fixed(Get, "/events"),
             Route::DiskUsage => fixed(Get, "/system/df"),
             Route::Auth => fixed(Post, "/auth"),
+            Route::Commit => fixed(Post, "/commit"),
             Route::BuildPrune => fixed(Post, "/build/prune"),
             Route::PluginList => fixed(Get, "/plugins"),
             Route::PluginInspect(name) => (Get, "/plugins/", name, "/json"),
@@ -262,10 +281,18 @@ impl Route {
             Route::ExecResize(id) => exec(Post, id, "/resize"),
             Route::ExecInspect(id) => exec(Get, id, "/json"),
             Route::ImageList => fixed(Get, "/images/json"),
-            Route::ImagePull => fixed(Post, "/images/create"),
+            Route::ImageCreate => fixed(Post, "/images/create"),
             Route::ImagePrune => fixed(Post, "/images/prune"),
             Route::ImageInspect(name) => (Get, "/images/", name, "/json"),
+            Route::ImageHistory(name) => (Get, "/images/", name, "/history"),
+            Route::ImageTag(name) => (Post, "/images/", name, "/tag"),
+            Route::ImagePush(name) => (Post, "/images/", name, "/push"),
             Route::ImageRemove(name) => (Delete, "/images/", name, ""),
+            Route::ImageSave(name) => (Get, "/images/", name, "/get"),
+            Route::ImagesSave => fixed(Get, "/images/get"),
+            Route::ImageLoad => fixed(Post, "/images/load"),
+            Route::ImageSearch => fixed(Get, "/images/search"),
+            Route::DistributionInspect(name) => (Get, "/distribution/", name, "/json"),
             Route::NetworkList => fixed(Get, "/networks"),
             Route::NetworkCreate => fixed(Post, "/networks/create"),
             Route::NetworkPrune => fixed(Post, "/networks/prune"),

@@ -11,6 +11,8 @@ pub(super) fn find(method: Method, object: &str, rest: &str) -> Option<Route> {
         (Get, "events", "") => Some(Route::Events),
         (Get, "system", "df") => Some(Route::DiskUsage),
         (Post, "auth", "") => Some(Route::Auth),
+        (Post, "commit", "") => Some(Route::Commit),
+        (Get, "distribution", _) => before(rest, "/json").map(Route::DistributionInspect),
         (Post, "build", "prune") => Some(Route::BuildPrune),
         (Get, "plugins", "") => Some(Route::PluginList),
         (Get, "plugins", _) => before(rest, "/json").map(Route::PluginInspect),

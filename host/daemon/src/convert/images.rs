@@ -6,8 +6,11 @@ use bulkhead_api::image::{
 };
 use bulkhead_api::{ApiVersion, Filters};
 use bulkhead_engine::{ImageDeleted, ImageListed};
+use bulkhead_model::Reference;
 use bulkhead_model::image::ImageConfig;
 use bulkhead_store::ImageRecord;
+
+use crate::status::ApiError;
 
 /// One row of the list.
 pub fn summary(listed: &ImageListed, version: ApiVersion) -> ImageSummary {
@@ -91,6 +94,19 @@ fn config(image: &ImageConfig) -> ContainerConfig {
         labels: image.labels.clone(),
         stop_signal: image.stop_signal.clone().unwrap_or_default(),
         ..ContainerConfig::default()
+    }
+}
+
+/// The name that a client gives an image: a repository, and a tag beside it or
+/// in it. A digest is no name that anyone can give.
+pub fn new_name(repository: &str, tag: &str) -> Result<Reference, ApiError> {
+    let name: Reference = match tag {
+        "" => repository.parse()?,
+        tag => format!("{repository}:{tag}").parse()?,
+    };
+    match name.digest {
+        None => Ok(name),
+        Some(_) => Err(ApiError::DigestAsName),
     }
 }
 

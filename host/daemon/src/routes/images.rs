@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bulkhead_api::ApiVersion;
 use bulkhead_api::auth::AuthConfig;
 use bulkhead_api::progress::Progress as Line;
-use bulkhead_api::query::{ImageListQuery, ImageRemoveQuery, PullQuery};
+use bulkhead_api::query::{ImageCreateQuery, ImageListQuery, ImageRemoveQuery, ImageTagQuery};
 use bulkhead_engine::PullRequest;
 use bulkhead_model::Reference;
 use bulkhead_model::registry::Credentials;
@@ -53,22 +53,41 @@ pub async fn inspect(daemon: &Arc<Daemon>, version: ApiVersion, name: String) ->
 
 /// `DELETE /images/{name}`
 pub async fn remove(daemon: &Arc<Daemon>, name: String, text: &str) -> Answer {
-    let ImageRemoveQuery { force, .. } = query(text)?;
+    let ImageRemoveQuery { force, no_prune } = query(text)?;
     let deleted = daemon
-        .blocking(move |engine| engine.remove_image(&name, force))
+        .blocking(move |engine| engine.remove_image(&name, force, !no_prune))
         .await?;
     let rows: Vec<_> = deleted.into_iter().map(convert::images::deleted).collect();
     Ok(reply::json(StatusCode::OK, &rows))
 }
 
-/// `POST /images/create`: progress as JSON lines; a failure after the head
-/// has left is the last line.
-pub async fn pull(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>) -> Answer {
-    let asked: PullQuery = query(text)?;
-    if !asked.from_src.is_empty() {
-        return Err(ApiError::Unsupported("importing images"));
+/// `POST /images/{name}/tag`
+pub async fn tag(daemon: &Arc<Daemon>, name: String, text: &str) -> Answer {
+    let ImageTagQuery { repo, tag } = query(text)?;
+    let wanted = convert::images::new_name(&repo, &tag)?;
+    daemon
+        .blocking(move |engine| engine.tag_image(&name, &wanted))
+        .await?;
+    Ok(reply::empty(StatusCode::CREATED))
+}
+
+/// `POST /images/create`
+pub async fn create(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>) -> Answer {
+    let asked: ImageCreateQuery = query(text)?;
+    if asked.from_src.is_empty() {
+        pull(daemon, &asked, request).await
+    } else {
+        Err(ApiError::Unsupported("importing images"))
     }
-    let pull = pull_request(&asked, request)?;
+}
+
+/// Progress as JSON lines; a failure after the head has left is the last line.
+async fn pull(
+    daemon: &Arc<Daemon>,
+    asked: &ImageCreateQuery,
+    request: &Request<Incoming>,
+) -> Answer {
+    let pull = pull_request(asked, request)?;
     let (send, mut receive) = mpsc::unbounded_channel();
     let engine = daemon.engine.clone();
     tokio::task::spawn_blocking(move || {
@@ -100,7 +119,10 @@ pub async fn pull(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>)
     Ok(reply::stream("application/json", first.chain(rest)))
 }
 
-fn pull_request(asked: &PullQuery, request: &Request<Incoming>) -> Result<PullRequest, ApiError> {
+fn pull_request(
+    asked: &ImageCreateQuery,
+    request: &Request<Incoming>,
+) -> Result<PullRequest, ApiError> {
     let (directory, name) = match asked.from_image.strip_prefix(LAYOUT) {
         Some(path) => {
             let (path, tag) = layout_path(path);

@@ -11,7 +11,6 @@ use bulkhead_engine::events::Subject;
 use bulkhead_engine::{Engine, EngineError, ImageDeleted};
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::{ContainerId, Digest};
-use bulkhead_store::ImageRecord;
 use hyper::{Response, StatusCode};
 
 use super::query;
@@ -89,21 +88,15 @@ fn prune_images(
     made_before: u64,
 ) -> Result<ImagesPruned, EngineError> {
     let mut sizes: HashMap<Digest, u64> = HashMap::new();
-    let mut deleted = Vec::new();
     for listed in engine.images()? {
-        let record = &listed.record;
-        let labels = &record.image.config.labels;
-        let made = convert::images::created_nanos(record.image.created.as_deref());
-        let kept = listed.containers > 0
-            || (nameless_only && !record.tags.is_empty())
-            || made >= made_before
-            || !has_labels(labels, filters);
-        if kept {
-            continue;
-        }
-        sizes.extend(engine.layer_usage(&record.image)?);
-        deleted.extend(remove_image(engine, record)?);
+        sizes.extend(engine.layer_usage(&listed.record.image)?);
     }
+    let deleted = engine.prune_images(|record| {
+        let made = convert::images::created_nanos(record.image.created.as_deref());
+        (!nameless_only || record.tags.is_empty())
+            && made < made_before
+            && has_labels(&record.image.config.labels, filters)
+    })?;
     let freed = deleted.iter().filter_map(|step| match step {
         ImageDeleted::Deleted(digest) => sizes.get(digest),
         ImageDeleted::Untagged(_) => None,
@@ -112,24 +105,6 @@ fn prune_images(
         space_reclaimed: freed.sum(),
         images_deleted: deleted.into_iter().map(convert::images::deleted).collect(),
     })
-}
-
-/// Takes away each of its names, with the last one the image. One that came
-/// into use meanwhile stays.
-fn remove_image(engine: &Engine, record: &ImageRecord) -> Result<Vec<ImageDeleted>, EngineError> {
-    let mut names: Vec<_> = record.tags.iter().map(|tag| tag.familiar()).collect();
-    if names.is_empty() {
-        names.push(record.image.id.to_string());
-    }
-    let mut deleted = Vec::new();
-    for name in names {
-        match engine.remove_image(&name, false) {
-            Ok(steps) => deleted.extend(steps),
-            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(deleted)
 }
 
 fn tell(daemon: &Daemon, subject: Subject, reclaimed: u64) {

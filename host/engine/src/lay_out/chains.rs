@@ -29,7 +29,7 @@ impl Chains {
     }
 
     /// Differs between attempts of one daemon, and between daemons by its start.
-    pub(super) fn nonce(&self) -> u64 {
+    pub(crate) fn nonce(&self) -> u64 {
         crate::now() ^ (self.attempts.fetch_add(1, Ordering::Relaxed) << 48)
     }
 }
@@ -57,6 +57,17 @@ pub(crate) struct Held {
     which: Vec<Digest>,
 }
 
+/// The chains while nobody can hold one or let one go.
+#[derive(Debug)]
+pub(crate) struct Frozen<'a>(MutexGuard<'a, State>);
+
+impl Frozen<'_> {
+    /// Whether somebody holds it, or it waits for its image's record.
+    pub(crate) fn keeps(&self, chain: &Digest) -> bool {
+        self.0.held.contains_key(chain) || self.0.unrecorded.contains_key(chain)
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         let mut state = lock(&self.chains.state);
@@ -74,7 +85,11 @@ impl Drop for Held {
 impl DriverChains {
     /// Holds the chains of `image`.
     pub(crate) fn hold(self: &Arc<Self>, image: &Image) -> Held {
-        let which: Vec<_> = image.layers.iter().map(|l| l.chain_id.clone()).collect();
+        self.hold_all(image.layers.iter().map(|l| l.chain_id.clone()).collect())
+    }
+
+    /// Holds these chains.
+    pub(crate) fn hold_all(self: &Arc<Self>, which: Vec<Digest>) -> Held {
         let mut state = lock(&self.state);
         for chain in &which {
             *state.held.entry(chain.clone()).or_default() += 1;
@@ -85,11 +100,9 @@ impl DriverChains {
         }
     }
 
-    /// Runs `remove` while nothing can be held or let go; it is told which
-    /// chains are held.
-    pub(crate) fn removing<T>(&self, remove: impl FnOnce(&dyn Fn(&Digest) -> bool) -> T) -> T {
-        let state = lock(&self.state);
-        remove(&|chain| state.held.contains_key(chain))
+    /// While the result lives nothing can be held or let go.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
+        Frozen(lock(&self.state))
     }
 
     /// Calls `remove` for each chain that no record names and nobody holds.
@@ -113,18 +126,18 @@ impl DriverChains {
         }
     }
 
-    pub(super) fn laid_out(&self, layer: &LaidOut) {
+    pub(crate) fn laid_out(&self, layer: &LaidOut) {
         let mut state = lock(&self.state);
         state
             .unrecorded
             .insert(layer.chain_id.clone(), layer.clone());
     }
 
-    pub(super) fn unrecorded(&self, chain: &Digest) -> Option<LaidOut> {
+    pub(crate) fn unrecorded(&self, chain: &Digest) -> Option<LaidOut> {
         lock(&self.state).unrecorded.get(chain).cloned()
     }
 
-    pub(super) fn lock_of(&self, chain: &Digest) -> Arc<Mutex<()>> {
+    pub(crate) fn lock_of(&self, chain: &Digest) -> Arc<Mutex<()>> {
         let mut locks = lock(&self.locks);
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);
         locks.entry(chain.clone()).or_default().clone()

@@ -9,9 +9,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{MutexGuard, PoisonError};
 
-use bulkhead_model::Digest;
+use std::os::fd::AsFd;
 
-use super::{Blobs, is_recent};
+use bulkhead_model::Digest;
+use rusqlite::Connection;
+
+use super::{Blobs, is_recent, unlink};
 use crate::error::StoreError;
 
 /// What [`Blobs::collect`] removed.
@@ -90,6 +93,43 @@ impl Blobs {
             self.delete(&digest)?;
         }
         Ok(collected)
+    }
+
+    /// Removes blobs that a transaction took from their images. `take` runs that
+    /// transaction while nothing can be held or let go, and marks with
+    /// [`Blobs::doom`] those that nobody needs any more: a crash leaves marks,
+    /// and the next [`Blobs::collect`] removes what is marked.
+    pub(crate) fn release<T>(
+        &self,
+        take: impl FnOnce(&dyn Fn(&Digest) -> bool) -> Result<(T, Vec<Digest>), StoreError>,
+    ) -> Result<T, StoreError> {
+        let held = self.held();
+        let (value, doomed) = take(&|digest| held.contains_key(digest))?;
+        for digest in &doomed {
+            self.fresh().remove(digest);
+            unlink(self.published.as_fd(), digest.hex(), &self.published_path)?;
+        }
+        self.forget(&doomed)?;
+        Ok(value)
+    }
+
+    /// Marks a blob as to be removed: its record says a size that no file has.
+    pub(crate) fn doom(db: &Connection, digest: &Digest) -> rusqlite::Result<()> {
+        db.prepare_cached("UPDATE blobs SET size = -1 WHERE digest = ?1")?
+            .execute([digest.as_str()])
+            .map(drop)
+    }
+
+    fn forget(&self, digests: &[Digest]) -> Result<(), StoreError> {
+        let step = "forget blobs";
+        self.database.write(step, crate::Durability::Crash, |db| {
+            digests.iter().try_for_each(|digest| {
+                db.prepare_cached("DELETE FROM blobs WHERE digest = ?1")
+                    .and_then(|mut s| s.execute([digest.as_str()]))
+                    .map(drop)
+                    .map_err(self.database.explain(step))
+            })
+        })
     }
 
     /// Removes what a pull brought for nothing: of `digests` those that no

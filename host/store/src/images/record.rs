@@ -45,6 +45,10 @@ struct ConfigRow {
     stop_signal: Option<String>,
     #[serde(default)]
     health: Option<HealthRow>,
+    #[serde(default)]
+    on_build: Vec<String>,
+    #[serde(default)]
+    shell: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +124,8 @@ fn config_row(config: &ImageConfig) -> ConfigRow {
         labels,
         stop_signal,
         health,
+        on_build,
+        shell,
     } = config.clone();
     let health = health.map(|h| HealthRow {
         test: h.test,
@@ -140,6 +146,8 @@ fn config_row(config: &ImageConfig) -> ConfigRow {
         labels,
         stop_signal,
         health,
+        on_build,
+        shell,
     }
 }
 
@@ -155,6 +163,8 @@ fn config(row: ConfigRow) -> ImageConfig {
         labels,
         stop_signal,
         health,
+        on_build,
+        shell,
     } = row;
     let health = health.map(|h| HealthOptions {
         test: h.test,
@@ -175,6 +185,8 @@ fn config(row: ConfigRow) -> ImageConfig {
         labels,
         stop_signal,
         health,
+        on_build,
+        shell,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bulkhead_model::health::HealthOptions;
-use bulkhead_model::image::{Image, ImageConfig, Layer};
+use bulkhead_model::image::{Configuration, History, Image, ImageConfig, Layer};
 use bulkhead_model::{Digest, Platform};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -36,11 +36,29 @@ pub fn image(digest: &Digest, manifest: &Manifest, config: &[u8]) -> Result<Imag
     })
 }
 
+/// Reads a whole configuration.
+pub fn configuration(config: &[u8]) -> Result<Configuration, ManifestError> {
+    let fields: ConfigFields = from_json("configuration", config)?;
+    let (platform, diff_ids) = (fields.platform()?, fields.diff_ids()?);
+    let history = fields.history.into_iter().flatten();
+    Ok(Configuration {
+        platform: Some(platform),
+        diff_ids,
+        config: fields.config.unwrap_or_default().into(),
+        os_version: fields.os_version.unwrap_or_default(),
+        created: fields.created,
+        author: fields.author.unwrap_or_default(),
+        comment: fields.comment.unwrap_or_default(),
+        docker_version: fields.docker_version.unwrap_or_default(),
+        history: history.map(History::from).collect(),
+    })
+}
+
 fn layers(manifest: &Manifest, diff_ids: Vec<Digest>) -> Vec<Layer> {
     let mut below: Option<Digest> = None;
     let mut layers = Vec::with_capacity(diff_ids.len());
     for (blob, diff_id) in manifest.layers.iter().zip(diff_ids) {
-        let chain_id = chain(below.as_ref(), &diff_id);
+        let chain_id = chain_id(below.as_ref(), &diff_id);
         below = Some(chain_id.clone());
         layers.push(Layer {
             digest: blob.digest.clone(),
@@ -55,7 +73,7 @@ fn layers(manifest: &Manifest, diff_ids: Vec<Digest>) -> Vec<Layer> {
 
 /// `ChainID(L₀) = DiffID(L₀)`, `ChainID(L₀|…|Lₙ) = Digest(ChainID(L₀|…|Lₙ₋₁)
 /// + " " + DiffID(Lₙ))` (image-spec `config.md`).
-fn chain(below: Option<&Digest>, diff_id: &Digest) -> Digest {
+pub fn chain_id(below: Option<&Digest>, diff_id: &Digest) -> Digest {
     match below {
         None => diff_id.clone(),
         Some(below) => {
@@ -75,6 +93,34 @@ struct ConfigFields {
     created: Option<String>,
     config: Option<RunFields>,
     rootfs: Option<RootFs>,
+    #[serde(rename = "os.version")]
+    os_version: Option<String>,
+    author: Option<String>,
+    comment: Option<String>,
+    docker_version: Option<String>,
+    history: Option<Vec<HistoryFields>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct HistoryFields {
+    created: Option<String>,
+    created_by: Option<String>,
+    author: Option<String>,
+    comment: Option<String>,
+    empty_layer: Option<bool>,
+}
+
+impl From<HistoryFields> for History {
+    fn from(fields: HistoryFields) -> Self {
+        Self {
+            created: fields.created,
+            created_by: fields.created_by.unwrap_or_default(),
+            author: fields.author.unwrap_or_default(),
+            comment: fields.comment.unwrap_or_default(),
+            empty_layer: fields.empty_layer.unwrap_or(false),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -96,6 +142,8 @@ struct RunFields {
     labels: Option<BTreeMap<String, String>>,
     stop_signal: Option<String>,
     healthcheck: Option<HealthFields>,
+    on_build: Option<Vec<String>>,
+    shell: Option<Vec<String>>,
 }
 
 /// Durations in nanoseconds.
@@ -171,6 +219,8 @@ impl From<RunFields> for ImageConfig {
             labels: run.labels.unwrap_or_default(),
             stop_signal: run.stop_signal.filter(|s| !s.is_empty()),
             health: run.healthcheck.map(HealthOptions::from),
+            on_build: run.on_build.unwrap_or_default(),
+            shell: run.shell.unwrap_or_default(),
         }
     }
 }

@@ -70,6 +70,9 @@ pub enum UnpackError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// The copy of the archive could not be written.
+    #[error("keep the archive")]
+    Keep(#[source] io::Error),
     /// The reading side was given up because placing files failed; its error
     /// is the one to show.
     #[error("unpacking was given up")]
@@ -110,7 +113,7 @@ impl Kind for UnpackError {
             | Self::Entry { .. }
             | Self::OtherKind { .. } => ErrorKind::InvalidArgument,
             Self::Limit { .. } => ErrorKind::ResourceExhausted,
-            Self::Io { source, .. } => crate::error::io_kind(source),
+            Self::Io { source, .. } | Self::Keep(source) => crate::error::io_kind(source),
             Self::Thread(_) | Self::GivenUp => ErrorKind::Internal,
         }
     }

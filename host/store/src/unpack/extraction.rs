@@ -43,7 +43,8 @@ pub fn extract<R: Read + Send>(
     limits: &Limits,
 ) -> Result<Unpacked, UnpackError> {
     let root = how.destination.root;
-    carry_out(reader, Formats::Client, root, Way::Files(how), limits)
+    let keep = &mut std::io::sink();
+    carry_out(reader, Formats::Client, root, Way::Files(how), limits, keep)
 }
 
 impl Owner<'_> {

@@ -1,7 +1,7 @@
 //! The decompressing and the hashing thread, and their output as a buffered
 //! reader.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -32,17 +32,19 @@ pub(super) struct Chunks {
 /// The threads at work.
 pub(super) struct Decoding<'s> {
     decoder: ScopedJoinHandle<'s, Result<u64, UnpackError>>,
-    hasher: ScopedJoinHandle<'s, Digest>,
+    hasher: ScopedJoinHandle<'s, Result<Digest, UnpackError>>,
 }
 
 /// Starts decompressing and hashing beside the caller, a thread each: with
 /// zstd and on uncompressed layers SHA-256 would otherwise be the slowest part
-/// of whichever thread had it. More than `limit` bytes are refused.
+/// of whichever thread had it. More than `limit` bytes are refused. The
+/// hashing thread writes what it hashes to `keep`.
 pub(super) fn start<'s, R: Read + Send + 's>(
     scope: &'s Scope<'s, '_>,
     reader: R,
     formats: Formats,
     limit: u64,
+    keep: &'s mut (dyn Write + Send),
 ) -> Result<(Chunks, Decoding<'s>), UnpackError> {
     let (plain_in, plain) = sync_channel(CHUNKS / 2);
     let (full_in, full) = sync_channel(CHUNKS / 2);
@@ -55,7 +57,7 @@ pub(super) fn start<'s, R: Read + Send + 's>(
         .map_err(UnpackError::Thread)?;
     let hasher = Builder::new()
         .name("layer-hash".to_owned())
-        .spawn_scoped(scope, move || hash(&plain, &full_in))
+        .spawn_scoped(scope, move || hash(&plain, &full_in, keep))
         .map_err(UnpackError::Thread)?;
     Ok((
         Chunks {
@@ -79,24 +81,34 @@ impl Decoding<'_> {
             .hasher
             .join()
             .unwrap_or_else(|panic| resume_unwind(panic));
+        let bytes = match (bytes, &diff_id) {
+            // What ended the decoder is why the hasher ended.
+            (Err(UnpackError::GivenUp), Err(_)) => 0,
+            (bytes, _) => bytes?,
+        };
         Ok(Decoded {
-            diff_id,
-            bytes: bytes?,
+            diff_id: diff_id?,
+            bytes,
         })
     }
 }
 
 /// Hashes what passes by. When the placing side is gone it ends, which ends
 /// the decoder; the digest then is of no use to anyone.
-fn hash(plain: &Receiver<Vec<u8>>, full: &SyncSender<Vec<u8>>) -> Digest {
+fn hash(
+    plain: &Receiver<Vec<u8>>,
+    full: &SyncSender<Vec<u8>>,
+    keep: &mut (dyn Write + Send),
+) -> Result<Digest, UnpackError> {
     let mut hasher = Sha256::new();
     while let Ok(chunk) = plain.recv() {
         hasher.update(&chunk);
+        keep.write_all(&chunk).map_err(UnpackError::Keep)?;
         if full.send(chunk).is_err() {
             break;
         }
     }
-    Digest::from_sha256(hasher.finalize().into())
+    Ok(Digest::from_sha256(hasher.finalize().into()))
 }
 
 fn decode<R: Read + Send>(

@@ -92,6 +92,7 @@ pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
     let query = ImageListQuery {
         all: args.all,
         filters,
+        ..ImageListQuery::default()
     };
     let images: Vec<ImageSummary> = client
         .json(Call::new(Route::ImageList).params(&query))

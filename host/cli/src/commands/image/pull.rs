@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use bulkhead_api::progress::Progress;
-use bulkhead_api::query::PullQuery;
+use bulkhead_api::query::ImageCreateQuery;
 use bulkhead_api::route::Route;
 use bulkhead_model::Reference;
 use clap::Args;
@@ -60,13 +60,13 @@ pub(crate) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
 
 /// Pulls from a directory of the daemon's host, `oci-layout:/path[:tag]`.
 async fn from_layout(client: &Client, args: &PullArgs) -> Result<u8> {
-    let query = PullQuery {
+    let query = ImageCreateQuery {
         from_image: args.name.clone(),
         platform: args.platform.clone(),
-        ..PullQuery::default()
+        ..ImageCreateQuery::default()
     };
     let body = client
-        .stream(Call::new(Route::ImagePull).params(&query))
+        .stream(Call::new(Route::ImageCreate).params(&query))
         .await?;
     show_on_stdout(body, args.quiet).await?;
     Ok(0)
@@ -119,15 +119,15 @@ fn has_tag_or_digest(name: &str) -> bool {
 }
 
 async fn begin(client: &Client, reference: &Reference, platform: &str) -> Result<Incoming> {
-    let query = PullQuery {
+    let query = ImageCreateQuery {
         from_image: reference.familiar_name(),
         tag: reference.tag_or_digest().to_owned(),
         platform: platform.to_owned(),
-        from_src: String::new(),
+        ..ImageCreateQuery::default()
     };
     let auth = credentials::for_registry(client.config(), &reference.domain).to_header();
     client
-        .stream(Call::new(Route::ImagePull).params(&query).auth(auth))
+        .stream(Call::new(Route::ImageCreate).params(&query).auth(auth))
         .await
 }
 
