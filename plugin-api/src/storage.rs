@@ -147,6 +147,12 @@ pub trait Txn {
     /// What the host found out: "overlay", "overlay-volatile",
     /// "overlay-metacopy", "reflink", "fs-ext4", …
     fn facts(&self) -> Vec<String>;
+    /// What the administrator set for this driver by `--storage-opt
+    /// DRIVER.name=value`: names and values.
+    fn options(&self) -> Vec<(String, String)>;
+    /// The bytes that the snapshot may hold, by `--storage-opt size=`. A driver
+    /// that cannot limit a snapshot refuses with `unsupported` when it is set.
+    fn size(&self) -> Option<u64>;
     /// Bytes the driver kept before.
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Keeps bytes (`None` forgets), at most 64 KiB a value.
@@ -158,7 +164,8 @@ pub trait Txn {
     fn clone_tree(&self, source: &Self::Dir, dest: &Self::Dir) -> Result<()>;
     /// Moves a directory; the new name must not exist.
     fn rename(&self, source: &Self::Dir, dest: &Self::Dir) -> Result<()>;
-    /// Removes a tree after everything else succeeded; a missing one is fine.
+    /// Removes a tree and the subvolumes in it after everything else
+    /// succeeded; a missing one is fine.
     fn remove_tree(&self, victim: &Self::Dir) -> Result<()>;
     /// The snapshot's mount is this overlay.
     fn mount_overlay(&self, overlay: Overlay<'_, Self::Dir>) -> Result<()>;
@@ -182,6 +189,22 @@ pub trait Txn {
     /// What the host knows of the volumes' pool: open names such as "backend"
     /// and "data-used", numbers in bytes.
     fn pool_status(&self) -> Vec<(String, String)>;
+    /// Makes an empty Btrfs subvolume with these permission bits.
+    fn create_subvolume(&self, dir: &Self::Dir, mode: u32) -> Result<()>;
+    /// Makes `dest`, which must not exist, a snapshot of the subvolume `source`.
+    fn snapshot_subvolume(
+        &self,
+        source: &Self::Dir,
+        dest: &Self::Dir,
+        access: Access,
+    ) -> Result<()>;
+    /// Makes a subvolume read-only.
+    fn seal_subvolume(&self, dir: &Self::Dir) -> Result<()>;
+    /// Lets a subvolume hold at most so many bytes of its own (a Btrfs qgroup).
+    fn limit_subvolume(&self, dir: &Self::Dir, bytes: u64) -> Result<()>;
+    /// In `probe` only: the driver's root is to be in a filesystem of its own
+    /// in a sparse file on a loop device; `probe` is then called once more.
+    fn pool(&self, pool: &Pool) -> Result<()>;
 
     /// Whether the host found `fact`.
     fn has_fact(&self, fact: &str) -> bool {
@@ -234,6 +257,17 @@ impl VolumeOption {
             VolumeOption::NoAtime => "noatime",
         }
     }
+}
+
+/// A filesystem for the driver alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// "btrfs" or "xfs".
+    pub filesystem: String,
+    /// Bytes; without it the host takes what the disk has to give.
+    pub size: Option<u64>,
+    /// Names and values for later contracts; none are known.
+    pub options: Vec<(String, String)>,
 }
 
 /// Layers are unpacked without their parents, in any order, with overlay's

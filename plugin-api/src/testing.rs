@@ -37,5 +37,5 @@ mod volume;
 
 pub use network::{FakeNetworkHost, NetworkOrder};
 pub use registry::{Answered, FakeRegistry, FakeResponse, Request};
-pub use storage::{FakeDir, FakeStorageHost, LayerChange, Operation, StorageOrder};
+pub use storage::{FakeDir, FakeStorageHost, LayerChange, Operation, StorageOrder, Subvolume};
 pub use volume::{FakeVolumeHost, VolumeOrder};

@@ -147,10 +147,23 @@ fn check_default_driver(
             known.join(", ")
         );
     };
-    let root = runtime.driver_root(name);
-    driver
-        .probe(&*root)
+    probe(driver, runtime)
         .with_context(|| format!("the storage driver \"{name}\" cannot be used here"))
+}
+
+/// Asks a driver whether it can work here, and gives it the pool it wants.
+fn probe(driver: &Arc<dyn StorageDriver>, runtime: &Runtime) -> anyhow::Result<()> {
+    let name = driver.driver_name();
+    runtime.storage().open_driver(name)?;
+    let Some(pool) = driver.probe(&*runtime.driver_root(name))? else {
+        return Ok(());
+    };
+    runtime.storage().make_pool(name, &pool)?;
+    runtime.storage().open_driver(name)?;
+    match driver.probe(&*runtime.driver_root(name))? {
+        None => Ok(()),
+        Some(_) => bail!("it wants another pool than the one it has"),
+    }
 }
 
 /// The networks that every daemon has.

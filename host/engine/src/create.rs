@@ -70,6 +70,7 @@ impl Engine {
             key: record.snapshot(),
             parents: record.parent_keys(),
             purpose: Purpose::Run,
+            size: None,
         };
         let root = self.runtime.driver_root(driver.driver_name());
         let plan = driver.prepare(&*root, &request)?;

@@ -95,6 +95,7 @@ impl Engine {
             key,
             parents,
             purpose: Purpose::Extract,
+            size: None,
         };
         self.unpack_blob(layer, driver, &request)
             .inspect_err(|_| self.abandon(driver, &request.key))

@@ -75,6 +75,7 @@ impl Engine {
                 .map(|layer| SnapshotKey::of_chain(&layer.chain_id))
                 .collect(),
             purpose: Purpose::Extract,
+            size: None,
         };
         self.take_in(archive, below, driver, &request)
             .inspect_err(|_| self.abandon(driver, &request.key))

@@ -124,6 +124,7 @@ impl Engine {
             key: record.snapshot(),
             parents: record.parent_keys(),
             purpose,
+            size: None,
         };
         self.mount_of(record, &request)
     }
@@ -138,6 +139,7 @@ impl Engine {
             key: keys[at].clone(),
             parents: keys.split_off(at + 1),
             purpose: Purpose::View,
+            size: None,
         };
         self.mount_of(record, &request)
     }

@@ -2,7 +2,9 @@
 //! use plain structs.
 
 use crate::network::{EndpointRequest, NetworkPlan};
-use crate::storage::{DirName, DirPath, SnapshotRequest, StorageFeatures, StoragePlan, Usage};
+use crate::storage::{
+    DirName, DirPath, Pool, SnapshotRequest, StorageFeatures, StoragePlan, Usage,
+};
 use crate::volume::{VolumeLayout, VolumeRequest};
 use crate::{PluginError, PluginIdentity, SnapshotKey};
 
@@ -41,8 +43,9 @@ pub trait StorageDriver: Send + Sync {
     fn driver_name(&self) -> &str;
     /// What it declares.
     fn features(&self) -> &StorageFeatures;
-    /// Whether it can work here; the reasons for a no are in the error.
-    fn probe(&self, root: &dyn DriverRoot) -> Result<(), PluginError>;
+    /// Whether it can work here; the reasons for a no are in the error. When
+    /// it wants a pool, it is asked once more with the pool's root.
+    fn probe(&self, root: &dyn DriverRoot) -> Result<Option<Pool>, PluginError>;
     /// Lays out a new snapshot and its mount.
     fn prepare(
         &self,

@@ -79,6 +79,8 @@ pub struct SnapshotRequest {
     pub parents: Vec<SnapshotKey>,
     /// What it is for.
     pub purpose: Purpose,
+    /// The bytes it may hold of its own.
+    pub size: Option<u64>,
 }
 
 /// One effect on the driver's root. Executed in order, each with its undo.
@@ -106,8 +108,36 @@ pub enum StorageStep {
         /// Its new name.
         to: DirPath,
     },
-    /// Removes a whole tree; carried out after every other step succeeded
-    /// and never undone. Missing is fine.
+    /// Makes an empty Btrfs subvolume.
+    CreateSubvolume {
+        /// The subvolume to make.
+        dir: DirPath,
+        /// Permission bits, masked with 0o7777.
+        mode: u32,
+    },
+    /// Makes a snapshot of a Btrfs subvolume.
+    SnapshotSubvolume {
+        /// The subvolume.
+        source: DirPath,
+        /// The snapshot to make.
+        dest: DirPath,
+        /// Nothing in it can be changed.
+        read_only: bool,
+    },
+    /// Makes a Btrfs subvolume read-only.
+    SealSubvolume {
+        /// The subvolume.
+        dir: DirPath,
+    },
+    /// Lets a Btrfs subvolume hold at most so many bytes of its own.
+    LimitSubvolume {
+        /// The subvolume.
+        dir: DirPath,
+        /// Its limit.
+        bytes: u64,
+    },
+    /// Removes a whole tree and the subvolumes in it; carried out after every
+    /// other step succeeded and never undone. Missing is fine.
     RemoveTree {
         /// The tree to remove.
         dir: DirPath,
@@ -228,6 +258,48 @@ pub struct StoragePlan {
     pub steps: Vec<StorageStep>,
     /// The mount, for operations that give one (`prepare`, `mounts`).
     pub mount: Option<RootMount>,
+}
+
+/// A filesystem in a sparse file, for a driver's root alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// What it is made as.
+    pub filesystem: PoolFilesystem,
+    /// Bytes; `None`: what the disk has to give.
+    pub size: Option<u64>,
+}
+
+impl Pool {
+    /// No filesystem is made smaller: mkfs.xfs refuses less than 300 MB.
+    pub const MIN_SIZE: u64 = 320 << 20;
+    /// No filesystem is made larger.
+    pub const MAX_SIZE: u64 = 1 << 50;
+}
+
+/// The filesystems that a pool can be made as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolFilesystem {
+    /// Subvolumes and their snapshots.
+    Btrfs,
+    /// Files that share extents.
+    Xfs,
+}
+
+impl PoolFilesystem {
+    /// The kernel's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Btrfs => "btrfs",
+            Self::Xfs => "xfs",
+        }
+    }
+
+    /// The filesystem called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Btrfs, Self::Xfs];
+        all.into_iter()
+            .find(|filesystem| filesystem.as_str() == name)
+    }
 }
 
 /// Bytes and inodes.

@@ -103,6 +103,7 @@ fn storage(host: &PluginHost) {
         key: key(&format!("c-{}", "a".repeat(64))),
         parents: vec![key(&"b".repeat(64)), key(&"c".repeat(64))],
         purpose: Purpose::Run,
+        size: None,
     };
     let first = Instant::now();
     let plan = driver.prepare(&EmptyRoot, &request).expect("prepare");

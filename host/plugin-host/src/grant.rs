@@ -30,6 +30,16 @@ pub enum Grant {
     GrowVolume,
     /// Storage: have a block device's filesystem mounted.
     MountVolume,
+    /// Storage: make subvolumes in the own snapshot.
+    CreateSubvolume,
+    /// Storage: make snapshots of the own subvolumes and of the ancestors'.
+    SnapshotSubvolume,
+    /// Storage: make an own subvolume read-only.
+    SealSubvolume,
+    /// Storage: limit an own subvolume's bytes.
+    LimitSubvolume,
+    /// Storage: have the root in a filesystem of its own.
+    Pool,
     /// Network: share the host's network namespace.
     UseHostNamespace,
     /// Network: make the network's bridge.
@@ -73,6 +83,15 @@ impl Grant {
         (Grant::SnapshotVolume, "snapshot-volume", World::Storage),
         (Grant::GrowVolume, "grow-volume", World::Storage),
         (Grant::MountVolume, "mount-volume", World::Storage),
+        (Grant::CreateSubvolume, "create-subvolume", World::Storage),
+        (
+            Grant::SnapshotSubvolume,
+            "snapshot-subvolume",
+            World::Storage,
+        ),
+        (Grant::SealSubvolume, "seal-subvolume", World::Storage),
+        (Grant::LimitSubvolume, "limit-subvolume", World::Storage),
+        (Grant::Pool, "pool", World::Storage),
         (
             Grant::UseHostNamespace,
             "use-host-namespace",

@@ -1,5 +1,6 @@
 //! All plugins of a host.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -43,6 +44,8 @@ pub struct Options {
     pub uid: u32,
     /// Calls at once.
     pub connections: u32,
+    /// What the administrator set for storage drivers: names and values, by driver.
+    pub storage_options: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Options {
@@ -57,6 +60,7 @@ impl Options {
             compiler: bin.join("bulkhead-compiler"),
             uid: DEFAULT_UID,
             connections: DEFAULT_CONNECTIONS,
+            storage_options: BTreeMap::new(),
         }
     }
 }
@@ -244,12 +248,26 @@ impl PluginHost {
         });
         let installed = Installed {
             dir: package.dir,
-            driver: driver(&plugin),
+            driver: self.driver(&plugin),
             plugin,
         };
         let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         plugins.push(installed);
         Ok(info)
+    }
+
+    fn driver(&self, plugin: &Arc<Plugin>) -> Driver {
+        let plugin = Arc::clone(plugin);
+        match plugin.manifest.world {
+            World::Storage => {
+                let options = self.options.storage_options.get(&plugin.manifest.driver);
+                let options = options.cloned().unwrap_or_default();
+                Driver::Storage(Arc::new(StoragePlugin::new(plugin, options)))
+            }
+            World::Network => Driver::Network(Arc::new(NetworkPlugin::new(plugin))),
+            World::Registry => Driver::Registry(Arc::new(registry::RegistryPlugin::new(plugin))),
+            World::Volume => Driver::Volume(Arc::new(VolumePlugin::new(plugin))),
+        }
     }
 
     fn check_free(&self, package: &Package) -> Result<(), HostError> {
@@ -292,16 +310,6 @@ impl PluginHost {
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Installed>> {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn driver(plugin: &Arc<Plugin>) -> Driver {
-    let plugin = Arc::clone(plugin);
-    match plugin.manifest.world {
-        World::Storage => Driver::Storage(Arc::new(StoragePlugin::new(plugin))),
-        World::Network => Driver::Network(Arc::new(NetworkPlugin::new(plugin))),
-        World::Registry => Driver::Registry(Arc::new(registry::RegistryPlugin::new(plugin))),
-        World::Volume => Driver::Volume(Arc::new(VolumePlugin::new(plugin))),
     }
 }
 

@@ -7,6 +7,8 @@ use bulkhead_model::ErrorKind;
 use bulkhead_model::error::Kind;
 use bulkhead_model::process::StartFailure;
 
+use crate::storage::PoolError;
+
 /// A step of the runtime failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
@@ -36,6 +38,15 @@ pub enum RuntimeError {
         /// What failed.
         #[source]
         source: bulkhead_sys::Error,
+    },
+    /// The filesystem of a driver's own.
+    #[error("storage {driver}: pool")]
+    Pool {
+        /// The driver.
+        driver: String,
+        /// What failed.
+        #[source]
+        source: crate::storage::PoolError,
     },
     /// A step failed and taking back earlier ones failed too.
     #[error("{first} (and while undoing: {})", undo.join("; "))]
@@ -213,11 +224,21 @@ impl Kind for RuntimeError {
             RuntimeError::NotRunning(_) | RuntimeError::Paused(_) => ErrorKind::Conflict,
             RuntimeError::NoCgroups | RuntimeError::NoFreezer => ErrorKind::Unsupported,
             RuntimeError::User(_) => ErrorKind::InvalidArgument,
+            RuntimeError::Pool { source, .. } => pool_kind(source),
             RuntimeError::Storage { source, .. }
             | RuntimeError::RootMount { source, .. }
             | RuntimeError::Cgroup { source, .. } => call_kind(source),
             _ => ErrorKind::Internal,
         }
+    }
+}
+
+fn pool_kind(error: &PoolError) -> ErrorKind {
+    match error {
+        PoolError::NoProgram { .. } => ErrorKind::Unsupported,
+        PoolError::NoRoom(_) => ErrorKind::ResourceExhausted,
+        PoolError::Call(_, source) => call_kind(source),
+        _ => ErrorKind::Internal,
     }
 }
 

@@ -94,6 +94,11 @@ impl Runtime {
             children: Mutex::default(),
         })
     }
+
+    /// The storage drivers' roots.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
 }
 
 impl process::Runtime for Runtime {

@@ -3,6 +3,7 @@
 mod driver_root;
 mod executor;
 mod mounts;
+pub(crate) mod pool;
 mod shifted;
 mod state;
 
@@ -10,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use bulkhead_model::storage::{DirPath, StoragePlan, StorageStep};
+use bulkhead_sys::btrfs;
 use bulkhead_sys::copy::copy_tree;
 use bulkhead_sys::directory::{entries, mkdirat, rename_noreplace};
 use bulkhead_sys::path::{OFlag, open_beneath};
@@ -19,6 +21,7 @@ use bulkhead_sys::{Error, Result};
 pub use executor::Storage;
 
 pub(crate) use mounts::in_private_namespace;
+pub(crate) use pool::PoolError;
 pub(crate) use shifted::Shift;
 
 use driver_root::{BeneathRoot, MissingRoot};
@@ -74,6 +77,12 @@ fn describe(step: &StorageStep) -> String {
         StorageStep::GrowVolume { dir, size } => {
             format!("make the volume in {dir} {size} bytes large")
         }
+        StorageStep::CreateSubvolume { dir, .. } => format!("create subvolume {dir}"),
+        StorageStep::SnapshotSubvolume { source, dest, .. } => {
+            format!("snapshot {source} as {dest}")
+        }
+        StorageStep::SealSubvolume { dir } => format!("seal {dir}"),
+        StorageStep::LimitSubvolume { dir, .. } => format!("limit {dir}"),
     }
 }
 
@@ -128,6 +137,27 @@ fn apply_step<'a>(
         StorageStep::CreateVolume { dir, .. }
         | StorageStep::GrowVolume { dir, .. }
         | StorageStep::SnapshotVolume { dest: dir, .. } => return Err(volumes_are_unknown(dir)),
+        StorageStep::CreateSubvolume { dir, mode } => {
+            let (parent, name) = parent_of(root, dir)?;
+            btrfs::create_subvolume(&parent, &name, *mode)?;
+            undo.push(move || undone("remove what was created", remove_tree(&parent, &name)));
+        }
+        StorageStep::SnapshotSubvolume {
+            source,
+            dest,
+            read_only,
+        } => {
+            let source = open_dir(root, source)?;
+            let (parent, name) = parent_of(root, dest)?;
+            btrfs::snapshot_subvolume(source, &parent, &name, *read_only)?;
+            undo.push(move || undone("remove the snapshot", remove_tree(&parent, &name)));
+        }
+        StorageStep::SealSubvolume { dir } => {
+            let subvolume = open_dir(root, dir)?;
+            btrfs::set_read_only(&subvolume, true)?;
+            undo.push(move || undone("unseal", btrfs::set_read_only(&subvolume, false)));
+        }
+        StorageStep::LimitSubvolume { dir, bytes } => limit(root, dir, *bytes)?,
     }
     Ok(())
 }
@@ -136,6 +166,20 @@ fn apply_step<'a>(
 pub(crate) fn volumes_are_unknown(dir: &DirPath) -> Error {
     let unsupported = std::io::ErrorKind::Unsupported;
     Error::new("volume", dir, std::io::Error::from(unsupported))
+}
+
+/// Counting begins with the first limit: it has its price. The limit goes with
+/// the subvolume, so there is nothing to take back.
+fn limit(root: &OwnedFd, dir: &DirPath, bytes: u64) -> Result<()> {
+    let subvolume = open_dir(root, dir)?;
+    match btrfs::limit_subvolume(&subvolume, bytes) {
+        // ENOTCONN: nobody counts.
+        Err(e) if e.io_kind() == std::io::ErrorKind::NotConnected => {
+            pool::enable_quota(root, &subvolume)?;
+            btrfs::limit_subvolume(&subvolume, bytes)
+        }
+        other => other,
+    }
 }
 
 fn remove_entries(dir: &OwnedFd) -> Result<()> {

@@ -296,6 +296,14 @@ pub fn is_mount_root(file: impl AsFd) -> Result<bool> {
     Ok(buffer.stx_attributes & attribute != 0)
 }
 
+/// Bytes that the file's filesystem has left (`fstatvfs(3)`), for root too.
+pub fn free_space(file: impl AsFd) -> Result<u64> {
+    let found = named(nix::sys::statvfs::fstatvfs(file), "fstatvfs", "")?;
+    Ok(found
+        .blocks_available()
+        .saturating_mul(found.fragment_size()))
+}
+
 /// `PROC_SUPER_MAGIC`
 pub const PROC_MAGIC: i64 = 0x9fa0;
 /// `SYSFS_MAGIC`

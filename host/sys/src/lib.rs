@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod btrfs;
 pub mod clone;
 pub mod command_line;
 pub mod copy;
@@ -15,6 +16,7 @@ pub mod device_bpf;
 pub mod directory;
 pub mod error;
 pub mod inotify;
+pub mod loop_device;
 pub mod memfd;
 pub mod mount;
 pub mod namespace;

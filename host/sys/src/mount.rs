@@ -61,13 +61,22 @@ impl Context {
 
     /// [`Context::open`] with another source for /proc/mounts.
     pub fn open_as(name: &CStr, source: &CStr) -> Result<Self> {
+        Self::open_with_source(name, &source.to_string_lossy())
+    }
+
+    /// [`Context::open`] of a filesystem on a block device.
+    pub fn open_device(name: &CStr, device: &Path) -> Result<Self> {
+        Self::open_with_source(name, &device.to_string_lossy())
+    }
+
+    fn open_with_source(name: &CStr, source: &str) -> Result<Self> {
         // SAFETY: a NUL-terminated string and an integer.
         let fd = unsafe { libc::syscall(libc::SYS_fsopen, name.as_ptr(), 1) };
         let context = Self {
             fd: owned(fd, "fsopen", name.to_string_lossy())?,
             name: name.to_owned(),
         };
-        context.set(c"source", &source.to_string_lossy())?;
+        context.set(c"source", source)?;
         Ok(context)
     }
 

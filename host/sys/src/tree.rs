@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use crate::btrfs;
 use crate::directory::{entries, file_type, rmdirat, stat, unlinkat};
 use crate::error::{Error, Result};
 use crate::path::{OFlag, open_beneath_same_mount};
@@ -54,12 +55,47 @@ fn remove_level(dir: &dyn AsDescriptor, name: &Path, depth: usize) -> Result<()>
         Err(e) if e.errno() == libc::ENOENT => return Ok(()),
         other => other?,
     };
+    let is_subvolume = btrfs::is_subvolume(&child)?;
+    if is_subvolume && destroyed(dir, name, &child)? {
+        return Ok(());
+    }
     for entry in entries(&child)? {
         remove_level(&child, Path::new(&entry), depth + 1)?;
+    }
+    if is_subvolume {
+        return match destroyed(dir, name, &child)? {
+            true => Ok(()),
+            // Somebody makes new ones all the time.
+            false => Err(not_empty(name)),
+        };
     }
     match rmdirat(dir.descriptor(), name) {
         Err(e) if e.errno() == libc::ENOENT => Ok(()),
         other => other,
+    }
+}
+
+fn not_empty(name: &Path) -> Error {
+    Error::new("remove", name.display(), nix::errno::Errno::ENOTEMPTY)
+}
+
+/// Takes a whole subvolume at once. One with others in it, which anybody can
+/// make who may write there, is made ready to be emptied and `false`.
+fn destroyed(dir: &dyn AsDescriptor, name: &Path, child: &OwnedFd) -> Result<bool> {
+    let id = btrfs::subvolume_id(child)?;
+    match btrfs::destroy_subvolume(dir.descriptor(), name) {
+        Ok(()) => {
+            // Where nobody counts there is nothing to forget, and newer
+            // kernels forget by themselves.
+            let _ = btrfs::forget_quota(dir.descriptor(), id);
+            Ok(true)
+        }
+        Err(e) if e.errno() == libc::ENOENT => Ok(true),
+        Err(e) if e.errno() == libc::ENOTEMPTY => {
+            btrfs::set_read_only(child, false)?;
+            Ok(false)
+        }
+        Err(e) => Err(e),
     }
 }
 

@@ -128,6 +128,8 @@ pub enum HostReply {
     Stop,
     /// Names with their values.
     Rows(Vec<(String, String)>),
+    /// A number, if there is one.
+    Number(Option<u64>),
 }
 
 /// The contract's `error`.

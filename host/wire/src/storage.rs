@@ -74,6 +74,10 @@ pub enum HostCall {
     Order(Order),
     /// `pool-status`: rows.
     PoolStatus,
+    /// `options`: rows.
+    Options,
+    /// `size`: a number or none.
+    Size,
 }
 
 /// An effect the driver orders.
@@ -110,4 +114,21 @@ pub enum Order {
     GrowVolume(Dir, u64),
     /// `mount-volume(source, read-only, options)`
     MountVolume(Dir, bool, Vec<String>),
+    /// `create-subvolume(dir, mode)`
+    CreateSubvolume(Dir, u32),
+    /// `snapshot-subvolume(source, dest, read-only)`
+    SnapshotSubvolume(Dir, Dir, bool),
+    /// `seal-subvolume(dir)`
+    SealSubvolume(Dir),
+    /// `limit-subvolume(dir, bytes)`
+    LimitSubvolume(Dir, u64),
+    /// `pool(filesystem, size, options)`
+    Pool {
+        /// Such as "btrfs".
+        filesystem: String,
+        /// Bytes.
+        size: Option<u64>,
+        /// Names and values.
+        options: Vec<(String, String)>,
+    },
 }

@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::{Access, Dir, Filesystem, Overlay, Purpose, StorageDriver, Txn, Usage, VolumeOption};
+use super::{
+    Access, Dir, Filesystem, Overlay, Pool, Purpose, StorageDriver, Txn, Usage, VolumeOption,
+};
 use crate::bindings::storage::bulkhead::plugin::storage_host as wit;
 use crate::bindings::storage::bulkhead::plugin::types;
 use crate::bindings::storage::exports::bulkhead::plugin::storage_driver::Guest;
@@ -113,6 +115,14 @@ impl Txn for wit::Txn {
         wit::Txn::facts(self)
     }
 
+    fn options(&self) -> Vec<(String, String)> {
+        wit::Txn::options(self)
+    }
+
+    fn size(&self) -> Option<u64> {
+        wit::Txn::size(self)
+    }
+
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(self.state_get(key)?)
     }
@@ -190,5 +200,27 @@ impl Txn for wit::Txn {
 
     fn pool_status(&self) -> Vec<(String, String)> {
         wit::Txn::pool_status(self)
+    }
+
+    fn create_subvolume(&self, dir: &wit::Dir, mode: u32) -> Result<()> {
+        Ok(wit::Txn::create_subvolume(self, dir, mode)?)
+    }
+
+    fn snapshot_subvolume(&self, source: &wit::Dir, dest: &wit::Dir, access: Access) -> Result<()> {
+        let read_only = access == Access::ReadOnly;
+        Ok(wit::Txn::snapshot_subvolume(self, source, dest, read_only)?)
+    }
+
+    fn seal_subvolume(&self, dir: &wit::Dir) -> Result<()> {
+        Ok(wit::Txn::seal_subvolume(self, dir)?)
+    }
+
+    fn limit_subvolume(&self, dir: &wit::Dir, bytes: u64) -> Result<()> {
+        Ok(wit::Txn::limit_subvolume(self, dir, bytes)?)
+    }
+
+    fn pool(&self, pool: &Pool) -> Result<()> {
+        let (filesystem, options) = (&pool.filesystem, &pool.options);
+        Ok(wit::Txn::pool(self, filesystem, pool.size, options)?)
     }
 }

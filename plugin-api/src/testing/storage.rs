@@ -2,18 +2,20 @@
 
 mod contents;
 mod judge;
+mod subvolumes;
 mod tree;
 mod txn;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::storage::{Access, Dir, Filesystem, OverlayOption, Purpose, Usage, VolumeOption};
+use crate::storage::{Access, Dir, Filesystem, OverlayOption, Pool, Purpose, Usage, VolumeOption};
 use crate::{Error, Result};
 
 pub use contents::LayerChange;
 pub(crate) use contents::mount_of;
 pub(crate) use judge::name as order_name;
+pub use subvolumes::Subvolume;
 use tree::{Node, Tree};
 
 /// One order, with directories as paths beneath the driver's root.
@@ -100,6 +102,36 @@ pub enum StorageOrder {
         /// Options.
         options: Vec<VolumeOption>,
     },
+    /// [`Txn::create_subvolume`](crate::storage::Txn::create_subvolume)
+    CreateSubvolume {
+        /// The subvolume.
+        dir: String,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// [`Txn::snapshot_subvolume`](crate::storage::Txn::snapshot_subvolume)
+    SnapshotSubvolume {
+        /// The subvolume to take a snapshot of.
+        source: String,
+        /// The new one.
+        dest: String,
+        /// Whether it can be changed.
+        access: Access,
+    },
+    /// [`Txn::seal_subvolume`](crate::storage::Txn::seal_subvolume)
+    SealSubvolume {
+        /// The subvolume.
+        dir: String,
+    },
+    /// [`Txn::limit_subvolume`](crate::storage::Txn::limit_subvolume)
+    LimitSubvolume {
+        /// The subvolume.
+        dir: String,
+        /// Its limit.
+        bytes: u64,
+    },
+    /// [`Txn::pool`](crate::storage::Txn::pool)
+    Pool(Pool),
 }
 
 /// What a call is for; it decides what may be ordered.
@@ -128,6 +160,7 @@ pub struct FakeStorageHost {
     tree: Arc<Mutex<Tree>>,
     key: String,
     parents: Vec<String>,
+    size: Option<u64>,
     operation: Option<Operation>,
 }
 
@@ -149,6 +182,7 @@ impl FakeStorageHost {
             tree: Arc::default(),
             key: key.to_owned(),
             parents: Vec::new(),
+            size: None,
             operation: None,
         }
     }
@@ -160,6 +194,7 @@ impl FakeStorageHost {
             tree: self.tree.clone(),
             key: key.to_owned(),
             parents: Vec::new(),
+            size: None,
             operation: None,
         }
     }

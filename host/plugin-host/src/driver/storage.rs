@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use bulkhead_model::driver::{DriverRoot, StorageDriver};
 use bulkhead_model::plugin::PluginFailure;
-use bulkhead_model::storage::{Purpose, SnapshotRequest, StorageFeatures, StoragePlan, Usage};
+use bulkhead_model::storage::{
+    Pool, Purpose, SnapshotRequest, StorageFeatures, StoragePlan, Usage,
+};
 use bulkhead_model::{PluginError, PluginIdentity, SnapshotKey};
 use bulkhead_wire::call::LogLevel;
 use bulkhead_wire::storage::{Facts, Function, HostCall, Order};
@@ -24,6 +26,8 @@ const MAX_CELL: usize = 256;
 pub struct StoragePlugin {
     plugin: Arc<Plugin>,
     features: OnceLock<StorageFeatures>,
+    /// What the administrator set for the driver.
+    options: Vec<(String, String)>,
 }
 
 /// One call: which export, and what it is about.
@@ -33,25 +37,38 @@ struct Invocation<'a> {
     scope: Scope,
     key: Option<&'a SnapshotKey>,
     parents: &'a [SnapshotKey],
+    size: Option<u64>,
+}
+
+/// What a call that went well came to.
+struct Answer {
+    value: Value,
+    plan: StoragePlan,
+    pool: Option<Pool>,
+    denied: Option<Grant>,
 }
 
 impl StoragePlugin {
-    pub(crate) fn new(plugin: Arc<Plugin>) -> Self {
-        let features = OnceLock::new();
-        Self { plugin, features }
+    pub(crate) fn new(plugin: Arc<Plugin>, options: Vec<(String, String)>) -> Self {
+        Self {
+            plugin,
+            features: OnceLock::new(),
+            options,
+        }
     }
 
     fn invoke(
         &self,
         root: &dyn DriverRoot,
         invocation: Invocation<'_>,
-    ) -> Result<(Value, StoragePlan, Option<Grant>), PluginError> {
+    ) -> Result<Answer, PluginError> {
         let Invocation {
             operation,
             function,
             scope,
             key,
             parents,
+            size,
         } = invocation;
         let facts = Facts {
             key: key.map(|key| key.as_str().to_owned()).unwrap_or_default(),
@@ -61,6 +78,8 @@ impl StoragePlugin {
         let mut handler = StorageHandler {
             plugin: &self.plugin,
             operation,
+            options: &self.options,
+            size,
             txn: StorageTxn::new(&self.plugin.manifest.grants, root, scope, key, parents),
         };
         let outcome = self
@@ -70,8 +89,13 @@ impl StoragePlugin {
         let result = outcome.and_then(|outcome| value(outcome, txn.denied(), txn.stopped()));
         match result {
             Ok(value) => {
-                let denied = txn.denied();
-                Ok((value, txn.into_plan(), denied))
+                let (denied, pool) = (txn.denied(), txn.pool().cloned());
+                Ok(Answer {
+                    value,
+                    plan: txn.into_plan(),
+                    pool,
+                    denied,
+                })
             }
             Err(cause) => Err(self.plugin.error(operation, self.plugin.timed(cause))),
         }
@@ -84,7 +108,7 @@ impl StoragePlugin {
     ) -> Result<StoragePlan, PluginError> {
         let operation = invocation.operation;
         let wants_mount = matches!(invocation.scope, Scope::Prepare(_) | Scope::Mounts(_));
-        let (_, plan, denied) = self.invoke(root, invocation)?;
+        let Answer { plan, denied, .. } = self.invoke(root, invocation)?;
         if wants_mount && plan.mount.is_none() {
             // A driver may keep silent about a refusal; the user is told.
             let cause = match denied {
@@ -127,15 +151,16 @@ impl StorageDriver for StoragePlugin {
         }
     }
 
-    fn probe(&self, root: &dyn DriverRoot) -> Result<(), PluginError> {
+    fn probe(&self, root: &dyn DriverRoot) -> Result<Option<Pool>, PluginError> {
         let invocation = Invocation {
             operation: "probe",
             function: Function::Probe,
             scope: Scope::Probe,
             key: None,
             parents: &[],
+            size: None,
         };
-        self.invoke(root, invocation).map(drop)
+        self.invoke(root, invocation).map(|answer| answer.pool)
     }
 
     fn prepare(
@@ -149,6 +174,7 @@ impl StorageDriver for StoragePlugin {
             scope: Scope::Prepare(request.purpose),
             key: Some(&request.key),
             parents: &request.parents,
+            size: request.size,
         };
         self.plan(root, invocation)
     }
@@ -164,6 +190,7 @@ impl StorageDriver for StoragePlugin {
             scope: Scope::Mounts(request.purpose),
             key: Some(&request.key),
             parents: &request.parents,
+            size: request.size,
         };
         self.plan(root, invocation)
     }
@@ -181,6 +208,7 @@ impl StorageDriver for StoragePlugin {
             scope: Scope::Commit(name.clone()),
             key: Some(&request.key),
             parents: &request.parents,
+            size: request.size,
         };
         self.plan(root, invocation)
     }
@@ -192,6 +220,7 @@ impl StorageDriver for StoragePlugin {
             scope: Scope::Remove,
             key: Some(key),
             parents: &[],
+            size: None,
         };
         self.plan(root, invocation)
     }
@@ -203,8 +232,9 @@ impl StorageDriver for StoragePlugin {
             scope: Scope::Usage,
             key: Some(key),
             parents: &[],
+            size: None,
         };
-        match self.invoke(root, invocation)?.0 {
+        match self.invoke(root, invocation)?.value {
             Value::Usage(bytes, inodes) => Ok(Usage { bytes, inodes }),
             _ => Err(self.plugin.error("usage", unexpected())),
         }
@@ -218,6 +248,7 @@ impl StorageDriver for StoragePlugin {
             scope: Scope::Gc(BTreeSet::from_iter(names)),
             key: None,
             parents: &[],
+            size: None,
         };
         self.plan(root, invocation)
     }
@@ -229,8 +260,9 @@ impl StorageDriver for StoragePlugin {
             scope: Scope::Status,
             key: None,
             parents: &[],
+            size: None,
         };
-        match self.invoke(root, invocation)?.0 {
+        match self.invoke(root, invocation)?.value {
             Value::Rows(rows) => Ok(shown(rows)),
             _ => Err(self.plugin.error("status", unexpected())),
         }
@@ -249,6 +281,8 @@ fn shown(rows: Vec<(String, String)>) -> Vec<(String, String)> {
 struct StorageHandler<'a> {
     plugin: &'a Plugin,
     operation: &'static str,
+    options: &'a [(String, String)],
+    size: Option<u64>,
     txn: StorageTxn<'a>,
 }
 
@@ -270,6 +304,8 @@ impl StorageHandler<'_> {
             HostCall::StateGet(key) => HostReply::Bytes(self.txn.state(&key)?),
             HostCall::PoolStatus => HostReply::Rows(self.txn.pool_status()),
             HostCall::Order(order) => return self.order(order),
+            HostCall::Options => HostReply::Rows(self.options.to_vec()),
+            HostCall::Size => HostReply::Number(self.size),
         })
     }
 

@@ -8,11 +8,12 @@
 use bulkhead_model::SnapshotKey;
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::storage::{
-    DirName, DirPath, OverlayOption, Purpose, RootMount, StoragePlan, StorageStep, Usage,
+    DirName, DirPath, OverlayOption, Pool, Purpose, RootMount, StoragePlan, StorageStep, Usage,
 };
 use bulkhead_wire::storage::{Base, Dir, Order};
 
 mod place;
+mod subvolumes;
 mod volume;
 
 pub use place::Scope;
@@ -40,6 +41,7 @@ pub struct StorageTxn<'a> {
     own: Option<DirName>,
     parents: Vec<DirName>,
     plan: StoragePlan,
+    pool: Option<Pool>,
     state_bytes: usize,
     denied: Option<Grant>,
     stopped: Option<Stopped>,
@@ -69,6 +71,7 @@ impl<'a> StorageTxn<'a> {
             own: own.and_then(dir_name),
             parents: parents.iter().filter_map(dir_name).collect(),
             plan: StoragePlan::default(),
+            pool: None,
             state_bytes: 0,
             denied: None,
             stopped: None,
@@ -88,6 +91,11 @@ impl<'a> StorageTxn<'a> {
     /// What was ordered; only of use when the export returned ok.
     pub fn into_plan(self) -> StoragePlan {
         self.plan
+    }
+
+    /// The pool that `probe` ordered.
+    pub fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
     }
 
     /// `dir.exists`
@@ -164,6 +172,17 @@ impl<'a> StorageTxn<'a> {
             Order::MountVolume(source, read_only, options) => {
                 self.mount_volume(source, read_only, &options)
             }
+            Order::CreateSubvolume(dir, mode) => self.create_subvolume(dir, mode),
+            Order::SnapshotSubvolume(source, dest, read_only) => {
+                self.snapshot_subvolume(source, dest, read_only)
+            }
+            Order::SealSubvolume(dir) => self.seal_subvolume(dir),
+            Order::LimitSubvolume(dir, bytes) => self.limit_subvolume(dir, bytes),
+            Order::Pool {
+                filesystem,
+                size,
+                options,
+            } => self.order_pool(&filesystem, size, &options),
         }
     }
 
@@ -187,10 +206,7 @@ impl<'a> StorageTxn<'a> {
     }
 
     fn create_dir(&mut self, dir: Dir, mode: u32) -> Judged<Grant> {
-        self.may_change(Grant::CreateDir)?;
-        if matches!(self.scope, Scope::Remove | Scope::Gc(_)) {
-            return Err(self.not_now("create-dir"));
-        }
+        self.may_make(Grant::CreateDir)?;
         let dir = self.own_place(dir)?.path;
         let mode = mode & 0o7777;
         self.push(StorageStep::CreateDir { dir, mode })?;
@@ -198,10 +214,7 @@ impl<'a> StorageTxn<'a> {
     }
 
     fn clone_tree(&mut self, source: Dir, dest: Dir) -> Judged<Grant> {
-        self.may_change(Grant::CloneTree)?;
-        if matches!(self.scope, Scope::Remove | Scope::Gc(_)) {
-            return Err(self.not_now("clone-tree"));
-        }
+        self.may_make(Grant::CloneTree)?;
         let source = self.place(source)?;
         if !matches!(source.owner, Owner::Own | Owner::Parent) {
             return Err(not_yours(&source));
@@ -350,6 +363,15 @@ impl<'a> StorageTxn<'a> {
             return Ok(());
         }
         Err(self.not_now(grant.as_str()))
+    }
+
+    /// For what makes or changes something in the own snapshot.
+    fn may_make(&mut self, grant: Grant) -> Judged {
+        self.may_change(grant)?;
+        if matches!(self.scope, Scope::Remove | Scope::Gc(_)) {
+            return Err(self.not_now(grant.as_str()));
+        }
+        Ok(())
     }
 
     fn may_mount(&mut self, grant: Grant) -> Judged<Purpose> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::storage::{DirName, DirPath, Usage};
@@ -11,6 +12,7 @@ use bulkhead_sys::directory::{
 };
 use bulkhead_sys::path::{OFlag, open_beneath};
 
+use super::pool::find;
 use super::{open_dir, state};
 
 /// A driver's root by descriptor.
@@ -25,6 +27,11 @@ impl BeneathRoot {
     pub(crate) fn new(root: OwnedFd) -> Self {
         let facts = probe(&root);
         Self { root, facts }
+    }
+
+    /// The directory itself.
+    pub(crate) fn dir(&self) -> &OwnedFd {
+        &self.root
     }
 }
 
@@ -137,6 +144,11 @@ fn probe(root: &OwnedFd) -> Vec<String> {
     if can_reflink(root) {
         facts.push("reflink");
     }
+    if Path::new("/dev/loop-control").exists() {
+        facts.push("loop");
+    }
+    let programs = ["mkfs.btrfs", "mkfs.xfs", "mkfs.ext4"];
+    facts.extend(programs.into_iter().filter(|name| find(name).is_some()));
     facts.into_iter().map(str::to_owned).collect()
 }
 

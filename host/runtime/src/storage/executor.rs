@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_model::driver::DriverRoot;
-use bulkhead_model::storage::{RootMount, StoragePlan};
+use bulkhead_model::storage::{Pool, RootMount, StoragePlan};
 use bulkhead_sys::directory::ensure_dir;
 
-use super::{BeneathRoot, MissingRoot, Shift};
+use super::{BeneathRoot, MissingRoot, PoolError, Shift, pool};
 use crate::error::RuntimeError;
 use crate::layout::make_root;
 
@@ -53,13 +53,34 @@ impl Storage {
         }
     }
 
+    /// Opens a driver's root now, to find out whether that works.
+    ///
+    /// # Errors
+    /// The directory, or the pool in it, cannot be opened.
+    pub fn open_driver(&self, driver: &str) -> Result<(), RuntimeError> {
+        self.known_root(driver).map(drop)
+    }
+
+    /// Puts a driver's root into a filesystem of its own, which is made unless
+    /// it is there.
+    ///
+    /// # Errors
+    /// The host cannot make one, or not so large.
+    pub fn make_pool(&self, driver: &str, pool: &Pool) -> Result<(), RuntimeError> {
+        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = pool::make(&self.dir_of(driver)?, &self.path.join(driver), pool);
+        made.map_err(|source| in_pool(driver, source))?;
+        roots.remove(driver);
+        Ok(())
+    }
+
     /// Carries out a plan's steps: removals last; what was done until a failure
     /// is taken back.
     ///
     /// # Errors
     /// The first step that failed.
     pub fn apply(&self, driver: &str, plan: &StoragePlan) -> Result<(), RuntimeError> {
-        super::apply(driver, &self.root_of(driver)?, plan)
+        super::apply(driver, self.known_root(driver)?.dir(), plan)
     }
 
     /// A plan's mount, in no mount namespace's tree.
@@ -77,12 +98,13 @@ impl Storage {
         shift: Option<Shift<'_>>,
     ) -> Result<OwnedFd, RuntimeError> {
         let path = self.path.join(driver);
-        super::open_mount(driver, &self.root_of(driver)?, &path, mount, shift)
+        super::open_mount(driver, self.known_root(driver)?.dir(), &path, mount, shift)
     }
 
-    /// A driver's root, made if missing. Drivers' names are checked by the
-    /// plugin host; a bad one fails here, too, as no single component.
-    fn root_of(&self, driver: &str) -> Result<OwnedFd, RuntimeError> {
+    /// A driver's directory, made if missing: its root, unless there is a pool
+    /// in it. Drivers' names are checked by the plugin host; a bad one fails
+    /// here, too, as no single component.
+    fn dir_of(&self, driver: &str) -> Result<OwnedFd, RuntimeError> {
         ensure_dir(&self.folder, driver, 0o700).map_err(|source| RuntimeError::Storage {
             driver: driver.to_owned(),
             step: "open the driver's root".to_owned(),
@@ -95,8 +117,17 @@ impl Storage {
         if let Some(root) = roots.get(driver) {
             return Ok(Arc::clone(root));
         }
-        let root = Arc::new(BeneathRoot::new(self.root_of(driver)?));
+        let dir = self.dir_of(driver)?;
+        let pool = pool::open(&dir).map_err(|source| in_pool(driver, source))?;
+        let root = Arc::new(BeneathRoot::new(pool.unwrap_or(dir)));
         roots.insert(driver.to_owned(), Arc::clone(&root));
         Ok(root)
+    }
+}
+
+fn in_pool(driver: &str, source: PoolError) -> RuntimeError {
+    RuntimeError::Pool {
+        driver: driver.to_owned(),
+        source,
     }
 }

@@ -224,6 +224,20 @@ impl HostTxn for CallState {
         Ok(self.storage_facts()?.host.clone())
     }
 
+    fn options(&mut self, _txn: Resource<Txn>) -> Result<Vec<(String, String)>> {
+        match self.ask_storage(HostCall::Options)? {
+            HostReply::Rows(rows) => Ok(rows),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn size(&mut self, _txn: Resource<Txn>) -> Result<Option<u64>> {
+        match self.ask_storage(HostCall::Size)? {
+            HostReply::Number(size) => Ok(size),
+            _ => Err(unexpected()),
+        }
+    }
+
     fn state_get(
         &mut self,
         _txn: Resource<Txn>,
@@ -358,6 +372,60 @@ impl HostTxn for CallState {
             HostReply::Rows(rows) => Ok(rows),
             _ => Err(unexpected()),
         }
+    }
+
+    fn create_subvolume(
+        &mut self,
+        _txn: Resource<Txn>,
+        dir: Resource<Dir>,
+        mode: u32,
+    ) -> Result<std::result::Result<(), Error>> {
+        let dir = self.dir(&dir)?;
+        self.order_storage(Order::CreateSubvolume(dir, mode))
+    }
+
+    fn snapshot_subvolume(
+        &mut self,
+        _txn: Resource<Txn>,
+        source: Resource<Dir>,
+        dest: Resource<Dir>,
+        read_only: bool,
+    ) -> Result<std::result::Result<(), Error>> {
+        let (source, dest) = (self.dir(&source)?, self.dir(&dest)?);
+        self.order_storage(Order::SnapshotSubvolume(source, dest, read_only))
+    }
+
+    fn seal_subvolume(
+        &mut self,
+        _txn: Resource<Txn>,
+        dir: Resource<Dir>,
+    ) -> Result<std::result::Result<(), Error>> {
+        let dir = self.dir(&dir)?;
+        self.order_storage(Order::SealSubvolume(dir))
+    }
+
+    fn limit_subvolume(
+        &mut self,
+        _txn: Resource<Txn>,
+        dir: Resource<Dir>,
+        bytes: u64,
+    ) -> Result<std::result::Result<(), Error>> {
+        let dir = self.dir(&dir)?;
+        self.order_storage(Order::LimitSubvolume(dir, bytes))
+    }
+
+    fn pool(
+        &mut self,
+        _txn: Resource<Txn>,
+        filesystem: String,
+        size: Option<u64>,
+        options: Vec<(String, String)>,
+    ) -> Result<std::result::Result<(), Error>> {
+        self.order_storage(Order::Pool {
+            filesystem,
+            size,
+            options,
+        })
     }
 
     fn drop(&mut self, txn: Resource<Txn>) -> Result<()> {

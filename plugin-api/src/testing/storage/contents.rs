@@ -41,9 +41,12 @@ impl FakeStorageHost {
     /// # Errors
     /// The mount is read-only.
     pub fn write(&self, mount: &StorageOrder, path: &str, bytes: &[u8]) -> Result<(), String> {
-        let top = writable(mount)?;
-        let file = Node::File(bytes.to_owned());
-        lock(&self.tree).nodes.insert(format!("{top}/{path}"), file);
+        let place = format!("{}/{path}", writable(mount)?);
+        let mut tree = lock(&self.tree);
+        if tree.is_sealed(&place) {
+            return Err("the subvolume is read-only".into());
+        }
+        tree.nodes.insert(place, Node::File(bytes.to_owned()));
         Ok(())
     }
 

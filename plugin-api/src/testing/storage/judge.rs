@@ -26,6 +26,11 @@ pub(crate) fn name(order: &StorageOrder) -> &'static str {
         StorageOrder::SnapshotVolume { .. } => "snapshot-volume",
         StorageOrder::GrowVolume { .. } => "grow-volume",
         StorageOrder::MountVolume { .. } => "mount-volume",
+        StorageOrder::CreateSubvolume { .. } => "create-subvolume",
+        StorageOrder::SnapshotSubvolume { .. } => "snapshot-subvolume",
+        StorageOrder::SealSubvolume { .. } => "seal-subvolume",
+        StorageOrder::LimitSubvolume { .. } => "limit-subvolume",
+        StorageOrder::Pool(_) => "pool",
     }
 }
 
@@ -46,7 +51,17 @@ pub(super) fn order(host: &FakeStorageHost, order: &StorageOrder) -> Result<()> 
         StorageOrder::CreateVolume { dir, .. } | StorageOrder::GrowVolume { dir, .. } => {
             judge.may_build(order)?.own(dir)
         }
-        StorageOrder::SnapshotVolume { source, dest } => judge.clone_tree(order, source, dest),
+        StorageOrder::SnapshotVolume { source, dest }
+        | StorageOrder::SnapshotSubvolume { source, dest, .. } => {
+            judge.clone_tree(order, source, dest)
+        }
+        StorageOrder::CreateSubvolume { dir, .. }
+        | StorageOrder::SealSubvolume { dir }
+        | StorageOrder::LimitSubvolume { dir, .. } => judge.may_build(order)?.own(dir),
+        StorageOrder::Pool(_) => match operation {
+            Operation::Probe => Ok(()),
+            _ => Err(not_now(order)),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::StorageOrder;
+use super::subvolumes::Subvolume;
 use crate::storage::Usage;
 
 /// What is not a directory.
@@ -27,6 +28,8 @@ pub(super) struct Tree {
     /// Bytes of the volume that a directory keeps; its files are below [`VOLUME`] in it.
     pub(super) volumes: BTreeMap<String, u64>,
     pub(super) pool: Vec<(String, String)>,
+    pub(super) subvolumes: BTreeMap<String, Subvolume>,
+    pub(super) options: Vec<(String, String)>,
     pub(super) facts: Vec<String>,
     pub(super) denied: Vec<String>,
     pub(super) orders: Vec<StorageOrder>,
@@ -80,6 +83,13 @@ impl Tree {
                 let files = format!("{dir}/{VOLUME}");
                 self.nodes.retain(|path, _| !below(path, &files));
             }
+            StorageOrder::CreateSubvolume { dir, .. }
+            | StorageOrder::SnapshotSubvolume { dest: dir, .. } => self.forget_subvolume(dir),
+            StorageOrder::SealSubvolume { dir } => {
+                if let Some(subvolume) = self.subvolumes.get_mut(dir) {
+                    subvolume.sealed = false;
+                }
+            }
             // Kept values come back together; removals and mounts are not undone.
             _ => {}
         }
@@ -107,6 +117,7 @@ impl Tree {
                 self.dirs.retain(|path| !below(path, victim));
                 self.nodes.retain(|path, _| !below(path, victim));
                 self.volumes.retain(|path, _| !below(path, victim));
+                self.subvolumes.retain(|path, _| !below(path, victim));
                 Ok(())
             }
             StorageOrder::PutState { key, value } => {
@@ -129,6 +140,18 @@ impl Tree {
             StorageOrder::SnapshotVolume { source, dest } => self.snapshot_volume(source, dest),
             StorageOrder::GrowVolume { dir, size } => self.grow_volume(dir, *size),
             StorageOrder::MountVolume { source, .. } => self.volume(source).map(drop),
+            StorageOrder::CreateSubvolume { dir, .. } => self.create_subvolume(dir),
+            StorageOrder::SnapshotSubvolume {
+                source,
+                dest,
+                access,
+            } => self.snapshot_subvolume(source, dest, *access),
+            StorageOrder::SealSubvolume { dir } => self.seal_subvolume(dir),
+            StorageOrder::LimitSubvolume { dir, bytes } => self.limit_subvolume(dir, *bytes),
+            StorageOrder::Pool(pool) => {
+                self.make_pool(pool);
+                Ok(())
+            }
         }
     }
 
@@ -160,7 +183,7 @@ impl Tree {
         }
     }
 
-    fn create_dir(&mut self, dir: &str) -> Result<(), String> {
+    pub(super) fn create_dir(&mut self, dir: &str) -> Result<(), String> {
         let parent = dir.rsplit_once('/').map(|(parent, _)| parent);
         if parent.is_some_and(|parent| !self.is_dir(parent)) {
             return Err(format!("mkdir {dir}: no parent"));
@@ -171,7 +194,7 @@ impl Tree {
         Ok(())
     }
 
-    fn clone_tree(&mut self, source: &str, dest: &str) -> Result<(), String> {
+    pub(super) fn clone_tree(&mut self, source: &str, dest: &str) -> Result<(), String> {
         self.must_be(source, "clone")?;
         self.must_be(dest, "clone to")?;
         let copy = |path: &String| dest.to_owned() + &path[source.len()..];
@@ -200,13 +223,8 @@ impl Tree {
                 self.nodes.insert(moved(&path), node);
             }
         }
-        let volumes = std::mem::take(&mut self.volumes).into_iter();
-        self.volumes = volumes
-            .map(|(path, size)| match below(&path, source) {
-                true => (moved(&path), size),
-                false => (path, size),
-            })
-            .collect();
+        rekey(&mut self.volumes, source, dest);
+        rekey(&mut self.subvolumes, source, dest);
         Ok(())
     }
 
@@ -244,4 +262,15 @@ impl Tree {
         self.volumes.insert(dir.to_owned(), size);
         Ok(())
     }
+}
+
+/// Moves what is known of paths at and below `source`.
+fn rekey<T>(known: &mut BTreeMap<String, T>, source: &str, dest: &str) {
+    let all = std::mem::take(known).into_iter();
+    *known = all
+        .map(|(path, value)| match below(&path, source) {
+            true => (dest.to_owned() + &path[source.len()..], value),
+            false => (path, value),
+        })
+        .collect();
 }

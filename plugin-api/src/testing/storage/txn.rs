@@ -1,7 +1,7 @@
 //! What a driver asks of the host, and orders.
 
 use super::{FakeDir, FakeStorageHost, StorageOrder, check_name, lock, page};
-use crate::storage::{Access, Filesystem, Overlay, Txn, VolumeOption};
+use crate::storage::{Access, Filesystem, Overlay, Pool, Txn, VolumeOption};
 use crate::{Code, Error, Result};
 
 impl Txn for FakeStorageHost {
@@ -40,6 +40,14 @@ impl Txn for FakeStorageHost {
 
     fn facts(&self) -> Vec<String> {
         lock(&self.tree).facts.clone()
+    }
+
+    fn options(&self) -> Vec<(String, String)> {
+        lock(&self.tree).options.clone()
+    }
+
+    fn size(&self) -> Option<u64> {
+        self.size
     }
 
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -167,5 +175,32 @@ impl Txn for FakeStorageHost {
 
     fn pool_status(&self) -> Vec<(String, String)> {
         lock(&self.tree).pool.clone()
+    }
+
+    fn create_subvolume(&self, dir: &FakeDir, mode: u32) -> Result<()> {
+        let dir = dir.path.clone();
+        self.record(StorageOrder::CreateSubvolume { dir, mode })
+    }
+
+    fn snapshot_subvolume(&self, source: &FakeDir, dest: &FakeDir, access: Access) -> Result<()> {
+        self.record(StorageOrder::SnapshotSubvolume {
+            source: source.path.clone(),
+            dest: dest.path.clone(),
+            access,
+        })
+    }
+
+    fn seal_subvolume(&self, dir: &FakeDir) -> Result<()> {
+        let dir = dir.path.clone();
+        self.record(StorageOrder::SealSubvolume { dir })
+    }
+
+    fn limit_subvolume(&self, dir: &FakeDir, bytes: u64) -> Result<()> {
+        let dir = dir.path.clone();
+        self.record(StorageOrder::LimitSubvolume { dir, bytes })
+    }
+
+    fn pool(&self, pool: &Pool) -> Result<()> {
+        self.record(StorageOrder::Pool(pool.clone()))
     }
 }

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod subvolumes;
+
 struct FakeRoot;
 
 impl DriverRoot for FakeRoot {
@@ -28,7 +30,7 @@ impl DriverRoot for FakeRoot {
     }
 }
 
-const STORAGE: [Grant; 11] = [
+const STORAGE: [Grant; 16] = [
     Grant::CreateDir,
     Grant::CloneTree,
     Grant::Rename,
@@ -40,6 +42,11 @@ const STORAGE: [Grant; 11] = [
     Grant::SnapshotVolume,
     Grant::GrowVolume,
     Grant::MountVolume,
+    Grant::CreateSubvolume,
+    Grant::SnapshotSubvolume,
+    Grant::SealSubvolume,
+    Grant::LimitSubvolume,
+    Grant::Pool,
 ];
 
 fn all() -> Grants {
@@ -91,6 +98,14 @@ fn mount_volume(dir: Dir, read_only: bool) -> Order {
     Order::MountVolume(dir, read_only, vec!["discard".into()])
 }
 
+fn pool(filesystem: &str, size: Option<u64>) -> Order {
+    Order::Pool {
+        filesystem: filesystem.to_owned(),
+        size,
+        options: Vec::new(),
+    }
+}
+
 const RUN: Scope = Scope::Prepare(Purpose::Run);
 
 #[test]
@@ -130,6 +145,16 @@ fn each_order_needs_its_grant() {
         ),
         (Grant::GrowVolume, Order::GrowVolume(own(&[]), 1 << 30)),
         (Grant::MountVolume, mount_volume(own(&[]), false)),
+        (Grant::CreateSubvolume, Order::CreateSubvolume(own(&[]), 0)),
+        (
+            Grant::SnapshotSubvolume,
+            Order::SnapshotSubvolume(parent(&[]), own(&[]), false),
+        ),
+        (Grant::SealSubvolume, Order::SealSubvolume(own(&[]))),
+        (
+            Grant::LimitSubvolume,
+            Order::LimitSubvolume(own(&[]), 1 << 30),
+        ),
     ];
     for (grant, order) in orders {
         let mut without = txn(&none, RUN);
@@ -362,6 +387,11 @@ fn any_order() -> impl Strategy<Value = Order> {
         any_dir().prop_map(Order::RemoveTree),
         (lower, maybe(), maybe()).prop_map(|(lower, upper, work)| overlay(lower, upper, work)),
         (any_dir(), any::<bool>()).prop_map(|(dir, ro)| Order::MountBind(dir, ro)),
+        (any_dir(), any_dir(), any::<bool>())
+            .prop_map(|(from, to, ro)| Order::SnapshotSubvolume(from, to, ro)),
+        any_dir().prop_map(|dir| Order::CreateSubvolume(dir, 0o755)),
+        any_dir().prop_map(Order::SealSubvolume),
+        (any_dir(), any::<u64>()).prop_map(|(dir, bytes)| Order::LimitSubvolume(dir, bytes)),
         any_name().prop_map(|key| Order::StatePut(key, None)),
         any_dir().prop_map(create_volume),
         (any_dir(), any_dir()).prop_map(|(from, to)| Order::SnapshotVolume(from, to)),
@@ -398,8 +428,13 @@ fn written(plan: &StoragePlan) -> Vec<&DirPath> {
             StorageStep::CreateDir { dir, .. }
             | StorageStep::RemoveTree { dir }
             | StorageStep::CreateVolume { dir, .. }
-            | StorageStep::GrowVolume { dir, .. } => paths.push(dir),
-            StorageStep::CloneTree { dest, .. } | StorageStep::SnapshotVolume { dest, .. } => {
+            | StorageStep::GrowVolume { dir, .. }
+            | StorageStep::CreateSubvolume { dir, .. }
+            | StorageStep::SealSubvolume { dir }
+            | StorageStep::LimitSubvolume { dir, .. } => paths.push(dir),
+            StorageStep::CloneTree { dest, .. }
+            | StorageStep::SnapshotVolume { dest, .. }
+            | StorageStep::SnapshotSubvolume { dest, .. } => {
                 paths.push(dest);
             }
             StorageStep::Rename { from, to } => paths.extend([from, to]),
