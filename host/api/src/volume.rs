@@ -62,3 +62,17 @@ pub struct VolumeList {
     #[serde(serialize_with = "crate::json::null_when_empty")]
     pub warnings: Vec<String>,
 }
+
+/// The body of `PUT /volumes/{name}`. Docker has this call for the volumes of
+/// clusters alone, with a `Spec`; here it changes labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct VolumeUpdateRequest {
+    /// Labels to set.
+    pub labels: BTreeMap<String, String>,
+    /// Names of labels to remove first.
+    pub remove_labels: Vec<String>,
+    /// Of a volume of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec: Option<serde_json::Value>,
+}

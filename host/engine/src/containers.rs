@@ -69,6 +69,11 @@ impl Entry {
         self.phase.subscribe()
     }
 
+    /// Whether it runs, or is about to.
+    pub(crate) fn is_active(&self) -> bool {
+        self.phase.borrow().active
+    }
+
     pub(crate) fn set_phase(&self, change: impl FnOnce(&mut Phase)) {
         self.phase.send_modify(change);
     }

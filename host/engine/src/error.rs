@@ -49,6 +49,8 @@ pub enum EngineError {
         "create {volume}: driver '{driver}' already has volume '{volume}': volume name must be unique"
     )]
     OtherVolumeDriver { volume: String, driver: String },
+    #[error("restore {volume}: volume is used by running containers - [{users}]; stop them first")]
+    VolumeRuns { volume: String, users: String },
     #[error("error while mounting volume '{volume}'")]
     VolumeMount {
         volume: String,
@@ -362,6 +364,7 @@ impl Kind for EngineError {
             E::NameInUse { .. }
             | E::NetworkNameInUse(_)
             | E::OtherVolumeDriver { .. }
+            | E::VolumeRuns { .. }
             | E::VolumeInUse { .. }
             | E::NotRunning { .. }
             | E::JoinStopped { .. }

@@ -43,6 +43,7 @@ impl Engine {
             let how = Extraction {
                 destination,
                 no_overwrite_dir_non_dir: upload.no_overwrite_dir_non_dir,
+                with_top: false,
                 owner: Owner {
                     all: self.owner_of_copies(&record, upload, view)?,
                     ids: view.ids,

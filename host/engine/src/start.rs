@@ -59,6 +59,7 @@ impl Engine {
 
     fn start_with_volumes(&self, record: &Container) -> Result<(Running, Wiring), EngineError> {
         let shared = self.shared_namespaces(record)?;
+        let _places = self.volume_users_now.hold_places();
         self.use_volumes(record, record.id.as_str())?;
         let rootfs = self.rootfs(record)?;
         let wiring = self.wire(record)?;

@@ -1,5 +1,6 @@
 //! Binds and volumes of a container that is being made.
 
+mod backup;
 pub(crate) mod mounts;
 pub(crate) mod objects;
 

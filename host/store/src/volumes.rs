@@ -1,14 +1,20 @@
 //! Named volumes: a record and a directory each.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bulkhead_sys::directory::rename_exchange;
+use bulkhead_sys::path::open_host_dir;
 use rusqlite::OptionalExtension;
 
 use crate::data_root::{check_name, remove_tree};
 use crate::database::Durability;
 use crate::error::StoreError;
 use crate::store::Store;
+
+/// Beside a volume's files: those that are to replace them.
+const RESTORED: &str = "_restored";
 
 const UNSETTLE: &str = "INSERT OR IGNORE INTO unsettled_volumes (name, owner) VALUES (?1, ?2)";
 const SETTLE: &str = "DELETE FROM unsettled_volumes WHERE name = ?1 AND owner = ?2";
@@ -67,6 +73,12 @@ impl Store {
         Ok(self.root.path().join("volumes").join(name).join("_data"))
     }
 
+    /// The directory of a volume's files, or the root of what is mounted over it.
+    pub fn open_volume(&self, name: &str) -> Result<OwnedFd, StoreError> {
+        let path = self.volume_path(name)?;
+        open_host_dir(&path).map_err(|e| StoreError::io("open", &path, e))
+    }
+
     /// Bytes that a volume's files take on the disk.
     pub fn volume_usage(&self, name: &str) -> Result<u64, StoreError> {
         check_name("local volume", name)?;
@@ -108,6 +120,48 @@ impl Store {
         self.finish_removal(name)
     }
 
+    /// Changes a volume's record.
+    pub fn update_volume(&self, name: &str, json: &str) -> Result<(), StoreError> {
+        let step = "change a volume's record";
+        self.database.write(step, Durability::PowerCut, |db| {
+            let changed = db.execute(
+                "UPDATE volumes SET record = ?2 WHERE name = ?1",
+                (name, json),
+            );
+            match changed.map_err(self.database.explain(step))? {
+                0 => Err(no_such_volume(name)),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// A directory in which a volume's new files are laid out; whatever a
+    /// crash left in it is removed.
+    pub fn begin_restore(&self, name: &str) -> Result<OwnedFd, StoreError> {
+        check_name("local volume", name)?;
+        self.forget_restore(name)?;
+        self.root.make(&format!("volumes/{name}/{RESTORED}"), 0o755)
+    }
+
+    /// Puts the laid-out files, which are on the disk then, in the place of
+    /// the volume's, at once.
+    pub fn finish_restore(&self, name: &str) -> Result<(), StoreError> {
+        check_name("local volume", name)?;
+        let path = self.root.path().join("volumes").join(name);
+        let folder = self.root.subdirectory(&format!("volumes/{name}"))?;
+        let failed = |e: bulkhead_sys::Error| StoreError::io("restore", &path, e);
+        self.root.sync()?;
+        rename_exchange(&folder, RESTORED, &folder, "_data").map_err(failed)?;
+        self.root.sync()?;
+        self.forget_restore(name)
+    }
+
+    /// Removes what was laid out, or the files that were replaced.
+    pub fn forget_restore(&self, name: &str) -> Result<(), StoreError> {
+        check_name("local volume", name)?;
+        remove_tree(&self.root.path().join("volumes").join(name).join(RESTORED))
+    }
+
     /// Notes that a volume is made for a container that has no record yet: it
     /// goes with the next [`Store::settle_volumes`], unless the container is
     /// known then or it was kept before.
@@ -134,6 +188,9 @@ impl Store {
     /// tells whether a container has a record. Must be called while nothing
     /// is being made.
     pub fn settle_volumes(&self, is_known: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        for row in self.volumes()? {
+            self.forget_restore(&row.name)?;
+        }
         let unsettled: Vec<(String, String)> =
             self.database.read("list unsettled volumes", |db| {
                 db.prepare_cached("SELECT name, owner FROM unsettled_volumes")?

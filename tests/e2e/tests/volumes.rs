@@ -74,8 +74,10 @@ fn what_the_local_driver_cannot_do_is_refused_by_name() {
     for (arguments, text) in [
         (
             &["-o", "type=nfs", "data"][..],
-            "option \"type\" is not supported",
+            "create data: missing required option: \"device\"",
         ),
+        (&["-o", "colour=red", "data"], "invalid option: \"colour\""),
+        (&["-o", "size=1g", "data"], "no quota support"),
         (&["-d", "flocker", "data"], "plugin \"flocker\" not found"),
         (&["../data"], "includes invalid characters"),
         (&["d"], "volume name is too short"),
@@ -87,4 +89,269 @@ fn what_the_local_driver_cannot_do_is_refused_by_name() {
     assert_eq!(daemon.docker(&["volume", "ls", "-q"]).success(), "");
     let unknown = daemon.docker(&["volume", "ls", "--filter", "colour=red"]);
     assert!(unknown.failure(1).contains("nvalid filter 'colour'"));
+}
+
+const TMPFS: [&str; 6] = [
+    "-o",
+    "type=tmpfs",
+    "-o",
+    "device=tmpfs",
+    "-o",
+    "o=size=1m,uid=1000",
+];
+
+fn mounted_below(daemon: &Daemon) -> usize {
+    let folder = daemon.folder().to_str().unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let ours = |line: &&str| line.contains(&format!("{folder}/")) && line.contains("/_data ");
+    mounts.lines().filter(ours).count()
+}
+
+#[test]
+fn a_filesystem_is_there_from_a_volumes_first_container_to_its_last() {
+    let mut daemon = with_busybox();
+    let create = [&["volume", "create"][..], &TMPFS, &["scratch"]].concat();
+    daemon.docker(&create).success();
+    assert_eq!(mounted_below(&daemon), 0);
+    let first = [
+        "run",
+        "-d",
+        "--name",
+        "first",
+        "-v",
+        "scratch:/s",
+        "busybox",
+        "sleep",
+        "600",
+    ];
+    daemon.docker(&first).success();
+    let run = |daemon: &Daemon, command: &str| {
+        let run = [
+            "run",
+            "--rm",
+            "-v",
+            "scratch:/s",
+            "busybox",
+            "sh",
+            "-c",
+            command,
+        ];
+        daemon.docker(&run)
+    };
+    let shown = run(&daemon, "echo x > /s/f; grep ' /s ' /proc/mounts").success();
+    assert!(shown.contains("size=1024k,uid=1000"), "{shown}");
+    run(&daemon, "dd if=/dev/zero of=/s/big bs=1M count=2").failure(1);
+    daemon.kill();
+    daemon.start_again();
+    assert_eq!(run(&daemon, "cat /s/f").success(), "x\n");
+    let copied = daemon.docker(&["cp", "first:/s/f", "-"]).success();
+    assert!(copied.contains("x\n"), "{copied:?}");
+    daemon.docker(&["rm", "-f", "first"]).success();
+    assert_eq!(mounted_below(&daemon), 0);
+    assert_eq!(run(&daemon, "ls /s").success(), "");
+}
+
+#[test]
+fn a_mount_left_by_a_killed_daemon_goes_when_nothing_uses_it() {
+    let mut daemon = with_busybox();
+    let create = [&["volume", "create"][..], &TMPFS, &["scratch"]].concat();
+    daemon.docker(&create).success();
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        "user",
+        "-v",
+        "scratch:/s",
+        "busybox",
+        "sleep",
+        "600",
+    ];
+    daemon.docker(&run).success();
+    let format = ["inspect", "-f", "{{.State.Pid}}", "user"];
+    let pid = daemon.docker(&format).success();
+    daemon.kill();
+    let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert_eq!(mounted_below(&daemon), 1);
+    daemon.start_again();
+    bulkhead_test_support::wait_until(|| mounted_below(&daemon) == 0);
+}
+
+#[test]
+fn a_directory_of_the_hosts_is_shown_and_never_removed() {
+    let daemon = with_busybox();
+    let folder = daemon.folder().join("mine");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("f"), "mine\n").unwrap();
+    let device = format!("device={}", folder.display());
+    let bind = [
+        "volume",
+        "create",
+        "-o",
+        "type=none",
+        "-o",
+        "o=bind,ro",
+        "-o",
+        &device,
+        "bound",
+    ];
+    daemon.docker(&bind).success();
+    let user = [
+        "run",
+        "-d",
+        "--name",
+        "user",
+        "-v",
+        "bound:/b",
+        "busybox",
+        "sh",
+        "-c",
+        "cat /b/f; touch /b/g; sleep 600",
+    ];
+    daemon.docker(&user).success();
+    bulkhead_test_support::wait_until(|| {
+        let logs = daemon.docker(&["logs", "user"]);
+        logs.stderr.contains("Read-only file system") && logs.stdout == "mine\n"
+    });
+    daemon.docker(&["rm", "-f", "user"]).success();
+    // Whatever is left over its directory is not walked into.
+    let files = daemon.folder().join("data/volumes/bound/_data");
+    let files = files.to_str().unwrap();
+    let mount = std::process::Command::new("mount")
+        .args(["--bind", folder.to_str().unwrap(), files])
+        .status();
+    assert!(mount.unwrap().success());
+    daemon.docker(&["volume", "rm", "bound"]).success();
+    assert_eq!(std::fs::read_to_string(folder.join("f")).unwrap(), "mine\n");
+}
+
+#[test]
+fn a_source_that_is_not_there_is_named_and_holds_up_nothing() {
+    let daemon = with_busybox();
+    let bind = [
+        "volume",
+        "create",
+        "-o",
+        "type=none",
+        "-o",
+        "o=bind",
+        "-o",
+        "device=/nowhere/at/all",
+        "gone",
+    ];
+    daemon.docker(&bind).success();
+    let run = daemon.docker(&["run", "--rm", "-v", "gone:/g", "busybox", "true"]);
+    let refused = run.failure(125);
+    assert!(
+        refused.contains("error while mounting volume 'gone'")
+            && refused.contains("/nowhere/at/all"),
+        "{refused}"
+    );
+    daemon.docker(&["volume", "rm", "gone"]).success();
+}
+
+#[test]
+fn a_backup_restores_files_with_all_they_have_and_at_once() {
+    let daemon = with_busybox();
+    let run = |command: &str| {
+        let run = [
+            "run", "--rm", "-v", "data:/d", "busybox", "sh", "-c", command,
+        ];
+        daemon.docker(&run)
+    };
+    run("chmod 750 /d; chown 5:6 /d; echo one > /d/f; ln /d/f /d/hard; ln -s f /d/soft; mkfifo /d/p; chmod 4711 /d/hard").success();
+    let listing = "cd /d && stat -c '%n %f %u %g %h %Y' . * | grep -v '^\\. .* [0-9]*$'; stat -c '%a %u %g' /d; cat f";
+    let before = run(listing).success();
+    let archive = daemon.folder().join("data.tar");
+    let archive = archive.to_str().unwrap();
+    let backup = ["volume", "backup", "-o", archive, "data"];
+    daemon.bulkhead(&backup).success();
+    run("rm -r /d/*; echo other > /d/later; chmod 700 /d").success();
+    let restore = ["volume", "restore", "-i", archive, "data"];
+    assert_eq!(daemon.bulkhead(&restore).success(), "data\n");
+    assert_eq!(run(listing).success(), before);
+    run("test ! -e /d/later").success();
+    // Into a volume that is not there yet.
+    let other = ["volume", "restore", "-i", archive, "copy"];
+    daemon.bulkhead(&other).success();
+    let copy = ["run", "--rm", "-v", "copy:/d", "busybox", "cat", "/d/soft"];
+    assert_eq!(daemon.docker(&copy).success(), "one\n");
+}
+
+#[test]
+fn what_cannot_be_restored_leaves_a_volume_as_it_was() {
+    let daemon = with_busybox();
+    let run = |options: &[&str], command: &str| {
+        let run = [
+            &["run"][..],
+            options,
+            &["-v", "data:/d", "busybox", "sh", "-c", command],
+        ]
+        .concat();
+        daemon.docker(&run)
+    };
+    run(&["--rm"], "echo kept > /d/f").success();
+    let bad = daemon.folder().join("bad.tar");
+    std::fs::write(&bad, vec![b'x'; 5000]).unwrap();
+    let restore = ["volume", "restore", "-i", bad.to_str().unwrap(), "data"];
+    daemon.bulkhead(&restore).failure(1);
+    assert_eq!(run(&["--rm"], "cat /d/f").success(), "kept\n");
+    let empty = daemon.folder().join("empty.tar");
+    std::fs::write(&empty, vec![0; 1024]).unwrap();
+    run(&["-d", "--name", "user"], "sleep 600").success();
+    let restore = ["volume", "restore", "-i", empty.to_str().unwrap(), "data"];
+    let refused = daemon.bulkhead(&restore).failure(1);
+    assert!(refused.contains("used by running containers"), "{refused}");
+    daemon.docker(&["rm", "-f", "user"]).success();
+    assert_eq!(run(&["--rm"], "cat /d/f").success(), "kept\n");
+    let folder = daemon.folder().join("data/volumes/data");
+    let left = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(left, 1);
+}
+
+#[test]
+fn labels_of_a_volume_change() {
+    let daemon = with_busybox();
+    let create = [
+        "volume", "create", "--label", "a=1", "--label", "b=2", "data",
+    ];
+    daemon.docker(&create).success();
+    let update = [
+        "volume",
+        "update",
+        "--label-add",
+        "c=3",
+        "--label-rm",
+        "a",
+        "data",
+    ];
+    daemon.bulkhead(&update).success();
+    let shown: Value = daemon.request("GET", "/volumes/data").json();
+    assert_eq!(shown["Labels"], serde_json::json!({"b": "2", "c": "3"}));
+    daemon.bulkhead(&["volume", "update", "data"]).failure(1);
+}
+
+#[test]
+fn options_of_a_mount_reach_the_driver_of_its_volume() {
+    let daemon = with_busybox();
+    let mount = "type=volume,src=made,dst=/m,volume-driver=local,volume-opt=type=tmpfs,volume-opt=device=tmpfs,\"volume-opt=o=size=2m,noexec\",volume-label=x=y";
+    let run = [
+        "run",
+        "--rm",
+        "--mount",
+        mount,
+        "busybox",
+        "grep",
+        " /m ",
+        "/proc/mounts",
+    ];
+    let shown = daemon.docker(&run).success();
+    assert!(
+        shown.contains("noexec") && shown.contains("size=2048k"),
+        "{shown}"
+    );
+    let shown: Value = daemon.request("GET", "/volumes/made").json();
+    assert_eq!(shown["Options"]["type"], "tmpfs");
+    assert_eq!(shown["Labels"]["x"], "y");
 }

@@ -163,8 +163,14 @@ pub enum Route {
     VolumePrune,
     /// `GET /volumes/{name}`
     VolumeInspect(String),
+    /// `PUT /volumes/{name}`
+    VolumeUpdate(String),
     /// `DELETE /volumes/{name}`
     VolumeRemove(String),
+    /// `GET /volumes/{name}/archive`; not Docker's.
+    VolumeBackup(String),
+    /// `PUT /volumes/{name}/archive`; not Docker's.
+    VolumeRestore(String),
 }
 
 /// A method, and a path's parts: before the name, the name, after it.
@@ -304,7 +310,10 @@ impl Route {
             Route::VolumeCreate => fixed(Post, "/volumes/create"),
             Route::VolumePrune => fixed(Post, "/volumes/prune"),
             Route::VolumeInspect(name) => (Get, "/volumes/", name, ""),
+            Route::VolumeUpdate(name) => (Put, "/volumes/", name, ""),
             Route::VolumeRemove(name) => (Delete, "/volumes/", name, ""),
+            Route::VolumeBackup(name) => (Get, "/volumes/", name, "/archive"),
+            Route::VolumeRestore(name) => (Put, "/volumes/", name, "/archive"),
         }
     }
 }

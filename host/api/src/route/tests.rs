@@ -3,7 +3,7 @@ use super::*;
 fn every() -> Vec<Route> {
     let id = || "web.1".to_owned();
     let image = || "127.0.0.1:5000/library/debian:bookworm@sha256:00".to_owned();
-    let of_id: [fn(String) -> Route; 33] = [
+    let of_id: [fn(String) -> Route; 36] = [
         Route::ContainerInspect,
         Route::ContainerTop,
         Route::ContainerLogs,
@@ -36,6 +36,9 @@ fn every() -> Vec<Route> {
         Route::NetworkRemove,
         Route::VolumeInspect,
         Route::VolumeRemove,
+        Route::VolumeUpdate,
+        Route::VolumeBackup,
+        Route::VolumeRestore,
         Route::PluginInspect,
     ];
     let mut every = vec![

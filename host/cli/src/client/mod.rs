@@ -32,7 +32,7 @@ pub(crate) use address::{
 pub(crate) use autostart::AutostartError;
 pub(crate) use hijack::{Hijacked, SendHalf};
 pub(crate) use lines::Lines;
-pub(crate) use upload::Pieces;
+pub(crate) use upload::{Pieces, pieces_of};
 
 /// A call about to be made.
 #[derive(Clone, Debug)]

@@ -17,6 +17,31 @@ use crate::error::Result;
 /// breaks off at an error.
 pub(crate) type Pieces = mpsc::Sender<std::io::Result<Bytes>>;
 
+/// Bytes read at once.
+const PIECE: usize = 128 * 1024;
+
+/// The pieces of what `reader` reads, on a thread of its own.
+pub(crate) fn pieces_of(
+    mut reader: impl std::io::Read + Send + 'static,
+) -> mpsc::Receiver<std::io::Result<Bytes>> {
+    let (send, receive) = mpsc::channel(4);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = reader.read(&mut piece).map(|n| {
+                piece.truncate(n);
+                Bytes::from(piece)
+            });
+            let (ended, failed) = (read.as_ref().is_ok_and(Bytes::is_empty), read.is_err());
+            // Nobody takes it any more when the daemon has refused it.
+            if ended || send.blocking_send(read).is_err() || failed {
+                return;
+            }
+        }
+    });
+    receive
+}
+
 struct Upload(mpsc::Receiver<std::io::Result<Bytes>>);
 
 impl Body for Upload {

@@ -91,19 +91,29 @@ pub async fn put(
         no_overwrite_dir_non_dir,
         copy_uid_gid,
     } = query(text)?;
-    let (send, receive) = mpsc::channel(WAITING);
-    let engine = daemon.engine.clone();
-    let done = on_thread(move || {
+    upload(daemon, request, move |engine, archive| {
         let upload = Upload {
             path: &path,
             no_overwrite_dir_non_dir,
             to_container_user: copy_uid_gid,
         };
-        engine.extract_into(&id, &upload, Incomings::new(receive))
-    })?;
-    forward(request.into_body(), send).await;
-    done.await.map_err(|_| ApiError::Panicked)??;
+        engine.extract_into(&id, &upload, archive)
+    })
+    .await?;
     Ok(reply::empty(StatusCode::OK))
+}
+
+/// Reads a request's body as an archive.
+pub(super) async fn upload(
+    daemon: &Arc<Daemon>,
+    request: Request<Incoming>,
+    read: impl FnOnce(&Engine, Incomings) -> Result<(), EngineError> + Send + 'static,
+) -> Result<(), ApiError> {
+    let (send, receive) = mpsc::channel(WAITING);
+    let engine = daemon.engine.clone();
+    let done = on_thread(move || read(&engine, Incomings::new(receive)))?;
+    forward(request.into_body(), send).await;
+    Ok(done.await.map_err(|_| ApiError::Panicked)??)
 }
 
 /// Hands a body on until it ends or nobody takes it any more. Clients read an
@@ -131,7 +141,7 @@ async fn forward(mut body: Incoming, pieces: Pieces) {
 }
 
 /// Starts writing an archive; its head is answered when `begin` was called.
-async fn download<T: Send + 'static>(
+pub(super) async fn download<T: Send + 'static>(
     daemon: &Arc<Daemon>,
     write: impl FnOnce(&Engine, &mut (dyn FnMut(T) -> Outgoing + Send)) -> Result<(), EngineError>
     + Send
@@ -204,7 +214,7 @@ fn on_thread<T: Send + 'static>(
 }
 
 /// The archive's writing side.
-struct Outgoing {
+pub(super) struct Outgoing {
     pieces: Pieces,
     next: BytesMut,
 }
@@ -240,7 +250,7 @@ impl Write for Outgoing {
 }
 
 /// The body of a request as it comes in; an empty piece is its end.
-struct Incomings {
+pub(super) struct Incomings {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
     ended: bool,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bulkhead_api::query::{FiltersQuery, VolumeRemoveQuery};
 use bulkhead_api::usage::VolumesPruned;
-use bulkhead_api::volume::{VolumeCreateRequest, VolumeList};
+use bulkhead_api::volume::{VolumeCreateRequest, VolumeList, VolumeUpdateRequest};
 use bulkhead_api::{ApiVersion, Filters};
 use bulkhead_engine::Volume;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
-use super::{body, query};
+use super::{archive, body, query};
 use crate::convert::{self, filters};
 use crate::daemon::Daemon;
 use crate::reply::{self, Body};
@@ -75,6 +75,39 @@ pub async fn create(daemon: &Arc<Daemon>, request: Request<Incoming>) -> Answer 
         StatusCode::CREATED,
         &convert::volumes::volume(&volume),
     ))
+}
+
+/// `PUT /volumes/{name}`
+pub async fn update(daemon: &Arc<Daemon>, name: String, request: Request<Incoming>) -> Answer {
+    let VolumeUpdateRequest {
+        labels,
+        remove_labels,
+        spec,
+    } = bulkhead_api::json::decode(&body(request).await?)?;
+    if spec.is_some() {
+        return Err(ApiError::NoSwarm);
+    }
+    daemon
+        .blocking(move |engine| engine.update_volume(&name, labels, &remove_labels))
+        .await?;
+    Ok(reply::empty(StatusCode::OK))
+}
+
+/// `GET /volumes/{name}/archive`
+pub async fn backup(daemon: &Arc<Daemon>, name: String) -> Answer {
+    let started = archive::download(daemon, move |engine, begin| {
+        engine.backup_volume(&name, || begin(()))
+    });
+    Ok(started.await?.1)
+}
+
+/// `PUT /volumes/{name}/archive`
+pub async fn restore(daemon: &Arc<Daemon>, name: String, request: Request<Incoming>) -> Answer {
+    archive::upload(daemon, request, move |engine, archive| {
+        engine.restore_volume(&name, archive)
+    })
+    .await?;
+    Ok(reply::empty(StatusCode::OK))
 }
 
 /// `DELETE /volumes/{name}`

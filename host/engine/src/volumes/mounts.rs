@@ -2,22 +2,33 @@
 //! for the first, gone with the last.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::Engine;
 use crate::container::Container;
 use crate::error::EngineError;
+use crate::volumes::objects::Volume;
 
 /// Who uses which volume: ids of containers, and of looks at their files.
 #[derive(Default)]
-pub(crate) struct Users(Mutex<BTreeMap<String, Arc<Mutex<BTreeSet<String>>>>>);
+pub(crate) struct Users {
+    volumes: Mutex<BTreeMap<String, Arc<Mutex<BTreeSet<String>>>>>,
+    /// Read while a container's volumes become mounts of its own, written by
+    /// who puts other files in a volume's place.
+    pub(super) places: RwLock<()>,
+}
 
 impl Users {
     /// The users of a volume. A server that does not answer holds up whoever
     /// wants the same volume, and nobody else.
     fn of(&self, volume: &str) -> Arc<Mutex<BTreeSet<String>>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(volume.to_owned()).or_default())
+    }
+
+    /// No volume's files are replaced while it lives.
+    pub(crate) fn hold_places(&self) -> RwLockReadGuard<'_, ()> {
+        self.places.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -26,10 +37,15 @@ impl Engine {
     /// before an error is for [`Engine::leave_volumes`].
     pub(crate) fn use_volumes(&self, record: &Container, user: &str) -> Result<(), EngineError> {
         for name in names(record) {
-            let volume = self.volume(name)?;
-            if !volume.mounted {
-                continue;
-            }
+            self.use_volume(&self.volume(name)?, user)?;
+        }
+        Ok(())
+    }
+
+    /// Mounts what a volume needs.
+    pub(super) fn use_volume(&self, volume: &Volume, user: &str) -> Result<(), EngineError> {
+        if volume.mounted {
+            let name = volume.name.as_str();
             let users = self.volume_users_now.of(name);
             let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
             let layout = self.volume_layout(name, &volume.driver, &volume.options)?;
@@ -48,15 +64,19 @@ impl Engine {
     /// `user` uses the container's volumes no more.
     pub(crate) fn leave_volumes(&self, record: &Container, user: &str) {
         for name in names(record) {
-            let users = self.volume_users_now.of(name);
-            let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
-            if !users.remove(user) || !users.is_empty() {
-                continue;
-            }
-            if let Err(error) = self.runtime.unmount_volume(name) {
-                let error = bulkhead_model::error::message(&error);
-                tracing::warn!(volume = name, error, "unmounting a volume");
-            }
+            self.leave_volume(name, user);
+        }
+    }
+
+    pub(super) fn leave_volume(&self, name: &str, user: &str) {
+        let users = self.volume_users_now.of(name);
+        let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
+        if !users.remove(user) || !users.is_empty() {
+            return;
+        }
+        if let Err(error) = self.runtime.unmount_volume(name) {
+            let error = bulkhead_model::error::message(&error);
+            tracing::warn!(volume = name, error, "unmounting a volume");
         }
     }
 

@@ -60,6 +60,15 @@ struct Record {
     mounted: bool,
 }
 
+impl Record {
+    fn to_json(&self, volume: &str) -> Result<String, EngineError> {
+        serde_json::to_string(self).map_err(|source| EngineError::Record {
+            id: volume.to_owned(),
+            source,
+        })
+    }
+}
+
 impl Volume {
     /// Whether nobody gave it its name.
     pub fn is_anonymous(&self) -> bool {
@@ -126,13 +135,21 @@ impl Engine {
             options: spec.options.clone(),
             mounted: layout.mount.is_some(),
         };
-        let json = serde_json::to_string(&record).map_err(|source| EngineError::Record {
-            id: name.to_owned(),
-            source,
-        })?;
+        let json = record.to_json(name)?;
         let row = self.store.ensure_volume(name, driver, &json)?;
         self.say_volume("create", name, driver);
         self.volume_of(row)
+    }
+
+    /// Writes a volume's record anew.
+    pub(super) fn record_volume(&self, volume: &Volume) -> Result<(), EngineError> {
+        let record = Record {
+            labels: volume.labels.clone(),
+            options: volume.options.clone(),
+            mounted: volume.mounted,
+        };
+        let json = record.to_json(&volume.name)?;
+        Ok(self.store.update_volume(&volume.name, &json)?)
     }
 
     /// What a driver says about a volume.

@@ -22,6 +22,8 @@ pub struct Extraction<'a> {
     pub destination: Destination<'a>,
     /// Refuse to replace a directory by anything else, and the reverse.
     pub no_overwrite_dir_non_dir: bool,
+    /// The archive's entry for the directory itself sets its mode and owner.
+    pub with_top: bool,
     /// Whose the files are.
     pub owner: Owner<'a>,
 }

@@ -124,7 +124,7 @@ impl Layer<'_> {
             Meaning::Whiteout(hidden) => self.hide(above, hidden),
             Meaning::Entry if self.way.is_whiteout(entry.kind) => self.hide(above, name),
             // Whoever copies content means no change of the directory itself.
-            Meaning::Entry if path.is_empty() && matches!(self.way, Way::Files(_)) => Ok(()),
+            Meaning::Entry if path.is_empty() && self.spares_top() => Ok(()),
             Meaning::Entry if path.is_empty() => self.root(entry),
             Meaning::Entry => {
                 let parent = self.parents.make(above)?;
@@ -206,6 +206,10 @@ impl Layer<'_> {
                 fs::makedev(major, minor),
             ),
         }
+    }
+
+    fn spares_top(&self) -> bool {
+        matches!(self.way, Way::Files(how) if !how.with_top)
     }
 
     fn root(&mut self, entry: &Entry) -> Result<(), UnpackError> {

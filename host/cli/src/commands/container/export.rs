@@ -21,23 +21,32 @@ pub(crate) struct ExportArgs {
 }
 
 pub(crate) async fn execute(client: &Client, args: &ExportArgs) -> Result<u8> {
-    let refused =
-        Error::Conflict("cowardly refusing to save to a terminal. Use the -o flag or redirect");
-    if args.output.is_none() && io::stdout().is_terminal() {
-        return Err(refused);
-    }
-    if let Some(path) = &args.output {
-        super::cp::check_output(path)
-            .map_err(|e| Error::Plain(format!("failed to export container: {e}")))?;
-    }
-    let mut body = client
+    check(args.output.as_deref(), "export container")?;
+    let body = client
         .stream(Call::new(Route::ContainerExport(args.container.clone())))
         .await?;
+    deliver(body, args.output.as_deref()).await
+}
+
+/// Whether an archive can go there, before anything is asked for.
+pub(crate) fn check(output: Option<&str>, doing: &str) -> Result<()> {
+    match output {
+        None if io::stdout().is_terminal() => Err(Error::Conflict(
+            "cowardly refusing to save to a terminal. Use the -o flag or redirect",
+        )),
+        None => Ok(()),
+        Some(path) => super::cp::check_output(path)
+            .map_err(|e| Error::Plain(format!("failed to {doing}: {e}"))),
+    }
+}
+
+/// Writes an archive to a file, which appears when it is whole, or to STDOUT.
+pub(crate) async fn deliver(mut body: hyper::body::Incoming, output: Option<&str>) -> Result<u8> {
     let failed = |source| Error::Io {
         doing: "write the archive",
         source,
     };
-    let Some(path) = &args.output else {
+    let Some(path) = output else {
         let mut out = io::stdout().lock();
         while let Some(frame) = body.frame().await {
             let data = frame?.into_data().unwrap_or_default();

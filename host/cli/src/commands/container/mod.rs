@@ -5,7 +5,7 @@ mod cp;
 pub(crate) mod create;
 mod diff;
 mod exec;
-mod export;
+pub(crate) mod export;
 mod kill;
 mod logs;
 pub(crate) mod ls;

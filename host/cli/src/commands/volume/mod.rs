@@ -1,9 +1,12 @@
 //! `bulkhead volume`: a file per verb.
 
+mod backup;
 mod create;
 pub(crate) mod ls;
 mod prune;
+mod restore;
 mod rm;
+mod update;
 
 use clap::{Args, Subcommand};
 
@@ -14,6 +17,8 @@ use crate::error::Result;
 /// What stands after `volume`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Management {
+    /// Write the files of a volume as a tar archive
+    Backup(backup::BackupArgs),
     /// Create a volume
     Create(create::CreateArgs),
     /// Display detailed information on one or more volumes
@@ -23,9 +28,13 @@ pub(crate) enum Management {
     Ls(ls::LsArgs),
     /// Remove unused local volumes
     Prune(prune::PruneArgs),
+    /// Replace the files of a volume by those of a tar archive
+    Restore(restore::RestoreArgs),
     /// Remove one or more volumes
     #[command(visible_alias = "remove")]
     Rm(rm::RmArgs),
+    /// Change the labels of a volume
+    Update(update::UpdateArgs),
 }
 
 #[derive(Args, Debug)]
@@ -42,6 +51,9 @@ impl Management {
     /// Carries the verb out and gives the exit code.
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
+            Management::Backup(args) => backup::execute(client, args).await,
+            Management::Restore(args) => restore::execute(client, args).await,
+            Management::Update(args) => update::execute(client, args).await,
             Management::Create(args) => create::execute(client, args).await,
             Management::Inspect(args) => {
                 inspect::of_kind(client, Kind::Volume, args.format.as_deref(), &args.names).await

@@ -35,6 +35,7 @@ impl Scene {
         let how = Extraction {
             destination,
             no_overwrite_dir_non_dir,
+            with_top: false,
             owner,
         };
         let result = extract(archive, &how, &Limits::default());
@@ -164,6 +165,7 @@ fn a_destination_that_is_moved_away_is_an_error() {
     let how = Extraction {
         destination,
         no_overwrite_dir_non_dir: false,
+        with_top: false,
         owner: ARCHIVES,
     };
     let archive = Tar::new().file("a/b/c", "x").0;
