@@ -28,6 +28,8 @@ pub struct Daemon {
     pub settings: RwLock<Arc<Settings>>,
     /// Looks at what containers use.
     pub samplers: crate::samplers::Samplers,
+    /// Who prunes.
+    pub prunes: crate::prunes::Prunes,
     /// Wakes those who follow logs.
     pub log_watch: crate::log_watch::LogWatch,
     /// Speaks to registries; what it may do can be configured anew.

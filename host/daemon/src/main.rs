@@ -16,6 +16,7 @@ mod logging;
 mod machine;
 mod names;
 mod pid_file;
+mod prunes;
 mod relay;
 mod reload;
 mod reply;

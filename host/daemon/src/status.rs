@@ -56,6 +56,8 @@ pub enum ApiError {
     DetachKeys(String),
     #[error("Invalid escape keys ({0}) provided")]
     EscapeKeys(String),
+    #[error("a prune operation is already running")]
+    PruneRuns,
     #[error("handing the connection over")]
     Connection(#[source] std::io::Error),
     #[error("starting a thread: {0}")]
@@ -90,6 +92,7 @@ impl ApiError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NoSuchPage | Self::NoSuchPlugin(_) => StatusCode::NOT_FOUND,
+            Self::PruneRuns => StatusCode::CONFLICT,
             Self::NoSwarm => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,

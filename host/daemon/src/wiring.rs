@@ -93,6 +93,7 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         data_root: settings.data_root.clone(),
         settings: RwLock::new(Arc::new(settings.clone())),
         samplers: crate::samplers::Samplers::default(),
+        prunes: crate::prunes::Prunes::default(),
         log_watch: crate::log_watch::LogWatch::default(),
         registries,
     };

@@ -128,8 +128,10 @@ pub async fn prune(daemon: &Arc<Daemon>, text: &str) -> Answer {
     let FiltersQuery { filters: chosen } = query(text)?;
     chosen.only(&["label", "label!", "until"])?;
     let until = filters::until(&chosen)?;
+    let turn = daemon.prunes.of_objects()?;
     let networks_deleted = daemon
         .blocking(move |engine| {
+            let _turn = turn;
             engine.prune_networks(|network| {
                 let record = &network.record;
                 until.is_none_or(|limit| record.created_at < limit)

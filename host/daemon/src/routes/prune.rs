@@ -27,6 +27,7 @@ pub async fn containers(daemon: &Arc<Daemon>, text: &str) -> Answer {
     let FiltersQuery { filters } = query(text)?;
     filters.only(&["until", "label", "label!"])?;
     let made_before = until(&filters)?.unwrap_or(u64::MAX);
+    let _turn = daemon.prunes.of_objects()?;
     let chosen = |record: &Container| {
         !record.state.is_running()
             && record.created_at < made_before
@@ -74,8 +75,12 @@ pub async fn images(daemon: &Arc<Daemon>, text: &str) -> Answer {
     filters.only(&["dangling", "until", "label", "label!"])?;
     let nameless_only = flag(&filters, "dangling")?.unwrap_or(true);
     let made_before = until(&filters)?.unwrap_or(u64::MAX);
+    let turn = daemon.prunes.of_objects()?;
     let pruned = daemon
-        .blocking(move |engine| prune_images(engine, &filters, nameless_only, made_before))
+        .blocking(move |engine| {
+            let _turn = turn;
+            prune_images(engine, &filters, nameless_only, made_before)
+        })
         .await?;
     tell(daemon, Subject::Image, pruned.space_reclaimed);
     Ok(reply::json(StatusCode::OK, &pruned))

@@ -124,8 +124,10 @@ pub async fn prune(daemon: &Arc<Daemon>, text: &str, version: ApiVersion) -> Ans
     let FiltersQuery { filters: chosen } = query(text)?;
     chosen.only(&["all", "label", "label!"])?;
     let all = filters::flag(&chosen, "all")?.unwrap_or(version < SPARES_NAMED);
+    let turn = daemon.prunes.of_volumes()?;
     let (volumes_deleted, space_reclaimed) = daemon
         .blocking(move |engine| {
+            let _turn = turn;
             engine.prune_volumes(|v| (all || v.is_anonymous()) && matches(v, &chosen))
         })
         .await?;
