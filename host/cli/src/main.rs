@@ -85,7 +85,9 @@ fn run(cli: &Cli) -> ExitCode {
         (Some(verb), Err(error)) if !error.is_told_plainly() => (verb, error),
         (_, result) => return finish(result),
     };
-    eprintln!("bulkhead: {error}\n\nRun 'bulkhead {verb} --help' for more information");
+    output::complain(format_args!(
+        "bulkhead: {error}\n\nRun 'bulkhead {verb} --help' for more information"
+    ));
     let code = if verb == "run" {
         error.start_exit_code()
     } else {
@@ -116,7 +118,7 @@ fn finish(result: Result<u8>) -> ExitCode {
         // The reader of our output went away: 128 plus SIGPIPE, as a shell has it.
         Err(error) if error.is_broken_pipe() => ExitCode::from(141),
         Err(error) => {
-            eprintln!("{error}");
+            crate::output::complain(&error);
             ExitCode::FAILURE
         }
     }

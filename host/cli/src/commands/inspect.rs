@@ -193,7 +193,7 @@ pub(crate) fn show_found(format: Option<&str>, found: Vec<Data>, errors: &[Error
         (None, Some("json")) => print(format_args!("{}\n", Data::List(found).to_json()))?,
         (None, _) => print(format_args!("{}\n", indented(&Data::List(found))))?,
     }
-    errors.iter().for_each(|error| eprintln!("{error}"));
+    errors.iter().for_each(crate::output::complain);
     Ok(u8::from(!errors.is_empty()))
 }
 

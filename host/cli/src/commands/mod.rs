@@ -140,7 +140,7 @@ pub(crate) async fn each(
         match act(name).await {
             Ok(()) => print(format_args!("{name}\n"))?,
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 code = 1;
             }
         }

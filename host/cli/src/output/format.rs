@@ -28,6 +28,14 @@ pub(crate) enum FormatError {
 }
 
 impl Format {
+    /// Of a list that has a form of its own for `raw`.
+    pub(crate) fn parse_or_raw(text: Option<&str>, raw: &str) -> Result<Self, FormatError> {
+        Self::parse(match text {
+            Some("raw") => Some(raw),
+            other => other,
+        })
+    }
+
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, FormatError> {
         let template = |text: &str| {
             // As docker: outside of Go's quotes, too.

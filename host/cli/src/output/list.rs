@@ -1,6 +1,6 @@
 //! Lists and single objects in the form that `--format` asks for.
 
-use super::{Format, FormatError, Table};
+use super::{Format, FormatError, Table, colour};
 use crate::error::{Error, Result};
 use crate::template::{Data, Labels, Row};
 
@@ -32,6 +32,11 @@ pub(crate) fn show(
     headings: &[Heading],
     columns: &[&str],
 ) -> Result<()> {
+    if *format == Format::Table && colour::wanted(&std::io::stdout()) {
+        let mut table = plain_table(rows, headings, columns);
+        table.paint(columns.iter().position(|column| *column == "Status"));
+        return print(table);
+    }
     print(text(rows, format, headings, columns)?)
 }
 

@@ -1,5 +1,6 @@
 //! What people and scripts read.
 
+mod colour;
 mod format;
 mod list;
 mod progress;
@@ -7,6 +8,7 @@ mod screen;
 mod table;
 mod units;
 
+pub(crate) use colour::{complain, warn};
 pub(crate) use format::{Format, FormatError};
 pub(crate) use list::{Heading, print, print_value, row, show, text};
 pub(crate) use progress::PullProgress;

@@ -1,5 +1,7 @@
 //! Aligned columns: each at least ten wide, three spaces apart, as Docker's.
 
+use super::colour;
+
 const MIN_WIDTH: usize = 10;
 const PADDING: usize = 3;
 
@@ -8,6 +10,8 @@ const PADDING: usize = 3;
 pub(crate) struct Table {
     min_width: usize,
     rows: Vec<Vec<String>>,
+    /// The column whose cells are drawn in the colours of their words.
+    painted: Option<usize>,
 }
 
 impl Table {
@@ -15,7 +19,13 @@ impl Table {
         Self {
             min_width: MIN_WIDTH,
             rows: vec![heading.iter().map(|cell| cell.to_string()).collect()],
+            painted: None,
         }
+    }
+
+    /// Draws a column of containers' states in colour.
+    pub(crate) fn paint(&mut self, column: Option<usize>) {
+        self.painted = column;
     }
 
     /// A list of processes, whose columns are at least twenty wide.
@@ -45,10 +55,21 @@ impl std::fmt::Display for Table {
             .map(|column| (widest(column) + PADDING).max(self.min_width))
             .collect();
         for row in &self.rows {
-            for (cell, width) in row.iter().zip(&widths).take(columns - 1) {
-                write!(f, "{cell:<width$}")?;
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let last = column == columns - 1;
+                let gap = if last {
+                    0
+                } else {
+                    width - cell.chars().count()
+                };
+                let colour = (self.painted == Some(column)).then(|| colour::of_status(cell));
+                match colour.flatten() {
+                    Some(colour) => f.write_str(&colour.paint(cell))?,
+                    None => f.write_str(cell)?,
+                }
+                write!(f, "{:gap$}", "")?;
             }
-            writeln!(f, "{}", row[columns - 1])?;
+            writeln!(f)?;
         }
         Ok(())
     }
@@ -57,6 +78,19 @@ impl std::fmt::Display for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colour_takes_no_room() {
+        let mut table = Table::new(&["STATUS", "NAMES"]);
+        table.row(vec!["Up 1 second (healthy)".into(), "a".into()]);
+        table.row(vec!["Up 1 second".into(), "b".into()]);
+        let plain = table.to_string();
+        table.paint(Some(0));
+        let painted = table.to_string();
+        assert!(painted.contains("\x1b[32mUp 1 second (healthy)\x1b[0m   a\n"));
+        let bare = painted.replace("\x1b[32m", "").replace("\x1b[0m", "");
+        assert_eq!(bare, plain);
+    }
 
     #[test]
     fn columns_line_up_as_dockers() {

@@ -17,7 +17,7 @@ use crate::workspace;
 use report::Report;
 use suites::Suites;
 
-const NEEDS: [Need; 13] = [
+const NEEDS: [Need; 15] = [
     Need {
         file: "git",
         package: "git",
@@ -65,6 +65,14 @@ const NEEDS: [Need; 13] = [
     Need {
         file: "ip",
         package: "iproute2",
+    },
+    Need {
+        file: "zsh",
+        package: "zsh",
+    },
+    Need {
+        file: "fish",
+        package: "fish",
     },
     Need {
         file: "setsid",

@@ -114,7 +114,7 @@ async fn finish(
     created
         .warnings
         .iter()
-        .for_each(|warning| eprintln!("WARNING: {warning}"));
+        .for_each(|warning| crate::output::warn(format_args!("WARNING: {warning}")));
     if let Some(path) = &flags.cidfile {
         let open = |source| Error::Open {
             path: path.display().to_string(),

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::filter::{FilterFlag, filters};
 use crate::output::{
     Format, Heading, ago, date_time, decimal_size, label_list, print, quote, row, short_id,
-    shorten, show,
+    shorten, show, warn,
 };
 use crate::template::Row;
 
@@ -24,7 +24,7 @@ pub(crate) struct PsArgs {
     /// Filter the output (status=exited, name=web, ...)
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<FilterFlag>,
-    /// table, json, or text with {{.Names}} and the like
+    /// table, raw, json, or text with {{.Names}} and the like
     #[arg(long)]
     format: Option<String>,
     /// Show the n last created containers (includes all states)
@@ -61,6 +61,11 @@ pub(crate) const HEADINGS: &[Heading] = &[
     ("Networks", "NETWORKS"),
     ("Platform", "PLATFORM"),
 ];
+
+/// `--format raw`, as docker has it; so with `--size`, and with `--quiet`.
+const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
+const RAW_SIZE: &str = "size: {{.Size}}\n";
+const RAW_QUIET: &str = "container_id: {{.ID}}";
 
 const COLUMNS: &[&str] = &[
     "ID",
@@ -101,7 +106,7 @@ pub(crate) fn usage_rows(containers: &[ContainerSummary], whole_ids: bool) -> Ve
 }
 
 pub(crate) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
-    let format = Format::parse(args.format.as_deref())?;
+    let format = Format::parse_or_raw(args.format.as_deref(), &args.raw())?;
     let limit = if args.latest {
         Some(1)
     } else {
@@ -116,7 +121,10 @@ pub(crate) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
     let containers: Vec<ContainerSummary> = client
         .json(Call::new(Route::ContainerList).params(&query))
         .await?;
-    if args.quiet {
+    if args.quiet && args.format.is_some() {
+        warn("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+    }
+    if args.quiet && args.format.as_deref() != Some("raw") {
         containers
             .iter()
             .try_for_each(|container| print(format_args!("{}\n", args.id(container))))?;
@@ -135,6 +143,14 @@ pub(crate) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
 }
 
 impl PsArgs {
+    fn raw(&self) -> String {
+        match (self.quiet, self.size) {
+            (true, _) => RAW_QUIET.to_owned(),
+            (false, true) => [RAW, RAW_SIZE].concat(),
+            (false, false) => RAW.to_owned(),
+        }
+    }
+
     fn id(&self, container: &ContainerSummary) -> String {
         if self.no_trunc {
             container.id.clone()

@@ -36,7 +36,7 @@ pub(crate) async fn execute(client: &Client, args: &RmArgs) -> Result<u8> {
         match client.run(call).await {
             Ok(()) => print(format_args!("{name}\n"))?,
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 if !(args.force && error.is_not_found()) {
                     code = 1;
                 }

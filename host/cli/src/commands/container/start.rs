@@ -54,7 +54,10 @@ async fn many(client: &Client, args: &StartArgs, containers: &[String]) -> Resul
     })
     .await?;
     if code != 0 {
-        eprintln!("Error: failed to start containers: {}", failed.join(", "));
+        crate::output::complain(format_args!(
+            "Error: failed to start containers: {}",
+            failed.join(", ")
+        ));
     }
     Ok(code)
 }

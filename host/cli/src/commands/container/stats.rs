@@ -130,7 +130,7 @@ async fn once(client: &Client, args: &StatsArgs, format: &Format, names: &[Strin
             // It ended in between.
             Err(error) if error.is_not_found() && args.containers.is_empty() => {}
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 code = 1;
             }
         }

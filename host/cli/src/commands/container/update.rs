@@ -93,7 +93,7 @@ pub(crate) async fn execute(client: &Client, args: &UpdateArgs) -> Result<u8> {
                 warnings.extend(answer.warnings);
             }
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 failed = true;
             }
         }

@@ -29,7 +29,7 @@ pub(crate) async fn execute(client: &Client, args: &WaitArgs) -> Result<u8> {
             }
             Ok(answer) => print(format_args!("{}\n", answer.status_code))?,
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 code = 1;
             }
         }

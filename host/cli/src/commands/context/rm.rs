@@ -24,7 +24,7 @@ pub(super) fn execute(flags: &HostFlags, config: &ConfigDir, args: &RmArgs) -> R
         match remove(config, name, &in_use, args.force) {
             Ok(()) => print(format_args!("{name}\n"))?,
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 code = 1;
             }
         }

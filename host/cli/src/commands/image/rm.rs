@@ -33,7 +33,7 @@ pub(crate) async fn execute(client: &Client, args: &RmiArgs) -> Result<u8> {
         match client.json::<Vec<ImageDeleted>>(call).await {
             Ok(steps) => steps.iter().try_for_each(show)?,
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 if !(args.force && error.is_not_found()) {
                     code = 1;
                 }

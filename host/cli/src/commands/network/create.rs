@@ -81,7 +81,7 @@ pub(crate) async fn execute(client: &Client, args: &CreateArgs) -> Result<u8> {
         .json(Call::new(Route::NetworkCreate).json(&request))
         .await?;
     if !created.warning.is_empty() {
-        eprintln!("WARNING: {}", created.warning);
+        crate::output::warn(format_args!("WARNING: {}", created.warning));
     }
     print(format_args!("{}\n", created.id))?;
     Ok(0)

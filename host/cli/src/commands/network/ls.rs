@@ -18,7 +18,7 @@ pub(crate) struct LsArgs {
     /// Only what matches (driver=bridge, label=NAME, name=NAME, type=custom, ...)
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<FilterFlag>,
-    /// table, json, or text with {{.Name}} and the like
+    /// table, raw, json, or text with {{.Name}} and the like
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Do not truncate the output
@@ -28,6 +28,10 @@ pub(crate) struct LsArgs {
     #[arg(short, long)]
     quiet: bool,
 }
+
+/// `--format raw`, as docker has it.
+const RAW: &str = "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
+const RAW_QUIET: &str = "network_id: {{.ID}}";
 
 const HEADINGS: &[Heading] = &[
     ("ID", "NETWORK ID"),
@@ -42,7 +46,8 @@ const HEADINGS: &[Heading] = &[
 ];
 
 pub(crate) async fn execute(client: &Client, args: &LsArgs) -> Result<u8> {
-    let format = Format::parse(args.format.as_deref())?;
+    let raw = if args.quiet { RAW_QUIET } else { RAW };
+    let format = Format::parse_or_raw(args.format.as_deref(), raw)?;
     let query = FiltersQuery {
         filters: filters(&args.filter),
     };

@@ -27,7 +27,7 @@ pub(crate) async fn execute(client: &Client, args: &RmArgs) -> Result<u8> {
             Ok(()) => print(format_args!("{name}\n"))?,
             Err(error) if args.force && error.is_not_found() => {}
             Err(error) => {
-                eprintln!("{error}");
+                crate::output::complain(&error);
                 code = 1;
             }
         }

@@ -27,7 +27,7 @@ pub(crate) async fn execute(client: &Client, args: &InfoArgs) -> Result<u8> {
         ))?;
         info.warnings
             .iter()
-            .for_each(|warning| eprintln!("WARNING: {warning}"));
+            .for_each(|warning| crate::output::warn(format_args!("WARNING: {warning}")));
         return Ok(0);
     }
     let value = client.data(Call::new(Route::Info)).await?;

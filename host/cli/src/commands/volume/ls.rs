@@ -18,13 +18,17 @@ pub(crate) struct LsArgs {
     /// Only what matches (dangling=true, driver=local, label=NAME, name=NAME)
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<FilterFlag>,
-    /// table, json, or text with {{.Name}} and the like
+    /// table, raw, json, or text with {{.Name}} and the like
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Only display volume names
     #[arg(short, long)]
     quiet: bool,
 }
+
+/// `--format raw`, as docker has it.
+const RAW: &str = "name: {{.Name}}\ndriver: {{.Driver}}\n";
+const RAW_QUIET: &str = "name: {{.Name}}";
 
 pub(crate) const HEADINGS: &[Heading] = &[
     ("Driver", "DRIVER"),
@@ -40,7 +44,8 @@ pub(crate) const HEADINGS: &[Heading] = &[
 pub(crate) const USAGE_COLUMNS: &[&str] = &["Name", "Links", "Size"];
 
 pub(crate) async fn execute(client: &Client, args: &LsArgs) -> Result<u8> {
-    let format = Format::parse(args.format.as_deref())?;
+    let raw = if args.quiet { RAW_QUIET } else { RAW };
+    let format = Format::parse_or_raw(args.format.as_deref(), raw)?;
     let query = FiltersQuery {
         filters: filters(&args.filter),
     };
