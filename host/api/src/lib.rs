@@ -31,6 +31,7 @@
 
 pub mod archive;
 pub mod auth;
+pub mod check;
 pub mod container;
 pub mod error;
 pub mod event;

@@ -138,6 +138,7 @@ async fn dispatch(
         Route::VolumeRemove(name) => routes::volumes::remove(daemon, name, query).await,
         Route::Events => routes::events::events(daemon, version, query, request.headers()),
         Route::Auth => routes::login::login(daemon, request).await,
+        Route::SystemCheck => routes::check::check(daemon, query).await,
         Route::DiskUsage => routes::usage::usage(daemon, version, query).await,
         Route::ContainerPrune => routes::prune::containers(daemon, query).await,
         Route::ImagePrune => routes::prune::images(daemon, query).await,

@@ -34,6 +34,7 @@ pub mod tmpfs;
 
 mod archive;
 mod changes;
+mod check;
 mod create;
 mod exited;
 mod export;
@@ -70,6 +71,7 @@ use bulkhead_store::Store;
 use tokio::runtime::Handle;
 
 pub use archive::Download;
+pub use check::{Checked, Finding};
 pub use create::Created;
 pub use error::EngineError;
 pub use extract::Upload;

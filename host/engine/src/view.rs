@@ -159,7 +159,7 @@ impl Engine {
 
 /// The same tree, whose writable layer is the uppermost of those below: a
 /// layer in use cannot be mounted for writing twice.
-fn only_read(mount: RootMount) -> RootMount {
+pub(crate) fn only_read(mount: RootMount) -> RootMount {
     match mount {
         RootMount::Bind { source, .. } => RootMount::Bind {
             source,

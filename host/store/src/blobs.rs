@@ -51,6 +51,23 @@ pub struct Blobs {
     held: Mutex<HashMap<Digest, usize>>,
 }
 
+/// Whether a blob is what its name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Soundness {
+    /// It is.
+    Sound {
+        /// Bytes.
+        size: u64,
+    },
+    /// It is something else.
+    Corrupt {
+        /// Bytes.
+        size: u64,
+    },
+    /// It is not there.
+    Missing,
+}
+
 impl Blobs {
     pub(crate) fn open(root: &DataRoot, database: Arc<Database>) -> Result<Self, StoreError> {
         Ok(Self {
@@ -150,6 +167,19 @@ impl Blobs {
             )?;
         }
         Ok(sound)
+    }
+
+    /// Reads a whole blob and compares it with its name.
+    pub fn verify(&self, digest: &Digest) -> Result<Soundness, StoreError> {
+        let Some(file) = self.open_file(digest)? else {
+            return Ok(Soundness::Missing);
+        };
+        let io = |e| StoreError::io("read", self.path(digest), e);
+        let size = file.metadata().map_err(io)?.len();
+        Ok(match hash_file(file).map_err(io)? == *digest {
+            true => Soundness::Sound { size },
+            false => Soundness::Corrupt { size },
+        })
     }
 
     /// Removes a blob; a missing one is fine.

@@ -67,6 +67,17 @@ impl Store {
         }))
     }
 
+    /// Forgets that a driver holds a chain, so that it is laid out anew.
+    pub fn forget_layer(&self, driver: &str, chain_id: &Digest) -> Result<(), StoreError> {
+        let step = "forget a layer";
+        self.database.write(step, Durability::PowerCut, |db| {
+            let sql = "DELETE FROM layers WHERE driver = ?1 AND chain_id = ?2";
+            db.execute(sql, (driver, chain_id.as_str()))
+                .map(drop)
+                .map_err(self.database.explain(step))
+        })
+    }
+
     /// Every chain a driver holds.
     pub fn layers(&self, driver: &str) -> Result<Vec<Digest>, StoreError> {
         let chains: Vec<String> = self.database.read("list layers", |db| {

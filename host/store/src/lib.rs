@@ -38,7 +38,7 @@ pub mod unpack;
 mod volumes;
 mod walk;
 
-pub use blobs::{BlobWriter, Blobs, Collected, Held, Ingest};
+pub use blobs::{BlobWriter, Blobs, Collected, Held, Ingest, Soundness};
 pub use containers::ContainerRow;
 pub use database::Durability;
 pub use error::StoreError;

@@ -95,6 +95,18 @@ impl Store {
             .collect())
     }
 
+    /// What SQLite finds wrong with the database; nothing for a sound one
+    /// (`PRAGMA integrity_check`).
+    pub fn check_database(&self) -> Result<Vec<String>, StoreError> {
+        let mut found: Vec<String> = self.database.read("check the database", |db| {
+            db.prepare("PRAGMA integrity_check(20)")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })?;
+        found.retain(|line| line != "ok");
+        Ok(found)
+    }
+
     /// Removes every blob no image needs; see [`Blobs::collect`].
     pub fn collect_blobs(&self) -> Result<crate::Collected, StoreError> {
         self.blobs.collect(|| {

@@ -73,6 +73,15 @@ impl Store {
         Ok(self.root.path().join("volumes").join(name).join("_data"))
     }
 
+    /// Makes a volume's directory again, empty, when it is not there.
+    pub fn make_volume_again(&self, name: &str) -> Result<(), StoreError> {
+        check_name("local volume", name)?;
+        self.root.make(&format!("volumes/{name}"), 0o711)?;
+        self.root
+            .make(&format!("volumes/{name}/_data"), 0o755)
+            .map(drop)
+    }
+
     /// The directory of a volume's files, or the root of what is mounted over it.
     pub fn open_volume(&self, name: &str) -> Result<OwnedFd, StoreError> {
         let path = self.volume_path(name)?;

@@ -19,7 +19,8 @@ pub use image::{
 };
 pub use process::{ArchivePutQuery, ArchiveQuery, RenameQuery, StatsQuery, TopQuery};
 pub use system::{
-    DiskUsageQuery, EventsQuery, FiltersQuery, NetworkInspectQuery, VolumeRemoveQuery,
+    DiskUsageQuery, EventsQuery, FiltersQuery, NetworkInspectQuery, SystemCheckQuery,
+    VolumeRemoveQuery,
 };
 
 use crate::filters::InvalidFilter;

@@ -72,6 +72,25 @@ impl Params for DiskUsageQuery {
     }
 }
 
+/// `POST /system/check`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SystemCheckQuery {
+    /// Make again what can be.
+    pub repair: bool,
+}
+
+impl Params for SystemCheckQuery {
+    fn read(query: &Query) -> Result<Self, QueryError> {
+        Ok(Self {
+            repair: query.flag("repair"),
+        })
+    }
+
+    fn write(&self, query: &mut Query) {
+        query.push_flag("repair", self.repair);
+    }
+}
+
 /// `GET /networks/{id}`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkInspectQuery {

@@ -39,6 +39,8 @@ pub enum Route {
     Events,
     /// `GET /system/df`
     DiskUsage,
+    /// `POST /system/check`; not Docker's.
+    SystemCheck,
     /// `POST /auth`
     Auth,
     /// `POST /commit`
@@ -251,6 +253,7 @@ impl Route {
             Route::Info => fixed(Get, "/info"),
             Route::Events => fixed(Get, "/events"),
             Route::DiskUsage => fixed(Get, "/system/df"),
+            Route::SystemCheck => fixed(Post, "/system/check"),
             Route::Auth => fixed(Post, "/auth"),
             Route::Commit => fixed(Post, "/commit"),
             Route::BuildPrune => fixed(Post, "/build/prune"),

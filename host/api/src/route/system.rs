@@ -10,6 +10,7 @@ pub(super) fn find(method: Method, object: &str, rest: &str) -> Option<Route> {
         (Get, "info", "") => Some(Route::Info),
         (Get, "events", "") => Some(Route::Events),
         (Get, "system", "df") => Some(Route::DiskUsage),
+        (Post, "system", "check") => Some(Route::SystemCheck),
         (Post, "auth", "") => Some(Route::Auth),
         (Post, "commit", "") => Some(Route::Commit),
         (Get, "distribution", _) => before(rest, "/json").map(Route::DistributionInspect),

@@ -47,6 +47,7 @@ fn every() -> Vec<Route> {
         Route::Info,
         Route::Events,
         Route::DiskUsage,
+        Route::SystemCheck,
         Route::Auth,
         Route::BuildPrune,
         Route::PluginList,

@@ -1,5 +1,6 @@
 //! `bulkhead system`: a file per verb.
 
+mod check;
 mod df;
 mod dial_stdio;
 pub(crate) mod events;
@@ -14,6 +15,8 @@ use crate::error::Result;
 /// What stands after `system`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Management {
+    /// Compare what is recorded with what is stored
+    Check(check::CheckArgs),
     /// Show how much of the disk is used
     Df(df::DfArgs),
     /// Pass the daemon's socket on over standard input and output
@@ -31,6 +34,7 @@ impl Management {
     /// Carries the verb out and gives the exit code.
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
+            Management::Check(args) => check::execute(client, args).await,
             Management::Df(args) => df::execute(client, args).await,
             Management::DialStdio(_) => dial_stdio::execute(client).await,
             Management::Events(args) => events::execute(client, args).await,
