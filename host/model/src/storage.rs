@@ -260,11 +260,11 @@ pub struct StoragePlan {
     pub mount: Option<RootMount>,
 }
 
-/// A filesystem in a sparse file, for a driver's root alone.
+/// A place in sparse files, for one driver alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// What it is made as.
-    pub filesystem: PoolFilesystem,
+    pub kind: PoolKind,
     /// Bytes; `None`: what the disk has to give.
     pub size: Option<u64>,
 }
@@ -274,6 +274,25 @@ impl Pool {
     pub const MIN_SIZE: u64 = 320 << 20;
     /// No filesystem is made larger.
     pub const MAX_SIZE: u64 = 1 << 50;
+}
+
+/// What a pool can be made as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// The driver's root is in a filesystem of its own.
+    Filesystem(PoolFilesystem),
+    /// The driver's volumes are devices of a thin pool.
+    Thin,
+}
+
+impl PoolKind {
+    /// The kind that the contract calls `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "thin" => Some(Self::Thin),
+            name => PoolFilesystem::parse(name).map(Self::Filesystem),
+        }
+    }
 }
 
 /// The filesystems that a pool can be made as.

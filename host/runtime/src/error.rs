@@ -235,7 +235,6 @@ impl Kind for RuntimeError {
 
 fn pool_kind(error: &PoolError) -> ErrorKind {
     match error {
-        PoolError::NoProgram { .. } => ErrorKind::Unsupported,
         PoolError::NoRoom(_) => ErrorKind::ResourceExhausted,
         PoolError::Call(_, source) => call_kind(source),
         _ => ErrorKind::Internal,
@@ -246,6 +245,7 @@ fn call_kind(error: &bulkhead_sys::Error) -> ErrorKind {
     match error.io_kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
         io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::Unsupported => ErrorKind::Unsupported,
         io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
         io::ErrorKind::TimedOut => ErrorKind::Timeout,
         _ => ErrorKind::Internal,

@@ -4,8 +4,10 @@ mod driver_root;
 mod executor;
 mod mounts;
 pub(crate) mod pool;
+mod program;
 mod shifted;
 mod state;
+mod volumes;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -26,15 +28,23 @@ pub(crate) use shifted::Shift;
 
 use driver_root::{BeneathRoot, MissingRoot};
 use mounts::open_mount;
+use volumes::Volumes;
 
 use crate::error::RuntimeError;
 use crate::undo::Undo;
+
+/// Where a driver's plans are carried out.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    root: &'a OwnedFd,
+    volumes: &'a Volumes,
+}
 
 /// Carries out a plan's steps: everything but removals in order, then the
 /// removals, which cannot be undone.
 fn apply(
     driver: &str,
-    root: &OwnedFd,
+    place: Place<'_>,
     plan: &StoragePlan,
 ) -> std::result::Result<(), RuntimeError> {
     let (removals, others): (Vec<_>, Vec<_>) = plan
@@ -43,13 +53,13 @@ fn apply(
         .partition(|step| matches!(step, StorageStep::RemoveTree { .. }));
     let mut undo = Undo::default();
     for step in others {
-        if let Err(source) = apply_step(driver, root, step, &mut undo) {
+        if let Err(source) = apply_step(driver, place, step, &mut undo) {
             return Err(undo.roll_back(failed(driver, step, source)));
         }
     }
     undo.disarm();
     for step in removals {
-        apply_step(driver, root, step, &mut Undo::default())
+        apply_step(driver, place, step, &mut Undo::default())
             .map_err(|source| failed(driver, step, source))?;
     }
     Ok(())
@@ -88,7 +98,7 @@ fn describe(step: &StorageStep) -> String {
 
 fn apply_step<'a>(
     driver: &'a str,
-    root: &'a OwnedFd,
+    Place { root, volumes }: Place<'a>,
     step: &'a StorageStep,
     undo: &mut Undo<'a>,
 ) -> Result<()> {
@@ -126,6 +136,7 @@ fn apply_step<'a>(
             Err(e) if e.io_kind() == std::io::ErrorKind::NotFound => {}
             other => {
                 let (parent, name) = other?;
+                volumes.forget_below(&parent, &name)?;
                 remove_tree(parent, name)?;
             }
         },
@@ -134,9 +145,22 @@ fn apply_step<'a>(
             undo.push(move || undone("restore state", state::put(root, key, before.as_deref())));
             state::put(root, key, value.as_deref())?;
         }
-        StorageStep::CreateVolume { dir, .. }
-        | StorageStep::GrowVolume { dir, .. }
-        | StorageStep::SnapshotVolume { dest: dir, .. } => return Err(volumes_are_unknown(dir)),
+        StorageStep::CreateVolume {
+            dir,
+            size,
+            filesystem,
+        } => {
+            let dir = open_dir(root, dir)?;
+            volumes.create(root, &dir, *size, *filesystem)?;
+            undo.push(move || undone("forget the volume", volumes.forget(&dir)));
+        }
+        StorageStep::SnapshotVolume { source, dest } => {
+            let (source, dest) = (open_dir(root, source)?, open_dir(root, dest)?);
+            volumes.snapshot(&source, &dest)?;
+            undo.push(move || undone("forget the snapshot", volumes.forget(&dest)));
+        }
+        // It is forgotten with the volume.
+        StorageStep::GrowVolume { dir, size } => volumes.grow(&open_dir(root, dir)?, *size)?,
         StorageStep::CreateSubvolume { dir, mode } => {
             let (parent, name) = parent_of(root, dir)?;
             btrfs::create_subvolume(&parent, &name, *mode)?;
@@ -160,12 +184,6 @@ fn apply_step<'a>(
         StorageStep::LimitSubvolume { dir, bytes } => limit(root, dir, *bytes)?,
     }
     Ok(())
-}
-
-/// This host keeps no volumes yet.
-pub(crate) fn volumes_are_unknown(dir: &DirPath) -> Error {
-    let unsupported = std::io::ErrorKind::Unsupported;
-    Error::new("volume", dir, std::io::Error::from(unsupported))
 }
 
 /// Counting begins with the first limit: it has its price. The limit goes with

@@ -164,6 +164,17 @@ pub fn reflink(source: impl AsFd, dest: impl AsFd) -> bool {
     unsafe { libc::ioctl(to, libc::FICLONE as _, from) == 0 }
 }
 
+/// `ioctl_ficlone(2)`: `dest` becomes a copy that shares the source's bytes.
+///
+/// # Errors
+/// EOPNOTSUPP or EXDEV where the filesystem cannot.
+pub fn clone_file(source: impl AsFd, dest: impl AsFd) -> Result<()> {
+    let (from, to) = (source.as_fd().as_raw_fd(), dest.as_fd().as_raw_fd());
+    // SAFETY: FICLONE takes the source's descriptor as its argument.
+    let result = unsafe { libc::ioctl(to, libc::FICLONE as _, from) };
+    check(result.into(), "FICLONE", "").map(drop)
+}
+
 fn next_extent(fd: i32, position: u64, size: u64) -> Result<Option<(u64, u64)>> {
     if position >= size {
         return Ok(None);

@@ -384,6 +384,25 @@ pub fn utimens_fd(file: impl AsFd, access: Time, modification: Time) -> Result<(
     named(result, "utimensat", path)
 }
 
+/// Bytes of a filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// All of them.
+    pub total: u64,
+    /// What is left, root's reserve included.
+    pub free: u64,
+}
+
+/// `fstatfs(2)`: the bytes of a file's filesystem.
+pub fn space(file: impl AsFd) -> Result<Space> {
+    let found = named(nix::sys::statfs::fstatfs(file.as_fd()), "fstatfs", "")?;
+    let block = u64::try_from(found.block_size()).unwrap_or(0);
+    Ok(Space {
+        total: found.blocks() * block,
+        free: found.blocks_free() * block,
+    })
+}
+
 /// `syncfs(2)`: everything written to the file's filesystem is on the disk.
 pub fn sync_filesystem(file: impl AsFd) -> Result<()> {
     // SAFETY: integers only.

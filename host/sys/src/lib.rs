@@ -8,13 +8,17 @@
 
 #![allow(unsafe_code)]
 
+pub mod block_device;
 pub mod btrfs;
 pub mod clone;
 pub mod command_line;
 pub mod copy;
 pub mod device_bpf;
+pub mod device_mapper;
 pub mod directory;
 pub mod error;
+pub mod extents;
+pub mod filesystem;
 pub mod inotify;
 pub mod loop_device;
 pub mod memfd;

@@ -4,6 +4,7 @@
 //! (LO_FLAGS_AUTOCLEAR): a filesystem mounted from it keeps it, nobody needs
 //! to take it away.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -166,6 +167,32 @@ impl LoopDevice {
             }
         }
         Ok(None)
+    }
+
+    /// The device with that number, if it shows `file`.
+    pub fn showing(number: u32, file: impl AsFd) -> Option<Self> {
+        let wanted = stat_fd(file).ok()?;
+        let device = Self {
+            number,
+            fd: open(number, false).ok()?,
+        };
+        let info = device.info().ok()?;
+        ((info.device, info.inode) == (wanted.st_dev, wanted.st_ino)).then_some(device)
+    }
+
+    /// All devices that show a file, by its device and inode.
+    pub fn all() -> Result<HashMap<(u64, u64), u32>> {
+        let mut found = HashMap::new();
+        for number in configured()? {
+            // It may go while we look.
+            let Ok(fd) = open(number, true) else {
+                continue;
+            };
+            if let Ok(info) = (Self { number, fd }).info() {
+                found.insert((info.device, info.inode), number);
+            }
+        }
+        Ok(found)
     }
 
     fn info(&self) -> Result<Info> {

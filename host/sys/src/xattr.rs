@@ -65,6 +65,12 @@ pub fn xattr(dir: impl AsFd, name: impl AsRef<Path>, attribute: &CStr) -> Result
     xattr_path(&through_proc(dir, name.as_ref())?, attribute)
 }
 
+/// [`xattr`] of an open directory.
+pub fn xattr_dir(dir: impl AsFd, attribute: &CStr) -> Result<Option<Vec<u8>>> {
+    let path = c_path(Path::new(&format!("{}/.", proc_path(dir))))?;
+    xattr_path(&path, attribute)
+}
+
 fn xattr_path(path: &CStr, attribute: &CStr) -> Result<Option<Vec<u8>>> {
     let mut value = vec![0u8; 256];
     loop {

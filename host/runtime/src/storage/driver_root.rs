@@ -12,26 +12,41 @@ use bulkhead_sys::directory::{
 };
 use bulkhead_sys::path::{OFlag, open_beneath};
 
-use super::pool::find;
-use super::{open_dir, state};
+use super::program::find;
+use super::volumes::{Volumes, can_make_pools};
+use super::{Place, open_dir, state};
 
 /// A driver's root by descriptor.
 pub(crate) struct BeneathRoot {
     root: OwnedFd,
+    volumes: Volumes,
     facts: Vec<String>,
 }
 
 const MAX_SMALL: u64 = 1 << 20;
 
 impl BeneathRoot {
-    pub(crate) fn new(root: OwnedFd) -> Self {
+    pub(super) fn new(root: OwnedFd, volumes: Volumes) -> Self {
         let facts = probe(&root);
-        Self { root, facts }
+        Self {
+            root,
+            volumes,
+            facts,
+        }
     }
 
-    /// The directory itself.
-    pub(crate) fn dir(&self) -> &OwnedFd {
-        &self.root
+    /// Adds what is known besides.
+    pub(super) fn with_fact(mut self, fact: &str) -> Self {
+        self.facts.push(fact.to_owned());
+        self
+    }
+
+    /// Where plans are carried out.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            root: &self.root,
+            volumes: &self.volumes,
+        }
     }
 }
 
@@ -80,7 +95,12 @@ impl DriverRoot for BeneathRoot {
     }
 
     fn usage(&self, dir: &DirPath) -> io::Result<Usage> {
-        let (bytes, inodes) = bulkhead_sys::tree::usage(open_dir(&self.root, dir)?)?;
+        let dir = open_dir(&self.root, dir)?;
+        // What is in a volume is counted in its blocks.
+        if let Some(bytes) = self.volumes.own_bytes(&dir)? {
+            return Ok(Usage { bytes, inodes: 0 });
+        }
+        let (bytes, inodes) = bulkhead_sys::tree::usage(dir)?;
         Ok(Usage { bytes, inodes })
     }
 
@@ -90,6 +110,10 @@ impl DriverRoot for BeneathRoot {
 
     fn facts(&self) -> Vec<String> {
         self.facts.clone()
+    }
+
+    fn pool_status(&self) -> Vec<(String, String)> {
+        self.volumes.status(&self.root)
     }
 }
 
@@ -146,6 +170,9 @@ fn probe(root: &OwnedFd) -> Vec<String> {
     }
     if Path::new("/dev/loop-control").exists() {
         facts.push("loop");
+    }
+    if can_make_pools() {
+        facts.push("dm-thin");
     }
     let programs = ["mkfs.btrfs", "mkfs.xfs", "mkfs.ext4"];
     facts.extend(programs.into_iter().filter(|name| find(name).is_some()));

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_model::driver::DriverRoot;
-use bulkhead_model::storage::{Pool, RootMount, StoragePlan};
+use bulkhead_model::storage::{Pool, PoolKind, RootMount, StoragePlan};
 use bulkhead_sys::directory::ensure_dir;
 
+use super::pool::call;
+use super::volumes::{ThinPool, Volumes, make_thin_pool};
 use super::{BeneathRoot, MissingRoot, PoolError, Shift, pool};
 use crate::error::RuntimeError;
 use crate::layout::make_root;
@@ -68,7 +70,11 @@ impl Storage {
     /// The host cannot make one, or not so large.
     pub fn make_pool(&self, driver: &str, pool: &Pool) -> Result<(), RuntimeError> {
         let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = pool::make(&self.dir_of(driver)?, &self.path.join(driver), pool);
+        let dir = self.dir_of(driver)?;
+        let made = match pool.kind {
+            PoolKind::Filesystem(filesystem) => pool::make(&dir, filesystem, pool.size),
+            PoolKind::Thin => thin(&dir, pool.size),
+        };
         made.map_err(|source| in_pool(driver, source))?;
         roots.remove(driver);
         Ok(())
@@ -80,7 +86,8 @@ impl Storage {
     /// # Errors
     /// The first step that failed.
     pub fn apply(&self, driver: &str, plan: &StoragePlan) -> Result<(), RuntimeError> {
-        super::apply(driver, self.known_root(driver)?.dir(), plan)
+        let root = self.known_root(driver)?;
+        super::apply(driver, root.place(), plan)
     }
 
     /// A plan's mount, in no mount namespace's tree.
@@ -98,7 +105,8 @@ impl Storage {
         shift: Option<Shift<'_>>,
     ) -> Result<OwnedFd, RuntimeError> {
         let path = self.path.join(driver);
-        super::open_mount(driver, self.known_root(driver)?.dir(), &path, mount, shift)
+        let root = self.known_root(driver)?;
+        super::open_mount(driver, root.place(), &path, mount, shift)
     }
 
     /// A driver's directory, made if missing: its root, unless there is a pool
@@ -118,11 +126,32 @@ impl Storage {
             return Ok(Arc::clone(root));
         }
         let dir = self.dir_of(driver)?;
-        let pool = pool::open(&dir).map_err(|source| in_pool(driver, source))?;
-        let root = Arc::new(BeneathRoot::new(pool.unwrap_or(dir)));
+        let root = Arc::new(open(dir).map_err(|source| in_pool(driver, source))?);
         roots.insert(driver.to_owned(), Arc::clone(&root));
         Ok(root)
     }
+}
+
+/// A driver's root, and what is in use with it.
+fn open(dir: OwnedFd) -> Result<BeneathRoot, PoolError> {
+    if let Some(root) = pool::open(&dir)? {
+        return Ok(BeneathRoot::new(root, Volumes::in_files()).with_fact("pool"));
+    }
+    match ThinPool::open(&dir).map_err(call("open the thin pool"))? {
+        Some(pool) => {
+            let volumes = Volumes::in_pool(pool);
+            Ok(BeneathRoot::new(dir, volumes).with_fact("thin-pool"))
+        }
+        None => Ok(BeneathRoot::new(dir, Volumes::in_files())),
+    }
+}
+
+fn thin(dir: &OwnedFd, size: Option<u64>) -> Result<(), PoolError> {
+    let size = match size {
+        Some(size) => size,
+        None => pool::fitting(dir)?,
+    };
+    make_thin_pool(dir, size).map_err(call("make the thin pool"))
 }
 
 fn in_pool(driver: &str, source: PoolError) -> RuntimeError {

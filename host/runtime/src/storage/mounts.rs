@@ -14,7 +14,8 @@ use bulkhead_sys::tree::remove_tree;
 use bulkhead_sys::{Error, Result};
 
 use super::shifted::{self, Shift};
-use super::{open_dir, volumes_are_unknown};
+use super::volumes::View;
+use super::{Place, open_dir};
 use crate::error::RuntimeError;
 
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY;
@@ -39,9 +40,9 @@ impl Way {
 static KNOWN: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes a root filesystem's mount in no namespace's tree.
-pub(crate) fn open_mount(
+pub(super) fn open_mount(
     driver: &str,
-    root: &OwnedFd,
+    Place { root, volumes }: Place<'_>,
     host_path: &Path,
     mount: &RootMount,
     shift: Option<Shift<'_>>,
@@ -54,7 +55,18 @@ pub(crate) fn open_mount(
         RootMount::Bind { source, read_only } => {
             bind(root, source, *read_only, shift).map_err(failed)
         }
-        RootMount::Volume { source, .. } => Err(failed(volumes_are_unknown(source))),
+        RootMount::Volume {
+            source,
+            read_only,
+            options,
+        } => {
+            let view = View {
+                read_only: *read_only,
+                options,
+            };
+            let dir = open_dir(root, source).map_err(failed)?;
+            volumes.mount(&dir, view, shift).map_err(failed)
+        }
         // Overlay wants two layers; one alone is itself.
         RootMount::Overlay {
             lower, upper: None, ..

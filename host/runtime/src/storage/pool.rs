@@ -12,12 +12,10 @@
 //! last mount the kernel takes the device away.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bulkhead_model::storage::{Pool, PoolFilesystem};
 use bulkhead_sys::btrfs::{self, Quota};
@@ -26,14 +24,10 @@ use bulkhead_sys::loop_device::{LoopDevice, Options, make_sparse};
 use bulkhead_sys::mount::{Attributes, Context};
 use bulkhead_sys::path::{OFlag, open_beneath};
 
+use super::program::{self, Program};
+
 const IMAGE: &str = "pool.img";
 const NEW_IMAGE: &str = "pool.img.new";
-
-/// Where `mkfs.*` are found: not where the daemon's environment says.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
-
-/// A sparse file is made into a filesystem within a second.
-const MKFS_TIME: Duration = Duration::from_secs(120);
 
 /// Every disk takes blocks of this size directly.
 const BLOCK: u32 = 4096;
@@ -41,22 +35,6 @@ const BLOCK: u32 = 4096;
 /// A pool could not be made or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// The host lacks the program.
-    #[error("{program} was not found: install {package}, it makes the pool's filesystem")]
-    NoProgram {
-        /// Such as `mkfs.btrfs`.
-        program: &'static str,
-        /// Debian's name of its package.
-        package: &'static str,
-    },
-    /// The program failed.
-    #[error("{program} failed: {output}")]
-    Mkfs {
-        /// Such as `mkfs.btrfs`.
-        program: &'static str,
-        /// What it wrote to standard error.
-        output: String,
-    },
     /// It is larger than the file can be, or the disk too small for any.
     #[error("the disk has room for {0} bytes, a pool needs {min} at least", min = Pool::MIN_SIZE)]
     NoRoom(u64),
@@ -71,7 +49,7 @@ pub enum PoolError {
     Call(&'static str, #[source] bulkhead_sys::Error),
 }
 
-fn call(step: &'static str) -> impl Fn(bulkhead_sys::Error) -> PoolError {
+pub(super) fn call(step: &'static str) -> impl Fn(bulkhead_sys::Error) -> PoolError {
     move |source| PoolError::Call(step, source)
 }
 
@@ -80,11 +58,15 @@ fn file(step: &'static str) -> impl Fn(io::Error) -> PoolError {
 }
 
 /// Makes the pool in a driver's directory, unless it has one.
-pub(crate) fn make(dir: &OwnedFd, host_path: &Path, pool: &Pool) -> Result<(), PoolError> {
+pub(crate) fn make(
+    dir: &OwnedFd,
+    filesystem: PoolFilesystem,
+    size: Option<u64>,
+) -> Result<(), PoolError> {
     if image(dir)?.is_some() {
         return Ok(());
     }
-    let size = match pool.size {
+    let size = match size {
         Some(bytes) => bytes,
         None => fitting(dir)?,
     };
@@ -94,7 +76,8 @@ pub(crate) fn make(dir: &OwnedFd, host_path: &Path, pool: &Pool) -> Result<(), P
     let made = File::from(made);
     let finish = || {
         make_sparse(&made, size).map_err(call("give the pool its size"))?;
-        mkfs(pool.filesystem, &host_path.join(NEW_IMAGE))?;
+        program::run(&program(filesystem), arguments(filesystem), made.as_fd())
+            .map_err(call("make the pool's filesystem"))?;
         made.sync_all().map_err(file("write the pool"))?;
         rename_noreplace(dir, NEW_IMAGE, dir, IMAGE).map_err(call("name the pool"))?;
         sync(dir)
@@ -114,7 +97,7 @@ fn sync(dir: &OwnedFd) -> Result<(), PoolError> {
 
 /// A filesystem on a full disk breaks; so the pool is what the disk can give,
 /// and leaves something for blobs.
-fn fitting(dir: &OwnedFd) -> Result<u64, PoolError> {
+pub(super) fn fitting(dir: &OwnedFd) -> Result<u64, PoolError> {
     let room = bulkhead_sys::directory::free_space(dir).map_err(call("measure the disk"))?;
     let size = (room / 4 * 3).min(Pool::MAX_SIZE) & !((1 << 20) - 1);
     if size < Pool::MIN_SIZE {
@@ -123,11 +106,10 @@ fn fitting(dir: &OwnedFd) -> Result<u64, PoolError> {
     Ok(size)
 }
 
-/// The programs that make filesystems.
-pub(super) fn program(filesystem: PoolFilesystem) -> &'static str {
+fn program(filesystem: PoolFilesystem) -> Program {
     match filesystem {
-        PoolFilesystem::Btrfs => "mkfs.btrfs",
-        PoolFilesystem::Xfs => "mkfs.xfs",
+        PoolFilesystem::Btrfs => program::MKFS_BTRFS,
+        PoolFilesystem::Xfs => program::MKFS_XFS,
     }
 }
 
@@ -144,64 +126,6 @@ fn arguments(filesystem: PoolFilesystem) -> &'static [&'static str] {
         ],
         PoolFilesystem::Xfs => &["-q", "-f", "-K", "-s", "size=4096", "-m", "reflink=1"],
     }
-}
-
-fn mkfs(filesystem: PoolFilesystem, path: &Path) -> Result<(), PoolError> {
-    let name = program(filesystem);
-    let package = match filesystem {
-        PoolFilesystem::Btrfs => "btrfs-progs",
-        PoolFilesystem::Xfs => "xfsprogs",
-    };
-    let found = find(name).ok_or(PoolError::NoProgram {
-        program: name,
-        package,
-    })?;
-    let mut child = Command::new(found)
-        .args(arguments(filesystem))
-        .arg(path)
-        .env_clear()
-        .env("PATH", SEARCH_PATH)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(file("start mkfs"))?;
-    let ended = wait(&mut child);
-    let mut output = String::new();
-    if let Some(stderr) = child.stderr.take() {
-        let _ = stderr.take(4096).read_to_string(&mut output);
-    }
-    match ended {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(PoolError::Mkfs {
-            program: name,
-            output: output.trim().replace('\n', "; "),
-        }),
-        Err(error) => Err(PoolError::File("wait for mkfs", error)),
-    }
-}
-
-fn wait(child: &mut Child) -> io::Result<bool> {
-    let until = Instant::now() + MKFS_TIME;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.success());
-        }
-        if Instant::now() >= until {
-            child.kill()?;
-            child.wait()?;
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// A program of the host's by name.
-pub(super) fn find(program: &str) -> Option<std::path::PathBuf> {
-    let folders = SEARCH_PATH.split(':').map(Path::new);
-    folders
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }
 
 fn image(dir: &OwnedFd) -> Result<Option<File>, PoolError> {

@@ -18,7 +18,12 @@ fn create(text: &str) -> StorageStep {
 }
 
 fn run(root: &OwnedFd, steps: Vec<StorageStep>) -> std::result::Result<(), RuntimeError> {
-    apply("test", root, &StoragePlan { steps, mount: None })
+    let volumes = Volumes::in_files();
+    let place = Place {
+        root,
+        volumes: &volumes,
+    };
+    apply("test", place, &StoragePlan { steps, mount: None })
 }
 
 #[test]
@@ -139,7 +144,12 @@ fn an_overlay_mount_shows_all_layers_and_is_in_no_mount_table() {
         };
         assert_eq!(entries(&mounted).unwrap().len(), 40, "{way:?}");
     }
-    let mounted = open_mount("test", &root, temp.path(), &mount, None).unwrap();
+    let volumes = Volumes::in_files();
+    let place = Place {
+        root: &root,
+        volumes: &volumes,
+    };
+    let mounted = open_mount("test", place, temp.path(), &mount, None).unwrap();
     mkdirat(&mounted, "made", 0o700).unwrap();
     assert!(temp.path().join("up/made").exists());
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -166,7 +176,7 @@ fn a_driver_reads_its_root_and_nothing_else() {
     )
     .unwrap();
     std::fs::write(temp.path().join("a/small"), "bytes").unwrap();
-    let view = BeneathRoot::new(root);
+    let view = BeneathRoot::new(root, Volumes::in_files());
     assert!(view.is_dir(&path("a")) && !view.is_dir(&path("b")) && !view.is_dir(&path("a/small")));
     assert_eq!(
         view.entries(&path("a"), DirName::new("small").as_ref(), 2)

@@ -1,6 +1,6 @@
 //! Orders about Btrfs subvolumes and the driver's pool.
 
-use bulkhead_model::storage::{Pool, PoolFilesystem, StorageStep};
+use bulkhead_model::storage::{Pool, PoolKind, StorageStep};
 use bulkhead_wire::storage::Dir;
 
 use super::{Judged, StorageTxn, not_yours};
@@ -81,7 +81,7 @@ impl StorageTxn<'_> {
             let text = format!("unknown option {:?} of a pool", shown(name));
             return Err(Refusal::Invalid(text));
         }
-        let filesystem = PoolFilesystem::parse(filesystem).ok_or_else(|| {
+        let kind = PoolKind::parse(filesystem).ok_or_else(|| {
             let text = format!("no pool can be made as {:?}", shown(filesystem));
             Refusal::Invalid(text)
         })?;
@@ -90,7 +90,7 @@ impl StorageTxn<'_> {
         {
             return Err(out_of_range("a pool", bytes, Pool::MIN_SIZE));
         }
-        self.pool = Some(Pool { filesystem, size });
+        self.pool = Some(Pool { kind, size });
         Ok(Grant::Pool)
     }
 }

@@ -1,8 +1,9 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Instant;
 
 use bulkhead_model::storage::{
-    DirName, DirPath, Pool, PoolFilesystem, RootMount, StoragePlan, StorageStep,
+    DirName, DirPath, PoolFilesystem, RootMount, StoragePlan, StorageStep,
 };
 use bulkhead_sys::btrfs::{create_subvolume, is_subvolume};
 use bulkhead_sys::directory::entries;
@@ -11,7 +12,8 @@ use bulkhead_sys::path::{open_host_dir, proc_path};
 
 use super::*;
 use crate::error::RuntimeError;
-use crate::storage::{apply, open_dir, open_mount};
+use crate::storage::volumes::Volumes;
+use crate::storage::{Place, apply, open_dir, open_mount};
 
 const SIZE: u64 = 512 << 20;
 
@@ -19,20 +21,20 @@ fn dir_path(text: &str) -> DirPath {
     DirPath(text.split('/').map(|p| DirName::new(p).unwrap()).collect())
 }
 
-fn pool(filesystem: PoolFilesystem) -> Pool {
-    let size = Some(SIZE);
-    Pool { filesystem, size }
-}
-
 fn made(temp: &Path, filesystem: PoolFilesystem) -> (OwnedFd, OwnedFd) {
     let dir = open_host_dir(temp).unwrap();
-    make(&dir, temp, &pool(filesystem)).unwrap();
+    make(&dir, filesystem, Some(SIZE)).unwrap();
     let root = super::open(&dir).unwrap().expect("a pool");
     (dir, root)
 }
 
 fn run(root: &OwnedFd, steps: Vec<StorageStep>) -> Result<(), RuntimeError> {
-    apply("test", root, &StoragePlan { steps, mount: None })
+    let volumes = Volumes::in_files();
+    let place = Place {
+        root,
+        volumes: &volumes,
+    };
+    apply("test", place, &StoragePlan { steps, mount: None })
 }
 
 fn base(dir: &str) -> Vec<StorageStep> {
@@ -95,9 +97,13 @@ fn a_pool_is_made_once_found_again_while_it_is_used_and_goes_after() {
         let (dir, root) = made(temp.path(), filesystem);
         std::fs::write(at(&root, "kept"), "x").unwrap();
         // As a daemon that was killed leaves it: a container's mount holds it.
+        let volumes = Volumes::in_files();
         let mounted = open_mount(
             "test",
-            &root,
+            Place {
+                root: &root,
+                volumes: &volumes,
+            },
             temp.path(),
             &RootMount::Bind {
                 source: DirPath(Vec::new()),
@@ -109,7 +115,7 @@ fn a_pool_is_made_once_found_again_while_it_is_used_and_goes_after() {
         let file = image(&dir).unwrap().unwrap();
         let number = LoopDevice::of(&file).unwrap().unwrap().number();
         drop(root);
-        make(&dir, temp.path(), &pool(filesystem)).unwrap();
+        make(&dir, filesystem, Some(SIZE)).unwrap();
         let again = super::open(&dir).unwrap().unwrap();
         let found = LoopDevice::of(&file).unwrap().unwrap().number();
         assert_eq!(found, number, "one device for one file");
