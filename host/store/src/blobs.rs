@@ -13,6 +13,7 @@
 
 mod ingest;
 mod retention;
+mod spool;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
@@ -35,6 +36,7 @@ use crate::error::StoreError;
 
 pub use ingest::Ingest;
 pub use retention::{Collected, Held};
+pub use spool::{SpoolWriter, Spooled};
 pub use writer::BlobWriter;
 
 /// The blobs of a store.

@@ -24,6 +24,7 @@ mod containers;
 mod data_root;
 mod database;
 mod error;
+pub mod image_archive;
 mod images;
 mod layers;
 mod leases;
@@ -38,7 +39,7 @@ pub mod unpack;
 mod volumes;
 mod walk;
 
-pub use blobs::{BlobWriter, Blobs, Collected, Held, Ingest, Soundness};
+pub use blobs::{BlobWriter, Blobs, Collected, Held, Ingest, Soundness, SpoolWriter, Spooled};
 pub use containers::ContainerRow;
 pub use database::Durability;
 pub use error::StoreError;

@@ -327,7 +327,7 @@ impl From<Descriptor> for BlobDescriptor {
     }
 }
 
-fn from_json<T: DeserializeOwned>(
+pub(crate) fn from_json<T: DeserializeOwned>(
     document: &'static str,
     bytes: &[u8],
 ) -> Result<T, ManifestError> {

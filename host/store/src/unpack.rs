@@ -31,10 +31,10 @@
 //! made, as Docker does: the data root is 0700 to everyone else and inside a
 //! container the device cgroup decides.
 
-mod archive;
-mod compression;
+pub(crate) mod archive;
+pub(crate) mod compression;
 mod dir_times;
-mod entry;
+pub(crate) mod entry;
 mod error;
 mod extended;
 mod extraction;
@@ -139,6 +139,32 @@ pub fn apply_keeping<R: Read + Send>(
         limits,
         keep,
     )
+}
+
+/// Walks the entries of an archive that is not unpacked, compressed as a
+/// client may. Nothing is hashed.
+pub(crate) fn walk<R, T, E>(
+    reader: R,
+    limits: &Limits,
+    visit: impl FnOnce(&mut archive::Archive) -> Result<T, E>,
+) -> Result<T, E>
+where
+    R: Read + Send,
+    E: From<UnpackError>,
+{
+    std::thread::scope(|scope| {
+        let (chunks, decoding) =
+            pipeline::start_unhashed(scope, reader, Formats::Client, limits.bytes)?;
+        let mut archive = archive::Archive::new(chunks, limits.entries);
+        let visited = visit(&mut archive).inspect(|_| archive.drain());
+        drop(archive);
+        // A stream that breaks off ends the archive early: the decoder knows why.
+        match (visited, decoding.join()) {
+            (Err(error), Ok(_) | Err(UnpackError::GivenUp)) => Err(error),
+            (_, Err(error)) => Err(error.into()),
+            (Ok(visited), Ok(_)) => Ok(visited),
+        }
+    })
 }
 
 fn carry_out<R: Read + Send>(

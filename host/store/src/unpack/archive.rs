@@ -15,7 +15,7 @@ use super::sparse::{self, Fragment, MAX_FRAGMENTS};
 const BLOCK: usize = 512;
 
 /// An archive being read, positioned at a header or within an entry's data.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     input: Chunks,
     /// Bytes read so far.
     offset: u64,
@@ -48,7 +48,7 @@ impl Archive {
 
     /// The next entry; what is left of the current one is skipped. `None` at
     /// the end: two zero blocks, or the end of the stream at a header.
-    pub(super) fn next_entry(&mut self) -> Result<Option<Entry>, UnpackError> {
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, UnpackError> {
         let mut extended = Extended::default();
         let mut long = LongNames::default();
         loop {
@@ -75,7 +75,7 @@ impl Archive {
 
     /// The current entry's next bytes, at most `max` of them; never empty
     /// unless `max` or what is left is 0.
-    pub(super) fn data(&mut self, max: u64) -> Result<&[u8], UnpackError> {
+    pub(crate) fn data(&mut self, max: u64) -> Result<&[u8], UnpackError> {
         let wanted = max.min(self.data);
         if wanted == 0 {
             return Ok(&[]);
@@ -92,7 +92,7 @@ impl Archive {
     }
 
     /// Moves past bytes that [`Archive::data`] gave.
-    pub(super) fn consume(&mut self, n: usize) {
+    pub(crate) fn consume(&mut self, n: usize) {
         self.input.consume(n);
         self.offset += n as u64;
         self.data -= n as u64;

@@ -20,7 +20,7 @@ const XZ_MEMORY: u32 = 96 * 1024;
 
 /// A compression, by the first bytes of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
@@ -30,7 +30,7 @@ pub(super) enum Compression {
 
 /// Whose archive is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Formats {
+pub(crate) enum Formats {
     /// A layer's: gzip and zstd, what its media type can say.
     Layer,
     /// A client's: bzip2 and xz, too, as Docker takes them.
@@ -40,7 +40,7 @@ pub(super) enum Formats {
 impl Compression {
     /// Magic numbers: RFC 1952 2.3.1, RFC 8878 3.1.1 and 3.1.2 (skippable
     /// frames may come first), and those of bzip2 and xz.
-    pub(super) fn of(start: &[u8]) -> Self {
+    pub(crate) fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, 8, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
@@ -50,7 +50,7 @@ impl Compression {
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::None => "uncompressed",
             Self::Gzip => "gzip",
@@ -62,7 +62,7 @@ impl Compression {
 }
 
 /// A reader of the uncompressed bytes.
-pub(super) fn decoder<'a, R: Read + Send + 'a>(
+pub(crate) fn decoder<'a, R: Read + Send + 'a>(
     reader: R,
     formats: Formats,
 ) -> Result<(Compression, Box<dyn Read + 'a>), UnpackError> {

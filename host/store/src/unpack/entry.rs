@@ -4,7 +4,7 @@ use super::sparse::Fragment;
 
 /// What an entry makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EntryKind {
+pub(crate) enum EntryKind {
     File,
     HardLink,
     Symlink,
@@ -16,12 +16,12 @@ pub(super) enum EntryKind {
 
 /// An entry with everything its headers say.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) kind: EntryKind,
+pub(crate) struct Entry {
+    pub(crate) kind: EntryKind,
     /// As the archive has it.
-    pub(super) raw_path: Vec<u8>,
+    pub(crate) raw_path: Vec<u8>,
     /// The target of a link, as the archive has it.
-    pub(super) link: Vec<u8>,
+    pub(crate) link: Vec<u8>,
     /// 0o7777 at most.
     pub(super) mode: u32,
     pub(super) uid: u32,
@@ -29,9 +29,9 @@ pub(super) struct Entry {
     /// Seconds since the epoch and nanoseconds after.
     pub(super) mtime: (i64, i64),
     /// The file's size; for a sparse file its apparent one.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Where a sparse file's data goes.
-    pub(super) sparse: Option<Vec<Fragment>>,
+    pub(crate) sparse: Option<Vec<Fragment>>,
     /// Names and values.
     pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }

@@ -70,6 +70,40 @@ pub(super) fn start<'s, R: Read + Send + 's>(
     ))
 }
 
+/// The decompressing thread alone; it gives the number of bytes.
+pub(super) struct Plain<'s>(ScopedJoinHandle<'s, Result<u64, UnpackError>>);
+
+/// [`start`] without hashing.
+pub(super) fn start_unhashed<'s, R: Read + Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    reader: R,
+    formats: Formats,
+    limit: u64,
+) -> Result<(Chunks, Plain<'s>), UnpackError> {
+    let (full_in, full) = sync_channel(CHUNKS);
+    let (empty, empty_out) = channel();
+    let decoder = Builder::new()
+        .name("archive-decode".to_owned())
+        .spawn_scoped(scope, move || {
+            decode(reader, formats, limit, &full_in, &empty_out)
+        })
+        .map_err(UnpackError::Thread)?;
+    let chunks = Chunks {
+        full,
+        empty,
+        current: Vec::new(),
+        at: 0,
+    };
+    Ok((chunks, Plain(decoder)))
+}
+
+impl Plain<'_> {
+    /// Waits for the thread.
+    pub(super) fn join(self) -> Result<u64, UnpackError> {
+        self.0.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
 impl Decoding<'_> {
     /// Waits for both threads.
     pub(super) fn join(self) -> Result<Decoded, UnpackError> {

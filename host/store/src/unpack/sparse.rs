@@ -5,7 +5,7 @@ pub(super) const MAX_FRAGMENTS: usize = 1 << 20;
 
 /// Data at an offset of the file; holes are between fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fragment {
+pub(crate) struct Fragment {
     pub(super) offset: u64,
     pub(super) length: u64,
 }
