@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
+    /// Text to show as it is, with its line feed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stream: String,
     /// `Downloading`, `Pull complete`, …
     #[serde(skip_serializing_if = "String::is_empty")]
     pub status: String,
@@ -54,6 +57,14 @@ impl Progress {
     pub fn status(status: impl Into<String>) -> Self {
         Self {
             status: status.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Text to show as it is (`Loaded image: …`), with its line feed.
+    pub fn stream(text: impl Into<String>) -> Self {
+        Self {
+            stream: text.into(),
             ..Self::default()
         }
     }
@@ -125,6 +136,7 @@ mod tests {
             text(Progress::status("Digest: sha256:1")),
             "{\"status\":\"Digest: sha256:1\"}\r\n"
         );
+        assert_eq!(text(Progress::stream("a\n")), "{\"stream\":\"a\\n\"}\r\n");
         assert_eq!(
             text(Progress::step("a1", "Pull complete")),
             "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"a1\"}\r\n"

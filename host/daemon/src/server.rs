@@ -152,8 +152,9 @@ async fn dispatch(
         Route::ImageHistory(_) => Err(ApiError::Unsupported("showing an image's history")),
         Route::ImageTag(name) => routes::images::tag(daemon, name, query).await,
         Route::Commit => Err(ApiError::Unsupported("committing containers")),
-        Route::ImageSave(_) | Route::ImagesSave => Err(ApiError::Unsupported("saving images")),
-        Route::ImageLoad => Err(ApiError::Unsupported("loading images")),
+        Route::ImageSave(name) => routes::image_archive::save(daemon, Some(name), query).await,
+        Route::ImagesSave => routes::image_archive::save(daemon, None, query).await,
+        Route::ImageLoad => routes::image_archive::load(daemon, query, request).await,
         Route::ImagePush(_) => Err(ApiError::Unsupported("pushing images")),
         Route::ImageSearch => Err(ApiError::Unsupported("searching registries")),
         Route::DistributionInspect(_) => {

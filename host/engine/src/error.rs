@@ -244,6 +244,8 @@ pub enum EngineError {
     WorkerPanicked,
     #[error("the registry answered with digest {found}, not with {wanted} that was asked for")]
     ReferenceDigest { wanted: String, found: String },
+    #[error(transparent)]
+    ImageArchive(#[from] bulkhead_store::image_archive::ArchiveError),
     #[error("image is for {0}: bulkhead runs linux images")]
     ForeignSystem(String),
     #[error("{0}")]
@@ -349,6 +351,7 @@ impl Kind for EngineError {
             E::NoSuchExec(_)
             | E::NoSuchContainer(_)
             | E::NoSuchImage(_)
+            | E::NoSuchFile { .. }
             | E::NoSuchNetwork(_)
             | E::NoSuchPlugin(_)
             | E::NoSuchVolume(_)
@@ -390,8 +393,7 @@ impl Kind for EngineError {
             E::WouldNotDie(_) => ErrorKind::Timeout,
             E::ForeignSystem(_) => ErrorKind::Unsupported,
             E::Manifest(e) => e.kind(),
-            E::NoSuchFile { .. } => ErrorKind::NotFound,
-            E::EmptyPath => ErrorKind::InvalidArgument,
+            E::ImageArchive(e) => e.kind(),
             E::Root(e) => e.kind(),
             E::Pack(e) => e.kind(),
             E::Changes(e) => e.kind(),
@@ -459,6 +461,7 @@ impl Kind for EngineError {
             | E::Signal(_)
             | E::Limit(_)
             | E::Capability(_)
+            | E::EmptyPath
             | E::Reference(_) => ErrorKind::InvalidArgument,
         }
     }

@@ -225,7 +225,7 @@ fn mirrored(reference: &Reference, mirrors: &[String]) -> Vec<Reference> {
 }
 
 /// Variants of one architecture run each other's code more often than not.
-fn same_machine(wanted: &Platform, actual: &Platform) -> bool {
+pub(crate) fn same_machine(wanted: &Platform, actual: &Platform) -> bool {
     (&wanted.os, &wanted.architecture) == (&actual.os, &actual.architecture)
 }
 

@@ -2,12 +2,13 @@
 
 use bulkhead_api::container::{ContainerConfig, EmptyObject, GraphDriver};
 use bulkhead_api::image::{
-    ImageDeleted as WireDeleted, ImageInspect, ImageMetadata, ImageSummary, RootFs,
+    DistributionPlatform, ImageDeleted as WireDeleted, ImageInspect, ImageMetadata, ImageSummary,
+    RootFs,
 };
 use bulkhead_api::{ApiVersion, Filters};
 use bulkhead_engine::{ImageDeleted, ImageListed};
-use bulkhead_model::Reference;
 use bulkhead_model::image::ImageConfig;
+use bulkhead_model::{Platform, Reference};
 use bulkhead_store::ImageRecord;
 
 use crate::status::ApiError;
@@ -108,6 +109,19 @@ pub fn new_name(repository: &str, tag: &str) -> Result<Reference, ApiError> {
         None => Ok(name),
         Some(_) => Err(ApiError::DigestAsName),
     }
+}
+
+/// The one platform of several that a client wants, in JSON; empty for none.
+pub fn platform(json: &str) -> Result<Option<Platform>, ApiError> {
+    if json.is_empty() {
+        return Ok(None);
+    }
+    let wanted: DistributionPlatform = bulkhead_api::json::decode(json.as_bytes())?;
+    let mut text = format!("{}/{}", wanted.os, wanted.architecture);
+    if !wanted.variant.is_empty() {
+        text = format!("{text}/{}", wanted.variant);
+    }
+    Ok(Some(text.parse()?))
 }
 
 /// One step of a removal.

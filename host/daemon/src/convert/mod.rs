@@ -8,6 +8,7 @@ pub mod health;
 pub mod images;
 pub mod inspect;
 pub mod list;
+pub mod load;
 mod modes;
 mod mounts;
 pub mod networks;

@@ -31,7 +31,7 @@ type Pieces = mpsc::Sender<io::Result<Bytes>>;
 /// Bytes in one piece.
 const PIECE: usize = 128 * 1024;
 /// Pieces that may wait.
-const WAITING: usize = 4;
+pub(super) const WAITING: usize = 4;
 /// Bytes that are read of a body after its archive was refused.
 const UNWANTED: usize = 8 << 20;
 
@@ -118,7 +118,7 @@ pub(super) async fn upload(
 
 /// Hands a body on until it ends or nobody takes it any more. Clients read an
 /// answer when they have sent what they have: some more is read for that.
-async fn forward(mut body: Incoming, pieces: Pieces) {
+pub(super) async fn forward(mut body: Incoming, pieces: Pieces) {
     let mut spare = UNWANTED;
     while let Some(frame) = body.frame().await {
         let piece = match frame {
@@ -199,7 +199,7 @@ fn describe(response: &mut Response<Body>, stat: &bulkhead_store::root::PathStat
 
 /// Runs an operation on a thread of its own, because it may last as long as a
 /// client likes and the pool's threads are counted.
-fn on_thread<T: Send + 'static>(
+pub(super) fn on_thread<T: Send + 'static>(
     operation: impl FnOnce() -> T + Send + 'static,
 ) -> Result<oneshot::Receiver<T>, ApiError> {
     let (send, receive) = oneshot::channel();
@@ -257,7 +257,7 @@ pub(super) struct Incomings {
 }
 
 impl Incomings {
-    fn new(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+    pub(super) fn new(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Self {
         Self {
             pieces,
             current: Bytes::new(),

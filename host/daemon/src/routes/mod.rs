@@ -6,6 +6,7 @@ pub mod check;
 pub mod containers;
 pub mod events;
 pub mod exec;
+pub mod image_archive;
 pub mod images;
 pub mod info;
 pub mod inspect;
