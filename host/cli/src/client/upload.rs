@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
@@ -65,6 +65,15 @@ impl Client {
         call: &Call,
         pieces: mpsc::Receiver<std::io::Result<Bytes>>,
     ) -> Result<()> {
+        self.upload_and_stream(call, pieces).await.map(drop)
+    }
+
+    /// The same, and gives the answer while it is still being sent.
+    pub(crate) async fn upload_and_stream(
+        &self,
+        call: &Call,
+        pieces: mpsc::Receiver<std::io::Result<Bytes>>,
+    ) -> Result<Incoming> {
         let stream = self.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -72,7 +81,7 @@ impl Client {
         let request = hyper::Request::from_parts(parts, Upload(pieces));
         let response = sender.send_request(request).await?;
         if response.status().is_success() {
-            return Ok(());
+            return Ok(response.into_body());
         }
         let status = response.status().as_u16();
         Err(daemon_error(

@@ -35,6 +35,12 @@ pub(crate) enum Command {
     Images(image::ls::ImagesArgs),
     /// Remove one or more images
     Rmi(image::rm::RmiArgs),
+    /// Save one or more images to a tar archive (streamed to STDOUT by default)
+    Save(image::save::SaveArgs),
+    /// Load an image from a tar archive or STDIN
+    Load(image::load::LoadArgs),
+    /// Import the contents from a tarball to create a filesystem image
+    Import(image::import::ImportArgs),
     /// Return low-level information on objects of any kind
     Inspect(inspect::InspectArgs),
     /// Authenticate to a registry
@@ -84,6 +90,9 @@ impl Command {
             Command::Pull(args) => image::pull::execute(client, args).await,
             Command::Images(args) => image::ls::execute(client, args).await,
             Command::Rmi(args) => image::rm::execute(client, args).await,
+            Command::Save(args) => image::save::execute(client, args).await,
+            Command::Load(args) => image::load::execute(client, args).await,
+            Command::Import(args) => image::import::execute(client, args).await,
             Command::Inspect(args) => inspect::execute(client, args).await,
             Command::Login(args) => login::execute(client, args).await,
             Command::Logout(args) => logout::execute(client.config(), args),

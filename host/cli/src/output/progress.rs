@@ -31,6 +31,14 @@ impl<W: Write> PullProgress<W> {
 
     /// Shows one message.
     pub(crate) fn show(&mut self, message: &Progress) -> io::Result<()> {
+        if !message.stream.is_empty() {
+            self.lines.clear();
+            let text: String = printable(&message.stream, |c| c == '\n');
+            return self
+                .out
+                .write_all(text.as_bytes())
+                .and_then(|()| self.out.flush());
+        }
         match self.columns {
             Some(columns) => self.redraw(message, columns),
             None if has_measure(message) => Ok(()),
@@ -80,7 +88,11 @@ fn plain(message: &Progress) -> String {
         "" => message.status.clone(),
         id => format!("{id}: {}", message.status),
     };
-    line.chars().filter(|c| !c.is_control()).collect()
+    printable(&line, |_| false)
+}
+
+fn printable(text: &str, or: impl Fn(char) -> bool) -> String {
+    text.chars().filter(|c| !c.is_control() || or(*c)).collect()
 }
 
 fn bar(detail: ProgressDetail, columns: usize) -> String {

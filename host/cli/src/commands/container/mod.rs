@@ -1,7 +1,7 @@
 //! `bulkhead container`: a file per verb.
 
 mod attach;
-mod cp;
+pub(super) mod cp;
 pub(crate) mod create;
 mod diff;
 mod exec;

@@ -72,7 +72,7 @@ async fn from_layout(client: &Client, args: &PullArgs) -> Result<u8> {
     Ok(0)
 }
 
-async fn show_on_stdout(body: Incoming, quiet: bool) -> Result<()> {
+pub(super) async fn show_on_stdout(body: Incoming, quiet: bool) -> Result<()> {
     let stdout = std::io::stdout();
     match quiet {
         true => show(body, Quiet).await,

@@ -291,7 +291,7 @@ fn absolute(path: &str) -> Result<String> {
 }
 
 /// Refuses what cannot be written to before anything is asked of the daemon.
-pub(super) fn check_output(path: &str) -> Result<(), String> {
+pub(in crate::commands) fn check_output(path: &str) -> Result<(), String> {
     let dir = parent(&clean(path));
     if dir != "."
         && matches!(std::fs::metadata(&dir), Err(e) if e.kind() == io::ErrorKind::NotFound)
