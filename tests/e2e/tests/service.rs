@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use bulkhead_e2e::Certificates;
 use bulkhead_test_support::{Daemon, binary, images};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 fn signal(pid: u32, signal: Signal) {
     nix::sys::signal::kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
@@ -106,6 +106,42 @@ fn containers_end_with_a_daemon_that_was_told_so() {
         "lasting",
     ]);
     assert_eq!(state.success(), "exited 137\n");
+}
+
+struct Certificates {
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    /// An authority, a server and a client in the names that docker's client
+    /// looks for; and a client of somebody else's authority.
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = |name: &str| {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, name);
+            CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+        };
+        let (ours, foreign) = (authority("ours"), authority("foreign"));
+        for (sub, issuer) in [("server", &ours), ("client", &ours), ("stranger", &foreign)] {
+            let dir = folder.path().join(sub);
+            std::fs::create_dir(&dir).unwrap();
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec!["127.0.0.1".into(), "localhost".into()]);
+            let certificate = params.unwrap().signed_by(&key, issuer).unwrap();
+            std::fs::write(dir.join("ca.pem"), ours.pem()).unwrap();
+            std::fs::write(dir.join("cert.pem"), certificate.pem()).unwrap();
+            std::fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
 }
 
 #[test]

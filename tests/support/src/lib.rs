@@ -18,6 +18,7 @@
 mod binaries;
 mod client;
 mod daemon;
+mod dockerd;
 mod free;
 mod http;
 mod image;
@@ -34,6 +35,7 @@ mod tree;
 pub use binaries::{binary, cache_dir, release_dir};
 pub use client::{Output, run, run_with_input, wait_until};
 pub use daemon::{Daemon, DaemonBuilder};
+pub use dockerd::Dockerd;
 pub use free::own_network;
 pub use http::{Response, call};
 pub use image::{Compression, Image, ManifestFormat, digest};

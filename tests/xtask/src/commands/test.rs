@@ -17,7 +17,7 @@ use crate::workspace;
 use report::Report;
 use suites::Suites;
 
-const NEEDS: [Need; 15] = [
+const NEEDS: [Need; 20] = [
     Need {
         file: "git",
         package: "git",
@@ -33,6 +33,26 @@ const NEEDS: [Need; 15] = [
     Need {
         file: "skopeo",
         package: "skopeo",
+    },
+    Need {
+        file: "podman",
+        package: "podman",
+    },
+    Need {
+        file: "umoci",
+        package: "umoci",
+    },
+    Need {
+        file: "xz",
+        package: "xz-utils",
+    },
+    Need {
+        file: "bzip2",
+        package: "bzip2",
+    },
+    Need {
+        file: "zstd",
+        package: "zstd",
     },
     Need {
         file: "debootstrap",
