@@ -42,14 +42,15 @@ pub enum Decoded<'a> {
 }
 
 impl Record<'_> {
-    /// Appends the record to a file's bytes.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    /// What a file has before its text, and after it.
+    pub fn ends(&self) -> ([u8; HEAD], [u8; 4]) {
         let length = u32::try_from(FLAGS_AND_TIME + self.text.len()).unwrap_or(u32::MAX);
-        out.extend_from_slice(&length.to_le_bytes());
-        out.push(if self.stderr { STDERR } else { 0 });
-        out.extend_from_slice(&self.time.to_le_bytes());
-        out.extend_from_slice(self.text);
-        out.extend_from_slice(&length.to_le_bytes());
+        let length = length.to_le_bytes();
+        let mut head = [0; HEAD];
+        head[..4].copy_from_slice(&length);
+        head[4] = if self.stderr { STDERR } else { 0 };
+        head[5..].copy_from_slice(&self.time.to_le_bytes());
+        (head, length)
     }
 }
 
@@ -98,6 +99,11 @@ fn number(bytes: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn bytes(record: &Record<'_>) -> Vec<u8> {
+        let (head, tail) = record.ends();
+        [&head, record.text, &tail].concat()
+    }
+
     #[test]
     fn records_are_read_from_either_end_and_only_whole() {
         let record = Record {
@@ -105,8 +111,7 @@ mod tests {
             time: 7,
             text: b"\xff\0\n",
         };
-        let mut bytes = Vec::new();
-        record.encode(&mut bytes);
+        let bytes = bytes(&record);
         assert_eq!(bytes.len(), record.text.len() + OVERHEAD);
         assert_eq!(decode(&bytes), Decoded::Record(record, bytes.len()));
         for cut in 0..bytes.len() {
@@ -120,13 +125,12 @@ mod tests {
     fn what_is_no_record_is_said_to_be_none() {
         assert_eq!(decode(b"{\"log\":\"x\"}"), Decoded::Invalid);
         assert_eq!(decode(&[0; 20]), Decoded::Invalid);
-        let mut bytes = Vec::new();
         let record = Record {
             stderr: false,
             time: 0,
             text: b"x",
         };
-        record.encode(&mut bytes);
+        let mut bytes = bytes(&record);
         *bytes.last_mut().unwrap() ^= 1;
         assert_eq!(decode(&bytes), Decoded::Invalid);
         assert_eq!(last_length([255; 4]), None);

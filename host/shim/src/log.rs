@@ -4,20 +4,21 @@
 //! last without its newline, as Docker has it. A failure to write (a full
 //! disk) loses log lines, never output or the container.
 
+mod entries;
 mod files;
 mod json;
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
-use bulkhead_model::log_record::{LONGEST, Record};
+use bulkhead_model::log_record::{LONGEST, OVERHEAD, Record};
 use bulkhead_runtime::order::LogOrder;
 use memchr::memchr;
 
 use crate::clock;
 use crate::output::Stream;
-use files::{Files, KEPT};
-use json::Lines;
+use files::Files;
+use json::{End, Lines};
 
 /// The log of one container.
 pub(crate) struct Log {
@@ -25,7 +26,6 @@ pub(crate) struct Log {
     format: Format,
     /// Beginnings of lines: standard output, standard error.
     partial: [Vec<u8>; 2],
-    entries: Vec<u8>,
 }
 
 /// What entries look like.
@@ -44,7 +44,6 @@ impl Log {
             files: Files::open(dir, order)?,
             format,
             partial: [Vec::new(), Vec::new()],
-            entries: Vec::new(),
         })
     }
 
@@ -56,18 +55,22 @@ impl Log {
         while !rest.is_empty() {
             let room = LONGEST - self.partial[stream].len();
             let window = &rest[..rest.len().min(room)];
-            let end = match memchr(b'\n', window) {
-                Some(newline) => newline + 1,
+            // Most lines are found to need no escape and to end in one look.
+            let plain = self.format.plain_length(window);
+            let end = match newline(&window[plain..]) {
+                Some(newline) => plain + newline + 1,
                 None if window.len() == room => room,
                 None => {
-                    self.partial[stream].extend_from_slice(window);
+                    let partial = &mut self.partial[stream];
+                    partial.reserve_exact(room);
+                    partial.extend_from_slice(window);
                     break;
                 }
             };
-            self.entry(stream, &stamp, &window[..end]);
+            self.entry(stream, &stamp, &window[..end], plain);
             rest = &rest[end..];
         }
-        self.files.write(&mut self.entries);
+        self.files.entries.flush();
     }
 
     /// Writes the beginnings of lines that never ended.
@@ -75,10 +78,10 @@ impl Log {
         for stream in 0..2 {
             if !self.partial[stream].is_empty() {
                 let stamp = self.stamp(stream);
-                self.entry(stream, &stamp, b"");
+                self.entry(stream, &stamp, b"", 0);
             }
         }
-        self.files.write(&mut self.entries);
+        self.files.entries.flush();
     }
 
     fn stamp(&self, stream: usize) -> Stamp {
@@ -89,39 +92,60 @@ impl Log {
         }
     }
 
-    /// One entry: what waited of the line, and the rest of it.
-    fn entry(&mut self, stream: usize, stamp: &Stamp, rest: &[u8]) {
+    /// One entry: what waited of the line, and the rest of it, whose first
+    /// `plain` bytes need no escape.
+    fn entry(&mut self, stream: usize, stamp: &Stamp, rest: &[u8], plain: usize) {
         let partial = &mut self.partial[stream];
-        let text = if partial.is_empty() {
-            rest
+        let (text, plain) = if partial.is_empty() {
+            (rest, plain)
         } else {
             partial.extend_from_slice(rest);
-            partial.as_slice()
+            (partial.as_slice(), 0)
         };
+        let entries = &mut self.files.entries;
         match stamp {
-            Stamp::Json(end) => json::write(text, end, &mut self.entries),
-            Stamp::Binary(time) => Record {
-                stderr: stream == 1,
-                time: *time,
-                text,
-            }
-            .encode(&mut self.entries),
+            Stamp::Json(end) => entries.entry(text.len() + end.overhead(), |out| {
+                json::write(text, plain, end, out)
+            }),
+            Stamp::Binary(time) => entries.entry(text.len() + OVERHEAD, |out| {
+                let record = Record {
+                    stderr: stream == 1,
+                    time: *time,
+                    text,
+                };
+                let (head, tail) = record.ends();
+                out.write_all(&head)?;
+                out.write_all(text)?;
+                out.write_all(&tail)
+            }),
         }
         self.partial[stream].clear();
-        let full = self.files.is_full(self.entries.len());
-        if full || self.entries.len() >= KEPT {
-            self.files.write(&mut self.entries);
+        self.files.rotate_full();
+    }
+}
+
+impl Format {
+    /// How much of the beginning needs no escape and is no newline.
+    fn plain_length(&self, text: &[u8]) -> usize {
+        match self {
+            Format::Json(_) => json::plain_length(text),
+            Format::Binary => 0,
         }
-        if full {
-            self.files.rotate();
-        }
+    }
+}
+
+/// Where the first newline is, which often is at the beginning.
+fn newline(bytes: &[u8]) -> Option<usize> {
+    match bytes.first() {
+        Some(b'\n') => Some(0),
+        _ => memchr(b'\n', bytes),
     }
 }
 
 /// Stream and time, as each format has them.
 enum Stamp {
     /// The end of a line.
-    Json(Vec<u8>),
+    Json(End),
     /// Nanoseconds since the epoch.
     Binary(u64),
 }

@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bulkhead_sys::poll::{self, Progress};
 
-/// Bytes moved at once: half of what a pipe holds, so that the process fills
-/// the one while the other is on its way.
-const CHUNK: usize = 32 * 1024 - HEAD;
+/// Bytes moved at once: a quarter of what a pipe holds, so that the process
+/// fills the rest while these are on their way, and as many as one entry of
+/// the log may have. Whole pages: what is left of one keeps its place.
+const CHUNK: usize = 16 * 1024;
 
 /// A frame's head in Docker's multiplexed stream: the stream's number, three
 /// zeros, the length as a big-endian u32.

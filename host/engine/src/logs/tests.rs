@@ -231,12 +231,14 @@ fn binary_logs_are_read_from_both_ends() {
     let dir = tempfile::tempdir().unwrap();
     let mut bytes = Vec::new();
     for number in 0..10_000_u64 {
-        Record {
+        let text = format!("{number}\n");
+        let record = Record {
             stderr: false,
             time: number,
-            text: format!("{number}\n").as_bytes(),
-        }
-        .encode(&mut bytes);
+            text: text.as_bytes(),
+        };
+        let (head, tail) = record.ends();
+        bytes.extend([&head, text.as_bytes(), &tail].concat());
     }
     let whole = bytes.len();
     // The last record is being written.

@@ -14,18 +14,16 @@ use bulkhead_sys::directory::{rename, unlinkat};
 use bulkhead_sys::path::{OFlag, open_beneath};
 use flate2::{Compression, GzBuilder};
 
-/// Bytes of memory kept for entries between writes.
-pub(super) const KEPT: usize = 32 * 1024;
+use super::entries::Entries;
 
-/// What a buffer keeps of its room.
-const ROOM: usize = 256 * 1024;
+/// Bytes compressed at once.
+const PIECE: usize = 64 * 1024;
 
 /// The current file and what becomes of it.
 pub(super) struct Files {
     dir: OwnedFd,
     order: LogOrder,
-    current: File,
-    size: u64,
+    pub(super) entries: Entries,
     compressing: Option<JoinHandle<()>>,
 }
 
@@ -37,8 +35,7 @@ impl Files {
         let mut files = Self {
             dir,
             order,
-            current,
-            size,
+            entries: Entries::new(current, size),
             compressing: None,
         };
         if !files.ends_whole()? {
@@ -49,7 +46,8 @@ impl Files {
 
     /// A shim that was killed, or a power cut, may have left half an entry.
     fn ends_whole(&self) -> io::Result<bool> {
-        if self.size == 0 {
+        let size = self.entries.len();
+        if size == 0 {
             return Ok(true);
         }
         let file = File::from(open_beneath(
@@ -60,41 +58,29 @@ impl Files {
         )?);
         if self.order.json.is_some() {
             let mut last = [0];
-            file.read_exact_at(&mut last, self.size - 1)?;
+            file.read_exact_at(&mut last, size - 1)?;
             return Ok(last == *b"\n");
         }
         let mut last = [0; 4];
-        let Some(end) = self.size.checked_sub(4) else {
+        let Some(end) = size.checked_sub(4) else {
             return Ok(false);
         };
         file.read_exact_at(&mut last, end)?;
-        Ok(last_length(last).is_some_and(|length| length as u64 <= self.size))
+        Ok(last_length(last).is_some_and(|length| length as u64 <= size))
     }
 
-    /// Whether so many more bytes fill the current file.
-    pub(super) fn is_full(&self, more: usize) -> bool {
-        self.size.saturating_add(more as u64) >= self.order.max_size
-    }
-
-    /// Writes entries, and empties the buffer. Half an entry would spoil the
-    /// next: what does not fit on the disk is taken back.
-    pub(super) fn write(&mut self, entries: &mut Vec<u8>) {
-        if entries.is_empty() {
-            return;
+    /// Goes on with a new file when the current one is full.
+    pub(super) fn rotate_full(&mut self) {
+        if self.entries.len() >= self.order.max_size {
+            self.entries.flush();
+            self.rotate();
         }
-        if self.current.write_all(entries).is_ok() {
-            self.size += entries.len() as u64;
-        } else {
-            let _ = self.current.set_len(self.size);
-        }
-        entries.clear();
-        entries.shrink_to(KEPT);
     }
 
     /// `name.1` becomes `name.2` and so on; the oldest is replaced. Readers
     /// rely on the order: the name of the current file is free last, and
     /// taken again by a new one.
-    pub(super) fn rotate(&mut self) {
+    fn rotate(&mut self) {
         self.finish_compressing();
         let keep = self.order.max_files.max(1);
         for number in (1..keep).rev() {
@@ -109,8 +95,7 @@ impl Files {
             let _ = unlinkat(&self.dir, &self.order.name);
         }
         if let Ok(file) = open_current(&self.dir, &self.order.name) {
-            self.current = file;
-            self.size = 0;
+            self.entries.start(file);
         }
         if keep > 1 && self.order.compress {
             self.compress();
@@ -168,7 +153,7 @@ fn compress(dir: &OwnedFd, name: &str) -> io::Result<()> {
     let inode = from.metadata()?.ino().to_le_bytes();
     let field = [&INODE_FIELD[..], &[8, 0], &inode].concat();
     let mut writer = GzBuilder::new().extra(field).write(to, Compression::fast());
-    let mut buffer = vec![0; ROOM];
+    let mut buffer = vec![0; PIECE];
     loop {
         match from.read(&mut buffer)? {
             0 => break,
