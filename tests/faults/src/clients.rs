@@ -269,7 +269,10 @@ impl Clients {
                 count[1] += u64::from(answer.status < 300);
                 let line = format!("{name} {slot}: {} {}", answer.status, answer.text().trim());
                 let explained = matches!(victim, Some(Victim::Runner | Victim::Shim));
-                let strange = answer.status >= 500 && !line.contains("is not paused") && !explained;
+                // A runner that was killed over and over rests for a while.
+                let rests = line.contains("it is started again in");
+                let paused = line.contains("is not paused");
+                let strange = answer.status >= 500 && !paused && !rests && !explained;
                 (line, strange, Some(answer))
             }
             Err(error) => {
