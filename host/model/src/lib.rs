@@ -22,6 +22,7 @@ pub mod process;
 pub mod reference;
 pub mod registry;
 pub mod resources;
+pub mod size;
 pub mod storage;
 pub mod volume;
 

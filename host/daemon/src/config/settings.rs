@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use bulkhead_engine::defaults::Defaults;
 use bulkhead_model::network::Cidr;
+use bulkhead_model::size;
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
 
-use super::values::{self, Pair};
+use super::values::Pair;
 use super::{ConfigError, Directives};
 
 /// Docker's ports: plain, and with TLS.
@@ -228,7 +229,7 @@ fn address(host: &str, tls: bool) -> Result<Address, ConfigError> {
 fn defaults(set: &Directives) -> Result<Defaults, ConfigError> {
     let shm_size = match set.default_shm_size.as_deref() {
         None => 0,
-        Some(text) => values::bytes(text).ok_or_else(|| {
+        Some(text) => size::parse(text.trim()).ok_or_else(|| {
             invalid(
                 "default-shm-size",
                 format!("{text:?} is not a size such as 64m"),

@@ -150,20 +150,6 @@ pub(super) mod cidr {
     }
 }
 
-/// `64m`, `1g`, `512k` or bytes, in powers of 1024 as Docker's flags.
-pub fn bytes(text: &str) -> Option<u64> {
-    let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let scale: u64 = match &lower[digits.len()..] {
-        "" | "b" => 1,
-        "k" | "kb" => 1 << 10,
-        "m" | "mb" => 1 << 20,
-        "g" | "gb" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(scale)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +162,5 @@ mod tests {
         for bad in ["", "nofile", "nofile=", "nofile=2:1", "nofile=-1:1", "=1"] {
             assert!(bad.parse::<Ulimit>().is_err(), "{bad}");
         }
-        assert_eq!(bytes("64M"), Some(64 << 20));
-        assert_eq!(bytes("1x"), None);
     }
 }

@@ -56,7 +56,7 @@ pub(crate) enum Verb {
     /// Rename a container
     Rename(rename::RenameArgs),
     /// Restart one or more containers
-    Restart(restart::RestartArgs),
+    Restart(stop::StopArgs),
     /// Remove one or more containers
     #[command(visible_alias = "remove")]
     Rm(rm::RmArgs),

@@ -1,37 +1,14 @@
 //! `bulkhead restart`
 
-use bulkhead_api::query::StopQuery;
 use bulkhead_api::route::Route;
-use clap::Args;
 
+use super::stop::StopArgs;
 use crate::client::{Call, Client};
 use crate::commands::each;
 use crate::error::Result;
 
-#[derive(Args, Debug)]
-#[command(override_usage = "[OPTIONS] CONTAINER [CONTAINER...]")]
-pub(crate) struct RestartArgs {
-    /// Signal to send to the container
-    #[arg(short, long, default_value = "", hide_default_value = true)]
-    signal: String,
-    /// Seconds to wait before killing the container (-1 to wait for ever)
-    #[arg(
-        short,
-        long,
-        alias = "time",
-        value_name = "SECONDS",
-        allow_hyphen_values = true
-    )]
-    timeout: Option<i32>,
-    #[arg(value_name = "CONTAINER", required = true, hide = true)]
-    containers: Vec<String>,
-}
-
-pub(crate) async fn execute(client: &Client, args: &RestartArgs) -> Result<u8> {
-    let query = StopQuery {
-        signal: args.signal.clone(),
-        timeout: args.timeout,
-    };
+pub(crate) async fn execute(client: &Client, args: &StopArgs) -> Result<u8> {
+    let query = args.query();
     each(&args.containers, async |name| {
         client
             .run(Call::new(Route::ContainerRestart(name.to_owned())).params(&query))

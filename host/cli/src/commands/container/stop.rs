@@ -8,6 +8,7 @@ use crate::client::{Call, Client};
 use crate::commands::{already_done, each};
 use crate::error::Result;
 
+/// What `restart` takes, too.
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS] CONTAINER [CONTAINER...]")]
 pub(crate) struct StopArgs {
@@ -24,14 +25,20 @@ pub(crate) struct StopArgs {
     )]
     timeout: Option<i32>,
     #[arg(value_name = "CONTAINER", required = true, hide = true)]
-    containers: Vec<String>,
+    pub(super) containers: Vec<String>,
+}
+
+impl StopArgs {
+    pub(super) fn query(&self) -> StopQuery {
+        StopQuery {
+            signal: self.signal.clone(),
+            timeout: self.timeout,
+        }
+    }
 }
 
 pub(crate) async fn execute(client: &Client, args: &StopArgs) -> Result<u8> {
-    let query = StopQuery {
-        signal: args.signal.clone(),
-        timeout: args.timeout,
-    };
+    let query = args.query();
     each(&args.containers, async |name| {
         already_done(
             client
