@@ -2,6 +2,7 @@
 
 mod driver_root;
 mod executor;
+mod image_root;
 mod mounts;
 pub(crate) mod pool;
 mod program;
@@ -56,6 +57,13 @@ fn apply(
         if let Err(source) = apply_step(driver, place, step, &mut undo) {
             return Err(undo.roll_back(failed(driver, step, source)));
         }
+    }
+    if let Err(source) = image_root::inherit(place.root, plan) {
+        return Err(undo.roll_back(RuntimeError::Storage {
+            driver: driver.to_owned(),
+            step: "give the root the image's mode and owner".to_owned(),
+            source,
+        }));
     }
     undo.disarm();
     for step in removals {

@@ -331,6 +331,11 @@ impl FakeStorageHost {
         self.order(judge::name(&order), order)
     }
 
+    /// The committed ancestors of the snapshot that is called about, nearest first.
+    pub fn parent_keys(&self) -> &[String] {
+        &self.parents
+    }
+
     /// A directory by its path beneath the driver's root.
     pub fn dir_at(&self, path: &str) -> FakeDir {
         self.dir(path)

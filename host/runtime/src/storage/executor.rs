@@ -63,6 +63,20 @@ impl Storage {
         self.known_root(driver).map(drop)
     }
 
+    /// A driver's root itself, for who looks after what is in it.
+    ///
+    /// # Errors
+    /// The directory, or the pool in it, cannot be opened.
+    pub fn open_root(&self, driver: &str) -> Result<OwnedFd, RuntimeError> {
+        let root = self.known_root(driver)?;
+        let copied = root.place().root.try_clone();
+        copied.map_err(|source| RuntimeError::Storage {
+            driver: driver.to_owned(),
+            step: "open the driver's root".to_owned(),
+            source: bulkhead_sys::Error::new("dup", driver, source),
+        })
+    }
+
     /// Puts a driver's root into a filesystem of its own, which is made unless
     /// it is there.
     ///

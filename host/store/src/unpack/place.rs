@@ -223,6 +223,9 @@ impl Layer<'_> {
         let root = fs::openat(self.dest, ".", flags, Mode::empty())
             .map_err(|e| UnpackError::io("open", b"/", e))?;
         attributes::of_descriptor(root.as_fd(), b"/", entry)?;
+        if matches!(self.way, Way::Layer(WhiteoutStyle::Overlay)) {
+            attributes::mark_root(root.as_fd())?;
+        }
         self.time_later(b"", entry)
     }
 

@@ -58,6 +58,10 @@ impl Guest for Forger {
     fn gc(_txn: Txn, _live: Vec<String>) -> Result<(), Error> {
         Ok(())
     }
+
+    fn status(_txn: Txn) -> Result<Vec<(String, String)>, Error> {
+        Ok(Vec::new())
+    }
 }
 
 bulkhead_plugin_api::bindings::storage::__export_storage_world!(Forger with_types_in bulkhead_plugin_api::bindings::storage);

@@ -19,6 +19,8 @@ const INVOCATIONS: [&[&str]; 3] = [
         "bulkhead-daemon",
         "-p",
         "bulkhead-shim",
+        "-p",
+        "bulkhead-conformance",
     ],
     &["-p", "bulkhead-sandbox"],
     &["-p", "bulkhead-compiler"],

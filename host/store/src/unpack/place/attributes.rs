@@ -33,6 +33,13 @@ pub(super) fn of_descriptor(
     Ok(())
 }
 
+/// Says that the archive itself had an entry for the layer's root: a container
+/// over it takes mode and owner from there.
+pub(super) fn mark_root(fd: BorrowedFd<'_>) -> Result<(), UnpackError> {
+    let set = fs::fsetxattr(fd, "trusted.bulkhead.root", b"y", XattrFlags::empty());
+    tolerate(set).map_err(|e| UnpackError::io("setxattr", b"/", e))
+}
+
 pub(super) fn time_of_descriptor(
     fd: BorrowedFd<'_>,
     path: &[u8],
