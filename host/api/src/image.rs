@@ -140,6 +140,20 @@ pub struct DistributionInspect {
     pub platforms: Vec<DistributionPlatform>,
 }
 
+/// Ours: one entry of `GET /distribution/{name}/referrers` (OCI image-spec
+/// `descriptor.md`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Referrer {
+    pub media_type: String,
+    pub digest: String,
+    /// Bytes.
+    pub size: i64,
+    pub artifact_type: String,
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub annotations: std::collections::BTreeMap<String, String>,
+}
+
 /// What a registry calls a manifest (OCI image-spec `descriptor.md`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

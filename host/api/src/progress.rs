@@ -21,12 +21,27 @@ pub struct Progress {
     /// The layer's short id, or the tag for the first line.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
+    /// For programs: what a push made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aux: Option<PushResult>,
     /// The failure that ends the stream.
     #[serde(rename = "errorDetail", skip_serializing_if = "Option::is_none")]
     pub error_detail: Option<ProgressError>,
     /// The failure's message once more, for old clients.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+}
+
+/// A tag that was pushed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct PushResult {
+    /// The tag.
+    pub tag: String,
+    /// The manifest's digest.
+    pub digest: String,
+    /// The manifest's bytes.
+    pub size: i64,
 }
 
 /// How far a step is.

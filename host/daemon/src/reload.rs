@@ -23,6 +23,8 @@ const AT_ONCE: &[&str] = &[
     "log-driver",
     "log-level",
     "log-opts",
+    "max-concurrent-downloads",
+    "max-concurrent-uploads",
     "no-new-privileges",
     "registry-mirrors",
     "shutdown-timeout",
@@ -50,6 +52,7 @@ pub fn reload(flags: &Flags, daemon: &Daemon, level: &Level) {
     }
     daemon.engine.set_defaults(new.defaults.clone());
     daemon.engine.set_mirrors(&new.registry_mirrors);
+    daemon.engine.set_transfers(new.transfers);
     daemon
         .registries
         .set_insecure_registries(&new.insecure_registries);

@@ -30,6 +30,15 @@ pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
     with_body(status, "application/json", body)
 }
 
+/// A document of somebody else's, with the type they gave it.
+pub fn document(media_type: &str, bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(whole(Full::new(Bytes::from(bytes))));
+    let octets = HeaderValue::from_static("application/octet-stream");
+    let media_type = HeaderValue::from_str(media_type).unwrap_or(octets);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
+
 /// A text body.
 pub fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     with_body(

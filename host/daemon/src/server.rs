@@ -155,10 +155,16 @@ async fn dispatch(
         Route::ImageSave(name) => routes::image_archive::save(daemon, Some(name), query).await,
         Route::ImagesSave => routes::image_archive::save(daemon, None, query).await,
         Route::ImageLoad => routes::image_archive::load(daemon, query, request).await,
-        Route::ImagePush(_) => Err(ApiError::Unsupported("pushing images")),
-        Route::ImageSearch => Err(ApiError::Unsupported("searching registries")),
-        Route::DistributionInspect(_) => {
-            Err(ApiError::Unsupported("inspecting a registry's image"))
+        Route::ImagePush(name) => routes::push::push(daemon, name, query, &request).await,
+        Route::ImageSearch => routes::distribution::search(daemon, query, &request).await,
+        Route::DistributionInspect(name) => {
+            routes::distribution::inspect(daemon, &name, &request).await
+        }
+        Route::DistributionManifest(name) => {
+            routes::distribution::document(daemon, &name, &request).await
+        }
+        Route::DistributionReferrers(name) => {
+            routes::distribution::referrers(daemon, &name, &request).await
         }
         Route::ImageRemove(name) => routes::images::remove(daemon, name, query).await,
     }

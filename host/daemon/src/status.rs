@@ -34,6 +34,10 @@ pub enum ApiError {
     ObjectType(String),
     #[error(transparent)]
     Moment(#[from] bulkhead_api::time::InvalidMoment),
+    #[error("invalid {0} {1:?} of a push")]
+    PushOption(&'static str, String),
+    #[error("Limit {0} is outside the range of [1, 100]")]
+    SearchLimit(u32),
     #[error("plugin \"{0}\" not found")]
     NoSuchPlugin(String),
     #[error(
@@ -115,6 +119,8 @@ impl ApiError {
             | Self::DigestAsName
             | Self::ServerAddress(_)
             | Self::Websocket(BadHandshake::Header(_))
+            | Self::PushOption(..)
+            | Self::SearchLimit(_)
             | Self::Auth(_)
             | Self::Version(_)
             | Self::Query(_)

@@ -55,6 +55,7 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
     let fetch = FetchConfig {
         insecure_registries: settings.insecure_registries.clone(),
         certs_dir: Some(PathBuf::from("/etc/docker/certs.d")),
+        attempts: settings.download_attempts,
         ..FetchConfig::default()
     };
     let registries = Fetcher::new(fetch, handle);
@@ -99,6 +100,7 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
     };
     daemon.engine.set_defaults(settings.defaults.clone());
     daemon.engine.set_mirrors(&settings.registry_mirrors);
+    daemon.engine.set_transfers(settings.transfers);
     Ok(daemon)
 }
 

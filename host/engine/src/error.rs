@@ -15,6 +15,27 @@ pub enum EngineError {
     NoSuchContainer(String),
     #[error("No such image: {0}")]
     NoSuchImage(String),
+    #[error("cannot push a digest reference")]
+    PushByDigest,
+    #[error("An image does not exist locally with the tag: {0}")]
+    NothingToPush(String),
+    #[error("tag does not exist: {0}")]
+    NoSuchTag(String),
+    #[error("plugin {plugin} cannot push: it lacks the grant push")]
+    NoPush { plugin: String },
+    #[error("plugin {plugin} cannot tell what a registry has")]
+    NoCatalog { plugin: String },
+    #[error("repository {0} has no tags")]
+    NoTags(String),
+    #[error("the registry lists a tag of {0} that is none")]
+    MalformedTag(String),
+    #[error("compress layer {layer}")]
+    Compress {
+        layer: String,
+        source: std::io::Error,
+    },
+    #[error("the image's manifest cannot be read: {0}")]
+    StoredManifest(String),
     #[error("multiple IDs found with provided prefix: {0}")]
     AmbiguousPrefix(String),
     #[error(
@@ -352,6 +373,9 @@ impl Kind for EngineError {
             | E::NoSuchContainer(_)
             | E::NoSuchImage(_)
             | E::NoSuchFile { .. }
+            | E::NothingToPush(_)
+            | E::NoSuchTag(_)
+            | E::NoTags(_)
             | E::NoSuchNetwork(_)
             | E::NoSuchPlugin(_)
             | E::NoSuchVolume(_)
@@ -384,9 +408,13 @@ impl Kind for EngineError {
             | E::ExecNotStarted
             | E::ImageNamedByContainer { .. }
             | E::ImageInUse { .. } => ErrorKind::Conflict,
-            E::NoNetworkDriver(_) | E::NoRegistrySource(_) | E::LogsNotKept => {
-                ErrorKind::Unsupported
-            }
+            E::NoNetworkDriver(_)
+            | E::NoRegistrySource(_)
+            | E::NoPush { .. }
+            | E::NoCatalog { .. }
+            | E::LogsNotKept => ErrorKind::Unsupported,
+            E::PushByDigest | E::MalformedTag(_) => ErrorKind::InvalidArgument,
+            E::Compress { .. } | E::StoredManifest(_) => ErrorKind::Internal,
             E::NewName(e) => e.kind(),
             E::Shared { kind, .. } => *kind,
             E::NotPaused(_) => ErrorKind::Internal,

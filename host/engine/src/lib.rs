@@ -33,6 +33,7 @@ pub mod spec;
 pub mod tmpfs;
 
 mod archive;
+mod catalog;
 mod changes;
 mod check;
 mod create;
@@ -48,6 +49,7 @@ mod load;
 mod logs;
 pub mod networks;
 mod pull;
+pub mod push;
 mod recover;
 mod remove;
 mod rename;
@@ -109,6 +111,25 @@ pub struct Drivers {
     pub volume: BTreeMap<String, Arc<dyn VolumeDriver>>,
 }
 
+/// How many layers of an image move at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfers {
+    /// From a registry.
+    pub downloads: usize,
+    /// To a registry.
+    pub uploads: usize,
+}
+
+impl Default for Transfers {
+    /// As Docker.
+    fn default() -> Self {
+        Self {
+            downloads: 3,
+            uploads: 5,
+        }
+    }
+}
+
 /// The plugins that bring images.
 pub struct Sources {
     /// Registries that speak the OCI distribution protocol.
@@ -155,6 +176,8 @@ pub struct Engine {
     defaults: RwLock<Arc<defaults::Defaults>>,
     /// Registries that are asked before Docker Hub, `host[:port]`.
     mirrors: RwLock<Arc<[String]>>,
+    /// How many layers move at the same time.
+    transfers: RwLock<Transfers>,
     /// More processes in running containers.
     pub execs: exec::Execs,
     /// Clients that attached before a start.
@@ -216,6 +239,7 @@ impl Engine {
             events: events::Events::default(),
             defaults: RwLock::default(),
             mirrors: RwLock::default(),
+            transfers: RwLock::default(),
             execs: exec::Execs::default(),
             waiting: attach::Waiting::default(),
             prepared: Mutex::default(),
@@ -257,6 +281,20 @@ impl Engine {
     /// Changes which registries (`host[:port]`) are asked before Docker Hub.
     pub fn set_mirrors(&self, mirrors: &[String]) {
         *self.mirrors.write().unwrap_or_else(PoisonError::into_inner) = mirrors.into();
+    }
+
+    /// Changes how many layers move at the same time, for pulls and pushes
+    /// from now on.
+    pub fn set_transfers(&self, transfers: Transfers) {
+        *self
+            .transfers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = transfers;
+    }
+
+    pub(crate) fn transfers(&self) -> Transfers {
+        let now = self.transfers.read();
+        *now.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn mirrors(&self) -> Arc<[String]> {

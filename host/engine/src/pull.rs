@@ -3,6 +3,7 @@
 
 mod queue;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bulkhead_model::driver::StorageDriver;
@@ -21,9 +22,6 @@ use queue::Queue;
 
 /// Docker Hub's name in references.
 const HUB: &str = "docker.io";
-
-/// Layers brought at the same time, as Docker.
-const AT_ONCE: usize = 3;
 
 /// What to pull.
 #[derive(Clone, Debug)]
@@ -126,6 +124,34 @@ impl Engine {
             &request.reference.familiar_name(),
         );
         Ok(image)
+    }
+
+    /// Brings every tag of a repository, one after the other.
+    pub fn pull_all_tags(&self, request: &PullRequest, tell: Tell<'_>) -> Result<(), EngineError> {
+        let tags = self.registry_tags(&request.reference, request.credentials.as_ref())?;
+        let anything_newer = AtomicBool::new(false);
+        // Docker says once, at the end, whether anything was new.
+        let tell_of_one = |event| match event {
+            PullEvent::Done { newer, .. } => {
+                anything_newer.fetch_or(newer, Ordering::Relaxed);
+            }
+            other => tell(other),
+        };
+        for reference in tags {
+            let one = PullRequest {
+                reference,
+                ..request.clone()
+            };
+            self.pull(&one, &tell_of_one)?;
+        }
+        tell(PullEvent::Done {
+            reference: Reference {
+                tag: None,
+                ..request.reference.clone()
+            },
+            newer: anything_newer.into_inner(),
+        });
+        Ok(())
     }
 
     /// Which plugin and directory serve a request: a directory the user
@@ -386,7 +412,8 @@ impl Fetch<'_> {
         }
         let queue = Queue::new(missing);
         let results: Vec<Result<Vec<LaidOut>, EngineError>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..AT_ONCE.min(queue.missing.len()))
+            let at_once = self.engine.transfers().downloads;
+            let workers: Vec<_> = (0..at_once.min(queue.missing.len()))
                 .map(|_| {
                     let (session, queue) = (session.share(), &queue);
                     scope.spawn(move || {

@@ -20,6 +20,8 @@
 
 mod blobs;
 pub mod changes;
+pub mod compress;
+mod compressed_layers;
 mod containers;
 mod data_root;
 mod database;
@@ -40,6 +42,7 @@ mod volumes;
 mod walk;
 
 pub use blobs::{BlobWriter, Blobs, Collected, Held, Ingest, Soundness, SpoolWriter, Spooled};
+pub use compressed_layers::CompressedLayer;
 pub use containers::ContainerRow;
 pub use database::Durability;
 pub use error::StoreError;

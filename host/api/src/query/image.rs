@@ -208,6 +208,10 @@ pub struct ImagePushQuery {
     pub tag: String,
     /// The platform's variant of a multi-platform image, as JSON; or empty.
     pub platform: String,
+    /// Ours: `gzip` or `zstd` for layers that are kept uncompressed; or empty.
+    pub compression: String,
+    /// Ours: `docker` or `oci` for the manifest of an image made here; or empty.
+    pub format: String,
 }
 
 impl Params for ImagePushQuery {
@@ -215,12 +219,16 @@ impl Params for ImagePushQuery {
         Ok(Self {
             tag: query.text("tag"),
             platform: query.text("platform"),
+            compression: query.text("compression"),
+            format: query.text("format"),
         })
     }
 
     fn write(&self, query: &mut Query) {
         query.push("tag", &self.tag);
         query.push("platform", &self.platform);
+        query.push("compression", &self.compression);
+        query.push("format", &self.format);
     }
 }
 

@@ -141,6 +141,10 @@ pub enum Route {
     ImageSearch,
     /// `GET /distribution/{name}/json`; a name has slashes
     DistributionInspect(String),
+    /// Ours: `GET /distribution/{name}/manifest`, the registry's document
+    DistributionManifest(String),
+    /// Ours: `GET /distribution/{name}/referrers`
+    DistributionReferrers(String),
 
     /// `GET /networks`
     NetworkList,
@@ -302,6 +306,8 @@ impl Route {
             Route::ImageLoad => fixed(Post, "/images/load"),
             Route::ImageSearch => fixed(Get, "/images/search"),
             Route::DistributionInspect(name) => (Get, "/distribution/", name, "/json"),
+            Route::DistributionManifest(name) => (Get, "/distribution/", name, "/manifest"),
+            Route::DistributionReferrers(name) => (Get, "/distribution/", name, "/referrers"),
             Route::NetworkList => fixed(Get, "/networks"),
             Route::NetworkCreate => fixed(Post, "/networks/create"),
             Route::NetworkPrune => fixed(Post, "/networks/prune"),

@@ -13,7 +13,10 @@ pub(super) fn find(method: Method, object: &str, rest: &str) -> Option<Route> {
         (Post, "system", "check") => Some(Route::SystemCheck),
         (Post, "auth", "") => Some(Route::Auth),
         (Post, "commit", "") => Some(Route::Commit),
-        (Get, "distribution", _) => before(rest, "/json").map(Route::DistributionInspect),
+        (Get, "distribution", _) => before(rest, "/json")
+            .map(Route::DistributionInspect)
+            .or_else(|| before(rest, "/manifest").map(Route::DistributionManifest))
+            .or_else(|| before(rest, "/referrers").map(Route::DistributionReferrers)),
         (Post, "build", "prune") => Some(Route::BuildPrune),
         (Get, "plugins", "") => Some(Route::PluginList),
         (Get, "plugins", _) => before(rest, "/json").map(Route::PluginInspect),

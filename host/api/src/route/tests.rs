@@ -69,6 +69,8 @@ fn every() -> Vec<Route> {
         Route::ImageRemove(image()),
         Route::ImageSave(image()),
         Route::DistributionInspect(image()),
+        Route::DistributionManifest(image()),
+        Route::DistributionReferrers(image()),
         Route::NetworkList,
         Route::NetworkCreate,
         Route::NetworkPrune,

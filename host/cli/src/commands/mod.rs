@@ -10,8 +10,10 @@ mod inspect;
 mod login;
 mod logout;
 mod man;
+mod manifest;
 mod network;
 mod prune;
+mod search;
 mod system;
 mod version;
 mod volume;
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Ps(container::ls::PsArgs),
     /// Download an image from a registry
     Pull(image::pull::PullArgs),
+    /// Upload an image to a registry
+    Push(image::push::PushArgs),
+    /// Search a registry for images
+    Search(search::SearchArgs),
     /// List images
     Images(image::ls::ImagesArgs),
     /// Remove one or more images
@@ -57,6 +63,9 @@ pub(crate) enum Command {
     /// Manage images
     #[command(name = "image", subcommand)]
     ImageManagement(image::Management),
+    /// Look at manifests in registries
+    #[command(name = "manifest", subcommand)]
+    Manifest(manifest::Management),
     /// Get real time events from the daemon
     Events(system::events::EventsArgs),
     /// Manage networks
@@ -88,6 +97,8 @@ impl Command {
             Command::Container(verb) => verb.execute(client).await,
             Command::Ps(args) => container::ls::execute(client, args).await,
             Command::Pull(args) => image::pull::execute(client, args).await,
+            Command::Push(args) => image::push::execute(client, args).await,
+            Command::Search(args) => search::execute(client, args).await,
             Command::Images(args) => image::ls::execute(client, args).await,
             Command::Rmi(args) => image::rm::execute(client, args).await,
             Command::Save(args) => image::save::execute(client, args).await,
@@ -100,6 +111,7 @@ impl Command {
             Command::Version(args) => version::execute(client, args).await,
             Command::Containers(verb) => verb.execute(client).await,
             Command::ImageManagement(verb) => verb.execute(client).await,
+            Command::Manifest(verb) => verb.execute(client).await,
             Command::Events(args) => system::events::execute(client, args).await,
             Command::Network(verb) => verb.execute(client).await,
             Command::Volume(verb) => verb.execute(client).await,

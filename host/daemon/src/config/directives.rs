@@ -96,6 +96,21 @@ pub struct Directives {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub registry_mirrors: Vec<String>,
 
+    /// Layers of an image that are downloaded at the same time
+    #[arg(long, value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_downloads: Option<usize>,
+
+    /// Layers of an image that are uploaded at the same time
+    #[arg(long, value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_uploads: Option<usize>,
+
+    /// How often a transfer that moves nothing is tried
+    #[arg(long, value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_download_attempts: Option<u32>,
+
     /// Run containers in a user namespace with this user's ranges of /etc/subuid and /etc/subgid;
     /// `default` is the user dockremap
     #[arg(long, value_name = "USER")]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use bulkhead_engine::Transfers;
 use bulkhead_engine::defaults::Defaults;
 use bulkhead_model::network::Cidr;
 use bulkhead_model::size;
@@ -41,6 +42,10 @@ pub struct Settings {
     pub insecure_registries: Vec<String>,
     /// Asked before Docker Hub: `host[:port]`.
     pub registry_mirrors: Vec<String>,
+    /// How many layers move at the same time.
+    pub transfers: Transfers,
+    /// How often a transfer that moves nothing is tried; at least once.
+    pub download_attempts: u32,
     /// Whose subordinate ids containers get.
     pub userns_remap: Option<String>,
     /// The bridge's address.
@@ -108,6 +113,11 @@ impl Settings {
         let mirrors = set.registry_mirrors.iter().map(|m| mirror(m));
         Ok(Self {
             registry_mirrors: mirrors.collect::<Result<_, _>>()?,
+            transfers: transfers(set.max_concurrent_downloads, set.max_concurrent_uploads)?,
+            download_attempts: match set.max_download_attempts {
+                Some(0) => return Err(invalid("max-download-attempts", "it is 0")),
+                attempts => attempts.unwrap_or(5),
+            },
             addresses,
             tls,
             group: set.group.filter(|group| !group.is_empty()),
@@ -299,6 +309,18 @@ fn log_level(debug: bool, level: Option<&str>) -> Result<LevelFilter, ConfigErro
         named.max(LevelFilter::DEBUG)
     } else {
         named
+    })
+}
+
+fn transfers(downloads: Option<usize>, uploads: Option<usize>) -> Result<Transfers, ConfigError> {
+    let usual = Transfers::default();
+    let checked = |name, set: Option<usize>, usual| match set {
+        Some(0) => Err(invalid(name, "it is 0")),
+        set => Ok(set.unwrap_or(usual)),
+    };
+    Ok(Transfers {
+        downloads: checked("max-concurrent-downloads", downloads, usual.downloads)?,
+        uploads: checked("max-concurrent-uploads", uploads, usual.uploads)?,
     })
 }
 

@@ -13,6 +13,7 @@ mod modes;
 mod mounts;
 pub mod networks;
 pub mod pull;
+pub mod push;
 pub mod restart;
 pub mod select;
 pub mod stats;

@@ -3,19 +3,13 @@
 use std::sync::Arc;
 
 use bulkhead_api::ApiVersion;
-use bulkhead_api::auth::AuthConfig;
-use bulkhead_api::progress::Progress as Line;
 use bulkhead_api::query::{ImageCreateQuery, ImageListQuery, ImageRemoveQuery, ImageTagQuery};
 use bulkhead_engine::PullRequest;
 use bulkhead_model::Reference;
-use bulkhead_model::registry::Credentials;
-use bytes::Bytes;
-use futures_util::StreamExt;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
-use tokio::sync::mpsc;
 
-use super::query;
+use super::{credentials, progress, query};
 use crate::convert;
 use crate::daemon::Daemon;
 use crate::reply::{self, Body};
@@ -88,35 +82,26 @@ async fn pull(
     request: &Request<Incoming>,
 ) -> Answer {
     let pull = pull_request(asked, request)?;
-    let (send, mut receive) = mpsc::unbounded_channel();
-    let engine = daemon.engine.clone();
-    tokio::task::spawn_blocking(move || {
+    let all_tags = means_all_tags(asked);
+    progress::answer(daemon, move |engine, tell| {
         let lines = std::sync::Mutex::new(convert::pull::Lines::default());
         let tell = |event| {
-            for line in lines.lock().expect("pull lines").of(event) {
-                let _ = send.send(Ok(line));
-            }
+            let told = lines.lock().expect("pull lines").of(event);
+            told.into_iter().for_each(tell);
         };
-        if let Err(error) = engine.pull(&pull, &tell) {
-            let error = ApiError::from(error);
-            tracing::info!(image = %pull.reference, error = error.message(), "pull failed");
-            let _ = send.send(Err(error));
+        match all_tags {
+            true => engine.pull_all_tags(&pull, &tell),
+            false => engine.pull(&pull, &tell).map(drop),
         }
-    });
-    // What fails before anything was told has a status of its own; what fails
-    // later is the last line.
-    let first = receive.recv().await.ok_or(ApiError::Panicked)??;
-    let line = |told: Result<Line, ApiError>| {
-        Bytes::from(
-            told.unwrap_or_else(|error| Line::failure(error.message()))
-                .to_line(),
-        )
-    };
-    let rest = futures_util::stream::unfold(receive, move |mut receive| async move {
-        Some((line(receive.recv().await?), receive))
-    });
-    let first = futures_util::stream::once(async move { Bytes::from(first.to_line()) });
-    Ok(reply::stream("application/json", first.chain(rest)))
+    })
+    .await
+}
+
+/// A name without tag and digest means every tag of the repository.
+fn means_all_tags(asked: &ImageCreateQuery) -> bool {
+    let name = asked.from_image.as_str();
+    let last = name.rsplit('/').next().unwrap_or_default();
+    asked.tag.is_empty() && !name.starts_with(LAYOUT) && !last.contains([':', '@'])
 }
 
 fn pull_request(
@@ -139,15 +124,6 @@ fn pull_request(
         digest if digest.contains(':') => format!("{name}@{digest}"),
         tag => format!("{name}:{tag}"),
     };
-    let auth = match request.headers().get(bulkhead_api::auth::HEADER) {
-        Some(value) => AuthConfig::from_header(
-            value
-                .to_str()
-                .map_err(|_| bulkhead_api::auth::InvalidAuth)?,
-        )?,
-        None => AuthConfig::default(),
-    };
-    let anonymous = auth.username.is_empty() && auth.identity_token.is_empty();
     Ok(PullRequest {
         reference: name.parse::<Reference>()?,
         platform: if asked.platform.is_empty() {
@@ -155,11 +131,7 @@ fn pull_request(
         } else {
             Some(asked.platform.parse()?)
         },
-        credentials: (!anonymous).then_some(Credentials {
-            username: auth.username,
-            password: auth.password,
-            identity_token: auth.identity_token,
-        }),
+        credentials: credentials::of(request)?,
         storage_driver: None,
         directory,
     })

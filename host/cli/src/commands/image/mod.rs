@@ -5,6 +5,8 @@ pub(crate) mod load;
 pub(crate) mod ls;
 mod prune;
 pub(crate) mod pull;
+pub(crate) mod push;
+mod referrers;
 pub(crate) mod rm;
 pub(crate) mod save;
 
@@ -33,6 +35,10 @@ pub(crate) enum Management {
     Prune(prune::PruneArgs),
     /// Download an image from a registry
     Pull(pull::PullArgs),
+    /// Upload an image to a registry
+    Push(push::PushArgs),
+    /// List what a registry has about an image, such as its signatures
+    Referrers(referrers::ReferrersArgs),
     /// Remove one or more images
     #[command(visible_alias = "remove")]
     Rm(rm::RmiArgs),
@@ -50,6 +56,8 @@ impl Management {
             Management::Ls(args) => ls::execute(client, args).await,
             Management::Prune(args) => prune::execute(client, args).await,
             Management::Pull(args) => pull::execute(client, args).await,
+            Management::Push(args) => push::execute(client, args).await,
+            Management::Referrers(args) => referrers::execute(client, args).await,
             Management::Rm(args) => rm::execute(client, args).await,
             Management::Save(args) => save::execute(client, args).await,
         }

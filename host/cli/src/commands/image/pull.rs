@@ -26,7 +26,7 @@ const MAX_LINE: usize = 1 << 20;
 #[derive(Args, Debug)]
 #[command(override_usage = "[OPTIONS] NAME[:TAG|@DIGEST] | oci-layout:/DIRECTORY[:TAG]")]
 pub(crate) struct PullArgs {
-    /// Download every tag of the repository (not supported yet)
+    /// Download every tag of the repository
     #[arg(short, long)]
     all_tags: bool,
     /// Only show the image's name
@@ -40,21 +40,39 @@ pub(crate) struct PullArgs {
 }
 
 pub(crate) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
-    if args.all_tags {
-        return Err(Error::Conflict(
-            "--all-tags is not supported yet: name the tag to pull",
-        ));
-    }
     if args.name.starts_with(LAYOUT) {
         return from_layout(client, args).await;
     }
     let reference = reference(&args.name)?;
+    if args.all_tags {
+        return every_tag(client, args, &reference).await;
+    }
     if !args.quiet && !has_tag_or_digest(&args.name) {
         print("Using default tag: latest\n")?;
     }
     let body = begin(client, &reference, &args.platform).await?;
     show_on_stdout(body, args.quiet).await?;
     print(format_args!("{reference}\n"))?;
+    Ok(0)
+}
+
+/// Pulls a whole repository: the daemon is given no tag.
+async fn every_tag(client: &Client, args: &PullArgs, repository: &Reference) -> Result<u8> {
+    if has_tag_or_digest(&args.name) {
+        return Err(Error::Conflict("tag can't be used with --all-tags/-a"));
+    }
+    let query = ImageCreateQuery {
+        from_image: repository.familiar_name(),
+        platform: args.platform.clone(),
+        ..ImageCreateQuery::default()
+    };
+    let auth = credentials::for_registry(client.config(), &repository.domain).to_header();
+    let body = client
+        .stream(Call::new(Route::ImageCreate).params(&query).auth(auth))
+        .await?;
+    show_on_stdout(body, args.quiet).await?;
+    let name = format!("{}/{}", repository.domain, repository.path);
+    print(format_args!("{name}\n"))?;
     Ok(0)
 }
 
@@ -110,7 +128,7 @@ pub(crate) fn reference(text: &str) -> Result<Reference> {
         })
 }
 
-fn has_tag_or_digest(name: &str) -> bool {
+pub(super) fn has_tag_or_digest(name: &str) -> bool {
     name.contains('@')
         || name
             .rsplit('/')
@@ -175,6 +193,10 @@ fn one_line(line: &[u8], to: &mut impl Show) -> Result<()> {
         return Ok(());
     }
     let message: Progress = bulkhead_api::json::decode(line)?;
+    // For programs alone.
+    if message.aux.is_some() && message.status.is_empty() {
+        return Ok(());
+    }
     match (&message.error_detail, message.error.as_str()) {
         (Some(detail), _) => Err(Error::Pull(detail.message.clone())),
         (None, "") => to.show(&message).map_err(|source| Error::Io {

@@ -1,0 +1,55 @@
+//! Answers that tell how far they are: JSON lines of what a blocking operation
+//! tells.
+
+use std::sync::Arc;
+
+use bulkhead_api::progress::Progress as Line;
+use bulkhead_engine::{Engine, EngineError};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use hyper::Response;
+use tokio::sync::mpsc;
+
+use crate::daemon::Daemon;
+use crate::reply::{self, Body};
+use crate::status::ApiError;
+
+/// Where an operation tells its lines to.
+pub type Tell<'a> = &'a (dyn Fn(Line) + Sync);
+
+/// Runs an operation and answers with its lines. What fails before anything
+/// was told has a status of its own; what fails later is the last line.
+pub async fn answer(
+    daemon: &Arc<Daemon>,
+    operation: impl FnOnce(&Engine, Tell<'_>) -> Result<(), EngineError> + Send + 'static,
+) -> Result<Response<Body>, ApiError> {
+    let (send, mut receive) = mpsc::unbounded_channel();
+    let engine = daemon.engine.clone();
+    tokio::task::spawn_blocking(move || {
+        let tell = |line| {
+            // A client that left does not end the operation.
+            let _ = send.send(Ok(line));
+        };
+        if let Err(error) = operation(&engine, &tell) {
+            let error = ApiError::from(error);
+            tracing::info!(error = error.message(), "failed");
+            let _ = send.send(Err(error));
+        }
+    });
+    let Some(first) = receive.recv().await else {
+        return Ok(reply::stream(
+            "application/json",
+            futures_util::stream::empty(),
+        ));
+    };
+    let first = Bytes::from(first?.to_line());
+    let line = |told: Result<Line, ApiError>| {
+        let line = told.unwrap_or_else(|error| Line::failure(error.message()));
+        Bytes::from(line.to_line())
+    };
+    let rest = futures_util::stream::unfold(receive, move |mut receive| async move {
+        Some((line(receive.recv().await?), receive))
+    });
+    let first = futures_util::stream::once(async move { first });
+    Ok(reply::stream("application/json", first.chain(rest)))
+}
