@@ -19,7 +19,7 @@ use bulkhead_sys::{poll, socket};
 use crate::attached::Attached;
 use crate::control::Control;
 use crate::log::Log;
-use crate::output::{Chunk, Output, Stream};
+use crate::output::{CHUNK, Chunk, LOGGED_CHUNK, Output, Stream};
 use crate::stdin::Stdin;
 use crate::supervisor::Supervisor;
 
@@ -67,7 +67,7 @@ pub(crate) fn launch(connection: UnixStream) -> io::Result<Option<Supervisor>> {
         exit: None,
         stdin: Stdin::new(ends.stdin),
         outputs: ends.outputs,
-        chunk: Chunk::new(),
+        chunk: Chunk::new(if log.is_some() { LOGGED_CHUNK } else { CHUNK }),
         moved: Instant::now(),
         terminal: ends.terminal,
         attached,

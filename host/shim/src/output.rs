@@ -5,10 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bulkhead_sys::poll::{self, Progress};
 
-/// Bytes moved at once: a quarter of what a pipe holds, so that the process
-/// fills the rest while these are on their way, and as many as one entry of
-/// the log may have. Whole pages: what is left of one keeps its place.
-const CHUNK: usize = 16 * 1024;
+/// Bytes moved at once: half of what a pipe holds, so that the process fills
+/// the one while the other is on its way. Whole pages: what is left of one
+/// keeps its place in the pipe.
+pub(crate) const CHUNK: usize = 32 * 1024;
+
+/// The same beside a log, which has buffers of its own.
+pub(crate) const LOGGED_CHUNK: usize = 16 * 1024;
 
 /// A frame's head in Docker's multiplexed stream: the stream's number, three
 /// zeros, the length as a big-endian u32.
@@ -55,15 +58,19 @@ pub(crate) struct Chunk {
     /// A frame: the head and what was read. Made for the first output: most
     /// containers are silent most of the time.
     bytes: Vec<u8>,
+    /// What it holds at most, bytes.
+    room: usize,
     end: usize,
     /// Where it came from.
     pub(crate) stream: Stream,
 }
 
 impl Chunk {
-    pub(crate) fn new() -> Self {
+    /// One that holds so many bytes.
+    pub(crate) fn new(room: usize) -> Self {
         Self {
             bytes: Vec::new(),
+            room,
             end: HEAD,
             stream: Stream::Stdout,
         }
@@ -122,12 +129,12 @@ impl Output {
 
     /// A terminal without an open slave answers EIO.
     pub(crate) fn read(&mut self, chunk: &mut Chunk) -> Read {
-        let most = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
+        let most = usize::try_from(self.left).map_or(chunk.room, |left| left.min(chunk.room));
         if most == 0 {
             return Read::End;
         }
         if chunk.bytes.is_empty() {
-            chunk.bytes = vec![0; HEAD + CHUNK];
+            chunk.bytes = vec![0; HEAD + chunk.room];
         }
         match poll::read(&self.fd, &mut chunk.bytes[HEAD..][..most]) {
             Ok(Progress::Bytes(0)) | Err(_) => Read::End,
