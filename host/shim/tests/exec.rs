@@ -272,7 +272,7 @@ fn what_it_leaves_behind_does_not_keep_it() {
     let outcome = host.sh("sleep 1000 & echo mine; while :; do echo noise; done & exit 3");
     assert_eq!(outcome.exit.code, 3);
     assert!(outcome.out().starts_with("mine"), "{outcome:?}");
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(begin.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

@@ -168,17 +168,16 @@ fn signals_reach_the_first_process_and_kill_it_by_number() {
 #[test]
 fn a_terminal_is_a_terminal_of_the_asked_size_and_can_be_resized() {
     let machine = Machine::new();
-    let mut plan = machine.sh("tty; stty size; ls -l /dev/console; read line; stty size; exit 5");
+    let script = "tty; stty size; ls -l /dev/console; read line
+        until [ \"$(stty size)\" = '30 90' ]; do sleep 0.02; done; exit 5";
+    let mut plan = machine.sh(script);
     (plan.terminal, plan.stdin, plan.console_size) = (true, true, Some((101, 42)));
     let mut started = machine.start(&plan).unwrap();
     started.client.wait_for(b"/dev/console\r\n");
     machine.runtime.resize(&first(&plan), 90, 30).unwrap();
     // Another connection than the client's: there is no order between them.
-    std::thread::sleep(Duration::from_millis(200));
     started.client.type_in(b"go\n");
-    let outcome = started.finish();
-    assert!(outcome.out().contains("30 90"), "{outcome:?}");
-    assert_eq!(outcome.exit.code, 5);
+    assert_eq!(started.finish().exit.code, 5);
     machine.runtime.cleanup(&plan.id).unwrap();
     let mut plan = machine.sh("tty; stty size; cat /proc/self/stat | cut -d' ' -f7");
     (plan.terminal, plan.console_size) = (true, Some((101, 42)));
@@ -192,9 +191,10 @@ fn job_control_works_in_the_terminal() {
     let mut plan = machine.plan(&["sh"]);
     (plan.terminal, plan.stdin) = (true, true);
     let mut started = machine.start(&plan).unwrap();
-    started.client.type_in(b"echo rea''dy; sleep 100\n");
+    // The job itself says that it has the terminal.
+    let job = b"sh -c \"echo rea''dy; exec sleep 100\"\n";
+    started.client.type_in(job);
     started.client.wait_for(b"ready");
-    std::thread::sleep(Duration::from_millis(100));
     started.client.type_in(&[3]);
     started.client.type_in(b"exit 4\n");
     assert_eq!(started.finish().exit.code, 4);

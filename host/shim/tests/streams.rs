@@ -81,7 +81,7 @@ fn a_client_that_reads_nothing_is_let_go_when_others_wait() {
     let (stdout, _) = started.client.rest();
     assert!(stdout.ends_with(b"over\n"));
     assert!(stdout.len() > 2_000_000, "{}", stdout.len());
-    assert!(begin.elapsed() < Duration::from_secs(15));
+    assert!(begin.elapsed() < Duration::from_secs(30));
     // It has what its socket held when it was let go, and then the end.
     let mut rest = Vec::new();
     stuck.socket.read_to_end(&mut rest).unwrap();
