@@ -9,6 +9,7 @@
 mod check;
 mod clients;
 mod kernel;
+pub mod power;
 mod random;
 
 use std::collections::BTreeMap;

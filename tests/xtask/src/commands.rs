@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod faults;
 pub(crate) mod leaks;
 pub(crate) mod plugins;
+pub(crate) mod power_cut;
 pub(crate) mod test;
 pub(crate) mod tidy;
 pub(crate) mod vm;

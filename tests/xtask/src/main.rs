@@ -32,6 +32,8 @@ usage: cargo xtask <command>
   bench [NAME]            measure against peers in the same run
   faults [--rounds N] [--seed N]
                           random lifecycle commands with kill -9 in between
+  power-cut [--rounds N] [--driver NAME]
+                          cut a machine's power in and after operations that write
 ";
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "compare-cli" => commands::compare_cli::run(),
         "bench" => commands::bench::run(rest),
         "faults" => commands::faults::run(rest),
+        "power-cut" => commands::power_cut::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
