@@ -79,12 +79,7 @@ fn create(dir: &OwnedFd) -> Result<File> {
 impl Backend for Images {
     fn make(&self, dir: &OwnedFd, size: u64, filesystem: Filesystem) -> Result<Record> {
         make_sparse(&create(dir)?, size)?;
-        let record = Record {
-            filesystem,
-            size,
-            id: 0,
-            shared: 0,
-        };
+        let record = Record::new(filesystem, size);
         record.write(dir)?;
         Ok(record)
     }

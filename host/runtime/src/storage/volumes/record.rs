@@ -4,10 +4,11 @@
 //! no copy of a directory, passes for a volume.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use bulkhead_model::storage::Filesystem;
 use bulkhead_sys::directory::stat_fd;
+use bulkhead_sys::path::{OFlag, open_beneath};
 use bulkhead_sys::xattr::{set_xattr_fd, xattr_dir};
 use bulkhead_sys::{Error, Result};
 
@@ -21,11 +22,24 @@ pub(super) struct Record {
     pub(super) size: u64,
     /// Its number in the thin pool; 0 without one.
     pub(super) id: u32,
-    /// Bytes that it shared with its origin when it was made; thin only.
+    /// Bytes that it had when it was made, all of them its origin's; thin only.
     pub(super) shared: u64,
+    /// Bytes that it had when it was first snapshotted; 0: it was not.
+    pub(super) given: u64,
 }
 
 impl Record {
+    /// Of a volume of zeros.
+    pub(super) fn new(filesystem: Filesystem, size: u64) -> Self {
+        Self {
+            filesystem,
+            size,
+            id: 0,
+            shared: 0,
+            given: 0,
+        }
+    }
+
     /// The record of a directory that keeps a volume.
     ///
     /// # Errors
@@ -58,8 +72,10 @@ impl Record {
     /// [`Record::write`], and it is on the disk.
     pub(super) fn write_through(&self, dir: &OwnedFd) -> Result<()> {
         self.write(dir)?;
-        let dir = dir.as_fd().try_clone_to_owned();
-        dir.and_then(|dir| std::fs::File::from(dir).sync_all())
+        // The caller's may be a mere handle.
+        let dir = open_beneath(dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)?;
+        std::fs::File::from(dir)
+            .sync_all()
             .map_err(|e| Error::new("fsync", "a volume's record", e))
     }
 
@@ -71,9 +87,13 @@ impl Record {
     fn text(&self, inode: u64) -> String {
         let filesystem = self.filesystem.as_str();
         let Self {
-            size, id, shared, ..
+            size,
+            id,
+            shared,
+            given,
+            ..
         } = self;
-        format!("{inode} {filesystem} {size} {id} {shared}")
+        format!("{inode} {filesystem} {size} {id} {shared} {given}")
     }
 
     fn parse(text: &str) -> Option<(u64, Self)> {
@@ -86,6 +106,7 @@ impl Record {
             size: words.next()?.parse().ok()?,
             id: words.next()?.parse().ok()?,
             shared: words.next()?.parse().ok()?,
+            given: words.next()?.parse().ok()?,
         };
         words.next().is_none().then_some((inode, record))
     }
@@ -102,15 +123,16 @@ mod tests {
             size: 10 << 30,
             id: 17,
             shared: 4096,
+            given: 0,
         };
         assert_eq!(Record::parse(&record.text(5)), Some((5, record)));
         for bad in [
             "",
             "5",
-            "5 ext3 1 0 0",
-            "5 ext4 1 0",
-            "5 ext4 -1 0 0",
-            "5 ext4 1 0 0 x",
+            "5 ext3 1 0 0 0",
+            "5 ext4 1 0 0",
+            "5 ext4 -1 0 0 0",
+            "5 ext4 1 0 0 0 x",
         ] {
             assert_eq!(Record::parse(bad), None, "{bad:?}");
         }

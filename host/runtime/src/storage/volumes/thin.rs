@@ -19,6 +19,8 @@
 mod files;
 mod ids;
 mod pool;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -84,10 +86,16 @@ impl Pool {
         if self.mapper.device(&name)?.is_none() {
             return work();
         }
-        self.mapper.suspend(&name)?;
+        match self.mapper.suspend(&name) {
+            // It was just going.
+            Err(e) if e.errno() == nix::libc::ENXIO => return work(),
+            other => other?,
+        }
         let done = work();
-        self.mapper.resume(&name)?;
-        done
+        match self.mapper.resume(&name) {
+            Err(e) if e.errno() == nix::libc::ENXIO => done,
+            other => other.and(done),
+        }
     }
 
     /// Bytes that a volume has, shared ones included.
@@ -110,21 +118,27 @@ impl Pool {
 
 impl Backend for Pool {
     fn make(&self, dir: &OwnedFd, size: u64, filesystem: Filesystem) -> Result<Record> {
-        let record = Record {
-            filesystem,
-            size,
-            id: 0,
-            shared: 0,
-        };
-        let record = self.numbered(record, dir)?;
+        let record = self.numbered(Record::new(filesystem, size), dir)?;
         self.tell(&format!("create_thin {}", record.id))?;
         Ok(record)
     }
 
     fn snapshot(&self, source: (&OwnedFd, &Record), dest: &OwnedFd) -> Result<()> {
-        let (_, origin) = source;
-        let shared = self.mapped(origin)?;
-        let record = self.numbered(Record { shared, ..*origin }, dest)?;
+        let (dir, origin) = source;
+        let shared = match origin.given {
+            0 => self.mapped(origin)?,
+            given => given,
+        };
+        if origin.given != shared {
+            let given = shared;
+            Record { given, ..*origin }.write(dir)?;
+        }
+        let copy = Record {
+            shared,
+            given: 0,
+            ..*origin
+        };
+        let record = self.numbered(copy, dest)?;
         self.while_suspended(origin.id, || {
             self.tell(&format!("create_snap {} {}", record.id, origin.id))
         })
