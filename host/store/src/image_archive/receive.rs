@@ -10,6 +10,7 @@ use super::error::ArchiveError;
 use super::legacy;
 use super::members::{MAX_MEMBERS, Members, shown};
 use crate::error::StoreError;
+use crate::manifest::{MAX_DOCUMENT, ManifestError};
 use crate::unpack::archive::Archive;
 use crate::unpack::compression::{Compression, Formats, decoder};
 use crate::unpack::entry::{Entry, EntryKind};
@@ -18,6 +19,9 @@ use crate::{Blobs, Spooled};
 
 /// Where blobs are in both formats.
 const BLOBS: &str = "blobs/sha256/";
+
+/// Documents with names of their own.
+const DOCUMENTS: [&str; 4] = ["manifest.json", "index.json", "oci-layout", "repositories"];
 
 /// What an archive of images may cost before it is refused. A header more or
 /// two for each member is what a writer needs for long names.
@@ -79,6 +83,7 @@ fn keep<'a>(
     entry: &Entry,
     name: &str,
 ) -> Result<Spooled<'a>, ArchiveError> {
+    refuse_long_document(name, entry.size)?;
     let named = name_of_blob(name);
     let mut writer = match &named {
         Some(digest) => blobs.spool_named(digest)?,
@@ -102,6 +107,19 @@ fn keep<'a>(
             actual: kept.digest().clone(),
         }),
         _ => Ok(kept),
+    }
+}
+
+/// What is read whole is not kept first when it is too long for that.
+fn refuse_long_document(name: &str, size: u64) -> Result<(), ArchiveError> {
+    let name = name.trim_start_matches("./");
+    match DOCUMENTS.iter().find(|document| **document == name) {
+        Some(document) if size > MAX_DOCUMENT as u64 => Err(ManifestError::TooLarge {
+            document,
+            size: usize::try_from(size).unwrap_or(usize::MAX),
+        }
+        .into()),
+        _ => Ok(()),
     }
 }
 
