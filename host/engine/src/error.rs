@@ -295,6 +295,12 @@ pub enum EngineError {
     Tmpfs(#[from] crate::tmpfs::InvalidOption),
     #[error(transparent)]
     Device(#[from] crate::devices::InvalidDevice),
+    #[error("too many non-empty layers in History section")]
+    TooMuchHistory,
+    #[error("You cannot commit container {id} which is {state}")]
+    CommitGoing { id: String, state: &'static str },
+    #[error(transparent)]
+    Change(#[from] crate::instructions::InvalidChange),
     #[error(transparent)]
     Limit(#[from] crate::limits::InvalidLimit),
     #[error(transparent)]
@@ -407,13 +413,13 @@ impl Kind for EngineError {
             | E::ExecRuns(_)
             | E::ExecNotStarted
             | E::ImageNamedByContainer { .. }
+            | E::CommitGoing { .. }
             | E::ImageInUse { .. } => ErrorKind::Conflict,
             E::NoNetworkDriver(_)
             | E::NoRegistrySource(_)
             | E::NoPush { .. }
             | E::NoCatalog { .. }
             | E::LogsNotKept => ErrorKind::Unsupported,
-            E::PushByDigest | E::MalformedTag(_) => ErrorKind::InvalidArgument,
             E::Compress { .. } | E::StoredManifest(_) => ErrorKind::Internal,
             E::NewName(e) => e.kind(),
             E::Shared { kind, .. } => *kind,
@@ -433,6 +439,7 @@ impl Kind for EngineError {
             | E::Check(_)
             | E::ReadLog { .. }
             | E::NoMount(_)
+            | E::TooMuchHistory
             | E::WorkerPanicked => ErrorKind::Internal,
             E::CannotUpdate { source, .. } => source.kind(),
             E::Update(_) => ErrorKind::Conflict,
@@ -440,57 +447,8 @@ impl Kind for EngineError {
             E::VolumeMount { source, .. } => source.kind,
             E::Runtime(e) | E::CannotExec(e) => e.kind(),
             E::Store(e) => e.kind(),
-            E::AmbiguousPrefix(_)
-            | E::AmbiguousNetwork { .. }
-            | E::ExclusiveNetwork(_)
-            | E::LeaveHostNetwork
-            | E::VolumeOption { .. }
-            | E::VolumeName(_)
-            | E::ShortVolumeName(_)
-            | E::InvalidNetworkName(_)
-            | E::Subnet(_)
-            | E::SmallSubnet(_)
-            | E::Gateway(_)
-            | E::RangeOutsideSubnet { .. }
-            | E::NetworkOption(_)
-            | E::NetworkMtu(_)
-            | E::AliasesOnPredefined
-            | E::AddressOnPredefined
-            | E::AddressWithoutSubnet
-            | E::AddressOutsideSubnet(_)
-            | E::NotConnected { .. }
-            | E::InvalidName(_)
-            | E::NoCommand
-            | E::EmptyName
-            | E::SameName
-            | E::RestartAndRemove
-            | E::NoExecCommand
-            | E::UnknownStorageDriver { .. }
-            | E::PortsWithSharedNetwork
-            | E::PrivilegedUserNamespace
-            | E::SharedWithUserNamespace(_)
-            | E::SecurityOption(_)
-            | E::Log(_)
-            | E::SelinuxLabel(_)
-            | E::NoSuchPeer(_)
-            | E::JoinSelf(_)
-            | E::NotShareable(_)
-            | E::DuplicateMount(_)
-            | E::BindSourceMissing(_)
-            | E::VolumesFrom(_)
-            | E::InsideShared { .. }
-            | E::Seccomp(_)
-            | E::Tmpfs(_)
-            | E::Device(_)
-            | E::Mount(_)
-            | E::Port(_)
-            | E::WorkingDir(_)
-            | E::CgroupParent(_)
-            | E::Signal(_)
-            | E::Limit(_)
-            | E::Capability(_)
-            | E::EmptyPath
-            | E::Reference(_) => ErrorKind::InvalidArgument,
+            // The rest is what a client asked for and nobody can mean.
+            _ => ErrorKind::InvalidArgument,
         }
     }
 }

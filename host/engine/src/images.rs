@@ -1,8 +1,11 @@
 //! Images: looking them up, recording, removing.
 
+mod history;
 mod record;
 mod remove;
 mod tag;
+
+use std::collections::HashMap;
 
 use bulkhead_model::image::Image;
 use bulkhead_model::{Digest, Reference};
@@ -11,6 +14,7 @@ use bulkhead_store::{ImageRecord, StoreError};
 use crate::Engine;
 use crate::error::EngineError;
 
+pub use history::HistoryStep;
 pub use record::ImageToRecord;
 
 /// One image in a list.
@@ -20,6 +24,8 @@ pub struct ImageListed {
     pub record: ImageRecord,
     /// How many containers were made from it.
     pub containers: usize,
+    /// How many images were made from it here.
+    pub children: usize,
 }
 
 /// One step of a removal.
@@ -50,13 +56,21 @@ impl Engine {
 
     /// Every image.
     pub fn images(&self) -> Result<Vec<ImageListed>, EngineError> {
-        let users = self.containers.all();
-        let count = |id: &str| users.iter().filter(|e| e.record().image_id == id).count();
+        let mut users: HashMap<String, usize> = HashMap::new();
+        for entry in self.containers.all() {
+            *users.entry(entry.record().image_id.clone()).or_default() += 1;
+        }
+        let records = self.store.images()?;
+        let mut children: HashMap<Digest, usize> = HashMap::new();
+        for parent in records.iter().filter_map(|record| record.parent.clone()) {
+            *children.entry(parent).or_default() += 1;
+        }
         let listed = |record: ImageRecord| ImageListed {
-            containers: count(&record.image.id.to_string()),
+            containers: users.get(record.image.id.as_str()).copied().unwrap_or(0),
+            children: children.get(&record.image.id).copied().unwrap_or(0),
             record,
         };
-        Ok(self.store.images()?.into_iter().map(listed).collect())
+        Ok(records.into_iter().map(listed).collect())
     }
 
     /// Whether an image is the one embedded in this program.

@@ -16,7 +16,7 @@ use bulkhead_model::process::IdMap;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::pack::{capability, inside};
+use crate::pack::{Mark, Piece, capability, inside};
 use crate::walk::{Descent, names, open_directory, reopen_directory, unless_gone};
 
 /// What happened to a path.
@@ -39,6 +39,19 @@ pub struct Change {
     pub path: Vec<u8>,
 }
 
+impl Change {
+    /// What a layer says of it.
+    pub fn into_piece(self) -> Piece {
+        Piece {
+            mark: match self.kind {
+                ChangeKind::Deleted => Mark::Whiteout,
+                ChangeKind::Modified | ChangeKind::Added => Mark::Present,
+            },
+            path: self.path,
+        }
+    }
+}
+
 /// How two trees are compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Comparison<'a> {
@@ -57,6 +70,15 @@ pub struct Comparison<'a> {
 pub struct ChangesError {
     path: String,
     source: std::io::Error,
+}
+
+impl ChangesError {
+    pub(crate) fn new(path: &[u8], errno: Errno) -> Self {
+        Self {
+            path: String::from_utf8_lossy(path).into_owned(),
+            source: errno.into(),
+        }
+    }
 }
 
 impl Kind for ChangesError {
@@ -99,10 +121,8 @@ pub fn compare(
         path: Vec::new(),
         changes: Vec::new(),
     };
-    walk.run(image, container).map_err(|errno| ChangesError {
-        path: String::from_utf8_lossy(&walk.path).into_owned(),
-        source: errno.into(),
-    })?;
+    walk.run(image, container)
+        .map_err(|errno| ChangesError::new(&walk.path, errno))?;
     Ok(walk.changes)
 }
 

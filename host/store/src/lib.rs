@@ -38,6 +38,7 @@ pub mod root;
 mod store;
 pub mod stream;
 pub mod unpack;
+pub mod upper;
 mod volumes;
 mod walk;
 

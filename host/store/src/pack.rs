@@ -10,6 +10,7 @@
 
 mod attributes;
 mod header;
+mod layer;
 mod tree;
 
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::process::IdMap;
 
 pub(crate) use attributes::{capability, inside};
+pub use layer::{Mark, Piece, layer};
 
 use crate::root::Found;
 

@@ -8,6 +8,8 @@ pub struct ImageListQuery {
     pub all: bool,
     /// Count the bytes that each shares with others.
     pub shared_size: bool,
+    /// Tell of each platform's variant; with it the containers are counted.
+    pub manifests: bool,
     /// Which ones.
     pub filters: Filters,
 }
@@ -17,6 +19,7 @@ impl Params for ImageListQuery {
         Ok(Self {
             all: query.flag("all"),
             shared_size: query.flag("shared-size"),
+            manifests: query.flag("manifests"),
             filters: Filters::read(query)?,
         })
     }
@@ -24,6 +27,7 @@ impl Params for ImageListQuery {
     fn write(&self, query: &mut Query) {
         query.push_flag("all", self.all);
         query.push_flag("shared-size", self.shared_size);
+        query.push_flag("manifests", self.manifests);
         self.filters.write(query);
     }
 }

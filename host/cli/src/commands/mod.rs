@@ -47,6 +47,10 @@ pub(crate) enum Command {
     Load(image::load::LoadArgs),
     /// Import the contents from a tarball to create a filesystem image
     Import(image::import::ImportArgs),
+    /// Show the history of an image
+    History(image::history::HistoryArgs),
+    /// Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
+    Tag(image::tag::TagArgs),
     /// Return low-level information on objects of any kind
     Inspect(inspect::InspectArgs),
     /// Authenticate to a registry
@@ -104,6 +108,8 @@ impl Command {
             Command::Save(args) => image::save::execute(client, args).await,
             Command::Load(args) => image::load::execute(client, args).await,
             Command::Import(args) => image::import::execute(client, args).await,
+            Command::History(args) => image::history::execute(client, args).await,
+            Command::Tag(args) => image::tag::execute(client, args).await,
             Command::Inspect(args) => inspect::execute(client, args).await,
             Command::Login(args) => login::execute(client, args).await,
             Command::Logout(args) => logout::execute(client.config(), args),

@@ -16,5 +16,5 @@ pub(crate) use screen::Screen;
 pub(crate) use table::Table;
 pub(crate) use units::{
     ago, binary_size, date_time, decimal_size, label_list, moment, quote, short_id, shorten,
-    timestamp,
+    timestamp, whole_seconds,
 };

@@ -66,6 +66,12 @@ pub(crate) fn date_time(seconds: i64) -> String {
     format!("{date} {time} +0000 UTC")
 }
 
+/// `2026-11-21T23:57:36Z`, from seconds since the epoch.
+pub(crate) fn whole_seconds(seconds: i64) -> String {
+    let (date, time) = date_and_time(seconds);
+    format!("{date}T{time}Z")
+}
+
 /// `2026-11-21T23:57:36.000000001Z`, from nanoseconds since the epoch.
 pub(crate) fn timestamp(nanos: i64) -> String {
     let (date, time) = date_and_time(nanos.div_euclid(1_000_000_000));

@@ -43,6 +43,19 @@ pub fn spec(wire: &HealthConfig) -> Result<HealthSpec, BadRequest> {
     }))
 }
 
+/// A check as images and containers are asked for it.
+pub fn config(options: &HealthOptions) -> HealthConfig {
+    let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    HealthConfig {
+        test: options.test.clone(),
+        interval: nanos(options.interval),
+        timeout: nanos(options.timeout),
+        start_period: nanos(options.start_period),
+        start_interval: nanos(options.start_interval),
+        retries: options.retries.into(),
+    }
+}
+
 /// What `inspect` shows.
 pub fn health(watched: &Watched) -> Health {
     let health = &watched.health;

@@ -1,17 +1,20 @@
 //! `GET /images/json`, `GET /images/{name}/json` and the answer of a removal.
 
+use bulkhead_api::ApiVersion;
 use bulkhead_api::container::{ContainerConfig, EmptyObject, GraphDriver};
 use bulkhead_api::image::{
-    DistributionPlatform, ImageDeleted as WireDeleted, ImageInspect, ImageMetadata, ImageSummary,
-    RootFs,
+    DistributionPlatform, HistoryItem, ImageDeleted as WireDeleted, ImageInspect, ImageMetadata,
+    ImageSummary, RootFs,
 };
-use bulkhead_api::{ApiVersion, Filters};
-use bulkhead_engine::{ImageDeleted, ImageListed};
-use bulkhead_model::image::ImageConfig;
+use bulkhead_engine::{HistoryStep, ImageDeleted, ImageListed};
+use bulkhead_model::image::{Configuration, ImageConfig};
 use bulkhead_model::{Platform, Reference};
 use bulkhead_store::ImageRecord;
 
 use crate::status::ApiError;
+
+/// Go's zero time.
+const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// One row of the list.
 pub fn summary(listed: &ImageListed, version: ApiVersion) -> ImageSummary {
@@ -22,17 +25,45 @@ pub fn summary(listed: &ImageListed, version: ApiVersion) -> ImageSummary {
         ..
     } = &listed.record;
     let size = i64::try_from(image.size).unwrap_or(i64::MAX);
+    let names = |names: &[Reference]| names.iter().map(|name| name.familiar()).collect();
+    // Clients before API 1.43 are told of names that are none.
+    let nameless = version.minor < 43 && tags.is_empty() && digests.is_empty();
     ImageSummary {
         id: image.id.to_string(),
-        repo_tags: tags.iter().map(|r| r.familiar()).collect(),
-        repo_digests: digests.iter().map(|r| r.familiar()).collect(),
+        repo_tags: if nameless {
+            vec!["<none>:<none>".to_owned()]
+        } else {
+            names(tags)
+        },
+        repo_digests: if nameless {
+            vec!["<none>@<none>".to_owned()]
+        } else {
+            names(digests)
+        },
         created: created_seconds(image.created.as_deref()),
         size,
         virtual_size: virtual_size(size, version),
+        parent_id: listed
+            .record
+            .parent
+            .as_ref()
+            .map_or(String::new(), ToString::to_string),
         shared_size: -1,
         labels: image.config.labels.clone(),
         containers: i64::try_from(listed.containers).unwrap_or(-1),
-        ..ImageSummary::default()
+    }
+}
+
+/// One step of an image's history.
+pub fn history(step: &HistoryStep) -> HistoryItem {
+    let id = step.image.as_ref().map(ToString::to_string);
+    HistoryItem {
+        id: id.unwrap_or_else(|| "<missing>".to_owned()),
+        created: created_seconds(step.history.created.as_deref()),
+        created_by: step.history.created_by.clone(),
+        tags: step.tags.iter().map(|tag| tag.familiar()).collect(),
+        size: i64::try_from(step.size).unwrap_or(i64::MAX),
+        comment: step.history.comment.clone(),
     }
 }
 
@@ -52,19 +83,38 @@ fn virtual_size(size: i64, version: ApiVersion) -> Option<i64> {
 }
 
 /// The whole answer about one image.
-pub fn inspect(record: &ImageRecord, driver: &str, version: ApiVersion) -> ImageInspect {
+pub fn inspect(
+    record: &ImageRecord,
+    configuration: &Configuration,
+    driver: &str,
+    version: ApiVersion,
+) -> ImageInspect {
     let image = &record.image;
     let size = i64::try_from(image.size).unwrap_or(i64::MAX);
+    let named = |name: &Reference| name.familiar();
+    let last = configuration.history.last();
+    let comment = match configuration.comment.as_str() {
+        "" => last.map_or("", |step| step.comment.as_str()),
+        comment => comment,
+    };
     ImageInspect {
         id: image.id.to_string(),
-        repo_tags: record.tags.iter().map(|r| r.familiar()).collect(),
-        repo_digests: record.digests.iter().map(|r| r.familiar()).collect(),
+        repo_tags: record.tags.iter().map(named).collect(),
+        repo_digests: record.digests.iter().map(named).collect(),
+        parent: record
+            .parent
+            .as_ref()
+            .map_or(String::new(), ToString::to_string),
+        comment: comment.to_owned(),
         created: image.created.clone().unwrap_or_default(),
-        config: config(&image.config),
-        container_config: Some(config(&image.config)),
+        docker_version: configuration.docker_version.clone(),
+        author: configuration.author.clone(),
+        config: config(&configuration.config),
+        container_config: (version.minor < 45).then(|| config(&configuration.config)),
         architecture: image.platform.architecture.clone(),
         variant: image.platform.variant.clone().unwrap_or_default(),
         os: image.platform.os.clone(),
+        os_version: configuration.os_version.clone(),
         size,
         virtual_size: virtual_size(size, version),
         graph_driver: GraphDriver {
@@ -76,24 +126,30 @@ pub fn inspect(record: &ImageRecord, driver: &str, version: ApiVersion) -> Image
             layers: image.layers.iter().map(|l| l.diff_id.to_string()).collect(),
         },
         metadata: ImageMetadata {
-            last_tag_time: super::rfc3339(record.stored_at.saturating_mul(1_000_000_000)),
+            last_tag_time: match record.tagged_at {
+                0 => NEVER.to_owned(),
+                at => super::rfc3339(at.saturating_mul(1_000_000_000)),
+            },
         },
-        ..ImageInspect::default()
     }
 }
 
-fn config(image: &ImageConfig) -> ContainerConfig {
+/// A configuration as clients see it.
+pub fn config(image: &ImageConfig) -> ContainerConfig {
     let set = |keys: &[String]| keys.iter().map(|k| (k.clone(), EmptyObject {})).collect();
     ContainerConfig {
         user: image.user.clone(),
         exposed_ports: set(&image.exposed_ports),
         env: image.env.clone(),
         cmd: image.cmd.clone(),
+        healthcheck: image.health.as_ref().map(super::health::config),
         volumes: set(&image.volumes),
         working_dir: image.working_dir.clone(),
         entrypoint: image.entrypoint.clone(),
+        on_build: image.on_build.clone(),
         labels: image.labels.clone(),
         stop_signal: image.stop_signal.clone().unwrap_or_default(),
+        shell: image.shell.clone(),
         ..ContainerConfig::default()
     }
 }
@@ -138,51 +194,9 @@ pub fn deleted(step: ImageDeleted) -> WireDeleted {
     }
 }
 
-/// Whether a list's filters let an image through.
-pub fn matches(record: &ImageRecord, filters: &Filters) -> bool {
-    let dangling = record.tags.is_empty();
-    let named = |pattern: &str| {
-        record.tags.iter().any(|r| {
-            r.familiar() == pattern
-                || r.familiar_name() == pattern
-                || glob(pattern, &r.familiar())
-                || glob(pattern, &r.familiar_name())
-        })
-    };
-    filters.matches("dangling", |v| matches!(v, "true" | "1") == dangling)
-        && filters.matches("reference", named)
-        && filters.values("label").all(|v| match v.split_once('=') {
-            Some((key, value)) => record
-                .image
-                .config
-                .labels
-                .get(key)
-                .is_some_and(|l| l == value),
-            None => record.image.config.labels.contains_key(v),
-        })
-}
-
-/// `*` stands for anything but a slash, as in Go's `path.Match`.
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            let ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-            let within = ends.take_while(|at| !rest[..*at].contains('/'));
-            within.into_iter().any(|at| glob(tail, &rest[at..]))
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_star_stops_at_a_slash() {
-        assert!(glob("busy*", "busybox") && glob("*:latest", "x:latest") && glob("a/*", "a/b"));
-        assert!(!glob("busy*", "busy/box") && !glob("x", "xy"));
-    }
 
     #[test]
     fn creation_times_of_images_are_read() {

@@ -60,7 +60,7 @@ pub fn inspect(
 }
 
 /// The request's settings over the image's, as `create` merged them.
-fn config(record: &Container, image: Option<&ImageConfig>) -> ContainerConfig {
+pub fn config(record: &Container, image: Option<&ImageConfig>) -> ContainerConfig {
     let spec = &record.spec;
     let mut config: ContainerConfig = as_asked("Config", &spec.config_json);
     config.hostname = record.hostname.clone();

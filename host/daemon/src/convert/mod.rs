@@ -1,10 +1,12 @@
 //! Between the wire's types and the engine's.
 
 pub mod archive;
+pub mod commit;
 pub mod create;
 pub mod events;
 pub mod filters;
 pub mod health;
+pub mod image_filters;
 pub mod images;
 pub mod inspect;
 pub mod list;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bulkhead_api::ApiVersion;
 use bulkhead_api::query::{ImageCreateQuery, ImageListQuery, ImageRemoveQuery, ImageTagQuery};
-use bulkhead_engine::PullRequest;
+use bulkhead_engine::{ImageListed, PullRequest};
 use bulkhead_model::Reference;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use super::{credentials, progress, query};
 use crate::convert;
+use crate::convert::image_filters::Chosen;
 use crate::daemon::Daemon;
 use crate::reply::{self, Body};
 use crate::status::ApiError;
@@ -22,27 +23,48 @@ const LAYOUT: &str = "oci-layout:";
 
 /// `GET /images/json`
 pub async fn list(daemon: &Arc<Daemon>, version: ApiVersion, text: &str) -> Answer {
-    let ImageListQuery { filters, .. } = query(text)?;
-    filters.only(&["dangling", "label", "reference"])?;
-    let images = daemon.blocking(bulkhead_engine::Engine::images).await?;
-    let rows: Vec<_> = images
-        .iter()
-        .filter(|i| convert::images::matches(&i.record, &filters))
-        .map(|i| convert::images::summary(i, version))
-        .collect();
+    let ImageListQuery {
+        all,
+        shared_size,
+        manifests,
+        filters,
+    } = query(text)?;
+    let chosen = Chosen::new(&daemon.engine, filters, all)?;
+    let (images, shared) = daemon
+        .blocking(move |engine| {
+            let shared = shared_size.then(|| super::usage::shared_sizes(engine));
+            Ok((engine.images()?, shared.transpose()?))
+        })
+        .await?;
+    let row = |listed: ImageListed| {
+        let mut row = convert::images::summary(&listed, version);
+        if let Some(shared) = &shared {
+            row.shared_size = shared.get(row.id.as_str()).copied().unwrap_or(0);
+        }
+        // Docker counts them for those who ask for everything.
+        if !manifests {
+            row.containers = -1;
+        }
+        row
+    };
+    let shown = images.into_iter().filter_map(|i| chosen.choose(i));
+    let mut rows: Vec<_> = shown.map(row).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
     Ok(reply::json(StatusCode::OK, &rows))
 }
 
 /// `GET /images/{name}/json`
 pub async fn inspect(daemon: &Arc<Daemon>, version: ApiVersion, name: String) -> Answer {
     let driver = daemon.engine.config.storage_driver.clone();
-    let record = daemon
-        .blocking(move |engine| engine.image_record(&name))
+    let (record, configuration) = daemon
+        .blocking(move |engine| {
+            let record = engine.image_record(&name)?;
+            let configuration = engine.image_configuration(&record.image)?;
+            Ok((record, configuration))
+        })
         .await?;
-    Ok(reply::json(
-        StatusCode::OK,
-        &convert::images::inspect(&record, &driver, version),
-    ))
+    let whole = convert::images::inspect(&record, &configuration, &driver, version);
+    Ok(reply::json(StatusCode::OK, &whole))
 }
 
 /// `DELETE /images/{name}`
@@ -52,6 +74,15 @@ pub async fn remove(daemon: &Arc<Daemon>, name: String, text: &str) -> Answer {
         .blocking(move |engine| engine.remove_image(&name, force, !no_prune))
         .await?;
     let rows: Vec<_> = deleted.into_iter().map(convert::images::deleted).collect();
+    Ok(reply::json(StatusCode::OK, &rows))
+}
+
+/// `GET /images/{name}/history`
+pub async fn history(daemon: &Arc<Daemon>, name: String) -> Answer {
+    let steps = daemon
+        .blocking(move |engine| engine.image_history(&name))
+        .await?;
+    let rows: Vec<_> = steps.iter().map(convert::images::history).collect();
     Ok(reply::json(StatusCode::OK, &rows))
 }
 

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod attach;
 pub mod check;
+pub mod commit;
 pub mod containers;
 pub mod credentials;
 pub mod distribution;

@@ -9,7 +9,7 @@ use bulkhead_api::image::ImageSummary;
 use bulkhead_api::query::DiskUsageQuery;
 use bulkhead_api::usage::{DiskUsage, ObjectsUsage};
 use bulkhead_api::volume::{Volume, VolumeUsage};
-use bulkhead_engine::{Engine, EngineError, Volume as EngineVolume};
+use bulkhead_engine::{Engine, EngineError, ImageListed, Volume as EngineVolume};
 use bulkhead_model::Digest;
 use hyper::{Response, StatusCode};
 
@@ -92,15 +92,32 @@ fn images(engine: &Engine, version: ApiVersion) -> Result<(Vec<ImageSummary>, i6
         users.entry(chain).or_insert((0, *bytes)).0 += 1;
     }
     let shared = |chain: &Digest| users.get(chain).is_some_and(|(count, _)| *count > 1);
-    let rows = images.iter().zip(&layers).map(|(listed, layers)| {
-        let common = layers.iter().filter(|(chain, _)| shared(chain));
-        ImageSummary {
-            shared_size: signed(common.map(|(_, bytes)| bytes).sum()),
-            ..convert::images::summary(listed, version)
-        }
-    });
+    // Those that others were made from count with them.
+    let shown = |listed: &ImageListed| {
+        let record = &listed.record;
+        listed.children == 0 || !record.tags.is_empty() || !record.digests.is_empty()
+    };
+    let all_rows = images.iter().zip(&layers);
+    let rows = all_rows
+        .filter(|(listed, _)| shown(listed))
+        .map(|(listed, layers)| {
+            let common = layers.iter().filter(|(chain, _)| shared(chain));
+            ImageSummary {
+                shared_size: signed(common.map(|(_, bytes)| bytes).sum()),
+                ..convert::images::summary(listed, version)
+            }
+        });
+    let mut rows: Vec<ImageSummary> = rows.collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
     let all = users.values().map(|(_, bytes)| bytes).sum();
-    Ok((rows.collect(), signed(all)))
+    Ok((rows, signed(all)))
+}
+
+/// The bytes that each image, by its id, shares with others.
+pub fn shared_sizes(engine: &Engine) -> Result<HashMap<String, i64>, EngineError> {
+    let (rows, _) = images(engine, bulkhead_api::version::MAX)?;
+    let sizes = rows.into_iter().map(|row| (row.id, row.shared_size));
+    Ok(sizes.collect())
 }
 
 fn volumes(engine: &Engine) -> Result<Vec<Volume>, EngineError> {

@@ -21,7 +21,7 @@ const CHUNK: usize = 128 * 1024;
 /// Leaves room for a link's target beside the name.
 const MAX_NAME: usize = MAX_EXTENDED / 2 - 4096;
 
-struct Writer<'a, W> {
+pub(super) struct Writer<'a, W> {
     out: W,
     style: Style<'a>,
     /// Files with several names, by device and inode: the first name.
@@ -37,28 +37,36 @@ pub(super) fn write(
     style: Style<'_>,
     out: impl Write,
 ) -> Result<Packed, PackError> {
-    let mut writer = Writer {
-        out,
-        style,
-        links: HashMap::new(),
-        blocks: Vec::new(),
-        chunk: vec![0; CHUNK],
-        packed: Packed::default(),
-    };
+    let mut writer = Writer::new(style, out);
     let is_dir = FileType::from_raw_mode(top.stat.st_mode) == FileType::Directory;
     if is_dir {
         writer.tree(top, archive)?;
     } else if let Some(name) = archive.top {
         writer.other(top.file.as_fd(), &top.stat, &name)?;
     }
-    // Two blocks of zeros.
-    let end = [0; 2 * BLOCK as usize];
-    writer.out.write_all(&end).map_err(PackError::Write)?;
-    writer.out.flush().map_err(PackError::Write)?;
-    Ok(writer.packed)
+    writer.finish()
 }
 
-impl<W: Write> Writer<'_, W> {
+impl<'a, W: Write> Writer<'a, W> {
+    pub(super) fn new(style: Style<'a>, out: W) -> Self {
+        Self {
+            out,
+            style,
+            links: HashMap::new(),
+            blocks: Vec::new(),
+            chunk: vec![0; CHUNK],
+            packed: Packed::default(),
+        }
+    }
+
+    /// Two blocks of zeros are the end.
+    pub(super) fn finish(mut self) -> Result<Packed, PackError> {
+        let end = [0; 2 * BLOCK as usize];
+        self.out.write_all(&end).map_err(PackError::Write)?;
+        self.out.flush().map_err(PackError::Write)?;
+        Ok(self.packed)
+    }
+
     fn tree(&mut self, top: &Found, archive: Names) -> Result<(), PackError> {
         let mut path = archive.prefix;
         let dir = reopen_directory(top.file.as_fd()).map_err(|e| io_error("open", &path, e))?;
@@ -114,7 +122,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     /// Writes what is called `name`; gives a directory that is to be entered.
-    fn entry(
+    pub(super) fn entry(
         &mut self,
         dir: BorrowedFd<'_>,
         name: &[u8],
@@ -265,7 +273,7 @@ impl<W: Write> Writer<'_, W> {
         }
     }
 
-    fn header(&mut self, entry: &Entry<'_>) -> Result<(), PackError> {
+    pub(super) fn header(&mut self, entry: &Entry<'_>) -> Result<(), PackError> {
         self.blocks.clear();
         encode(entry, self.style.times, &mut self.blocks)
             .ok_or_else(|| PackError::NameTooLong(show(entry.name)))?;
@@ -274,7 +282,7 @@ impl<W: Write> Writer<'_, W> {
     }
 }
 
-fn io_error(operation: &'static str, path: &[u8], errno: Errno) -> PackError {
+pub(super) fn io_error(operation: &'static str, path: &[u8], errno: Errno) -> PackError {
     PackError::Io {
         operation,
         path: show(path),

@@ -1,6 +1,7 @@
 //! `bulkhead container`: a file per verb.
 
 mod attach;
+mod commit;
 pub(super) mod cp;
 pub(crate) mod create;
 mod diff;
@@ -35,6 +36,8 @@ use crate::error::Result;
 pub(crate) enum Verb {
     /// Attach local standard input, output and error streams to a running container
     Attach(attach::AttachArgs),
+    /// Create a new image from a container's changes
+    Commit(commit::CommitArgs),
     /// Copy files/folders between a container and the local filesystem
     Cp(cp::CpArgs),
     /// Create a new container
@@ -97,6 +100,7 @@ impl Verb {
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
             Verb::Attach(args) => attach::execute(client, args).await,
+            Verb::Commit(args) => commit::execute(client, args).await,
             Verb::Cp(args) => cp::execute(client, args).await,
             Verb::Create(args) => create::execute(client, args).await,
             Verb::Exec(args) => exec::execute(client, args).await,

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::client::{Call, Client};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::{FilterFlag, filters};
 use crate::output::{Format, Heading, ago, date_time, decimal_size, print, row, short_id, show};
 use crate::template::Row;
@@ -33,6 +33,9 @@ pub(crate) struct ImagesArgs {
     /// Only show image ids
     #[arg(short, long)]
     quiet: bool,
+    /// List each image with all its names (EXPERIMENTAL)
+    #[arg(long)]
+    tree: bool,
     #[arg(value_name = "REPOSITORY[:TAG]", hide = true)]
     reference: Option<String>,
 }
@@ -84,6 +87,9 @@ pub(crate) fn usage_rows(images: &[ImageSummary], whole_ids: bool) -> Vec<Row> {
 }
 
 pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
+    if args.tree {
+        args.refuse_beside_tree()?;
+    }
     let format = Format::parse(args.format.as_deref())?;
     let mut filters = filters(&args.filter);
     if let Some(reference) = &args.reference {
@@ -92,11 +98,15 @@ pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
     let query = ImageListQuery {
         all: args.all,
         filters,
+        manifests: args.tree,
         ..ImageListQuery::default()
     };
     let images: Vec<ImageSummary> = client
         .json(Call::new(Route::ImageList).params(&query))
         .await?;
+    if args.tree {
+        return super::tree::show(images, args.all).map(|()| 0);
+    }
     let named: Vec<Named<'_>> = images
         .iter()
         .flat_map(|image| names(image, args.digests))
@@ -118,6 +128,21 @@ pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
 }
 
 impl ImagesArgs {
+    fn refuse_beside_tree(&self) -> Result<()> {
+        let refused = [
+            (self.quiet, "--quiet"),
+            (self.no_trunc, "--no-trunc"),
+            (self.digests, "--show-digest"),
+            (self.format.is_some(), "--format"),
+        ];
+        match refused.iter().find(|(given, _)| *given) {
+            None => Ok(()),
+            Some((_, flag)) => Err(Error::Plain(format!(
+                "{flag} is not yet supported with --tree"
+            ))),
+        }
+    }
+
     fn id(&self, image: &ImageSummary) -> String {
         if self.no_trunc {
             image.id.clone()

@@ -1,5 +1,6 @@
 //! `bulkhead image`: a file per verb.
 
+pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod load;
 pub(crate) mod ls;
@@ -9,6 +10,8 @@ pub(crate) mod push;
 mod referrers;
 pub(crate) mod rm;
 pub(crate) mod save;
+pub(crate) mod tag;
+mod tree;
 
 use bulkhead_api::image::DistributionPlatform;
 use bulkhead_model::Platform;
@@ -24,6 +27,8 @@ use crate::error::{Error, Result};
 pub(crate) enum Management {
     /// Import the contents from a tarball to create a filesystem image
     Import(import::ImportArgs),
+    /// Show the history of an image
+    History(history::HistoryArgs),
     /// Display detailed information on one or more images
     Inspect(inspect::ImageInspectArgs),
     /// Load an image from a tar archive or STDIN
@@ -44,6 +49,8 @@ pub(crate) enum Management {
     Rm(rm::RmiArgs),
     /// Save one or more images to a tar archive (streamed to STDOUT by default)
     Save(save::SaveArgs),
+    /// Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
+    Tag(tag::TagArgs),
 }
 
 impl Management {
@@ -51,6 +58,7 @@ impl Management {
     pub(crate) async fn execute(&self, client: &Client) -> Result<u8> {
         match self {
             Management::Import(args) => import::execute(client, args).await,
+            Management::History(args) => history::execute(client, args).await,
             Management::Inspect(args) => inspect::images(client, args).await,
             Management::Load(args) => load::execute(client, args).await,
             Management::Ls(args) => ls::execute(client, args).await,
@@ -60,6 +68,7 @@ impl Management {
             Management::Referrers(args) => referrers::execute(client, args).await,
             Management::Rm(args) => rm::execute(client, args).await,
             Management::Save(args) => save::execute(client, args).await,
+            Management::Tag(args) => tag::execute(client, args).await,
         }
     }
 }
