@@ -206,6 +206,29 @@ pub trait Txn {
     /// in a sparse file on a loop device; `probe` is then called once more.
     fn pool(&self, pool: &Pool) -> Result<()>;
 
+    /// For drivers without options: refuses whatever was set.
+    ///
+    /// # Errors
+    /// `invalid`
+    fn refuse_options(&self) -> Result<()> {
+        match self.options().first() {
+            Some((name, _)) => Err(Error::invalid(format!("unknown option {name:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// For drivers that cannot limit a snapshot: refuses with `why` when one
+    /// is to be limited.
+    ///
+    /// # Errors
+    /// `unsupported`
+    fn refuse_size(&self, why: &str) -> Result<()> {
+        match self.size() {
+            Some(_) => Err(Error::unsupported(why)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the host found `fact`.
     fn has_fact(&self, fact: &str) -> bool {
         self.facts().iter().any(|known| known == fact)
@@ -288,8 +311,8 @@ pub trait StorageDriver {
     const FEATURES: &'static [&'static str] = &[];
 
     /// Whether the driver can work here; the error says why not.
-    fn probe<T: Txn>(_txn: &T) -> Result<()> {
-        Ok(())
+    fn probe<T: Txn>(txn: &T) -> Result<()> {
+        txn.refuse_options()
     }
 
     /// Lays out a new snapshot and orders its mount.

@@ -46,6 +46,7 @@ impl Engine {
             made.extend(self.lay_out_layer(image, at, driver)?);
         }
         if !made.is_empty() {
+            self.runtime.sync_storage(driver.driver_name())?;
             self.store.put_layers(&made)?;
             self.chains.of(driver.driver_name()).recorded(&made);
         }

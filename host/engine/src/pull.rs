@@ -202,6 +202,7 @@ impl Engine {
         }
         let mut image = image.clone();
         image.size = self.size_on(driver, &image, laid_out)?;
+        self.runtime.sync_storage(driver.driver_name())?;
         self.store.put_image(&NewImage {
             image: &image,
             references: &references,

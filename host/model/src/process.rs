@@ -237,6 +237,9 @@ pub trait Runtime: Send + Sync {
         driver: &str,
         plan: &crate::storage::StoragePlan,
     ) -> Result<(), crate::error::Failure>;
+    /// Brings what is beneath a driver's root to the disk, where the data
+    /// root's own filesystem does not hold it.
+    fn sync_storage(&self, driver: &str) -> Result<(), crate::error::Failure>;
     /// Makes a snapshot's mount in no namespace's tree and gives its root.
     fn open_rootfs(
         &self,

@@ -106,6 +106,10 @@ impl process::Runtime for Runtime {
         self.storage.apply(driver, plan).map_err(Failure::new)
     }
 
+    fn sync_storage(&self, driver: &str) -> Result<(), Failure> {
+        self.storage.sync(driver).map_err(Failure::new)
+    }
+
     fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, Failure> {
         let mounted = self.storage.open_rootfs(driver, mount);
         mounted.map_err(Failure::new)

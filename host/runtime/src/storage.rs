@@ -2,6 +2,7 @@
 
 mod driver_root;
 mod executor;
+mod facts;
 mod image_root;
 mod mounts;
 pub(crate) mod pool;

@@ -13,6 +13,10 @@ const ROOT_MODE: u32 = 0o755;
 /// The kernel makes `work/work` in it with mode 0; nobody else enters.
 const WORK_MODE: u32 = 0o700;
 
+/// Docker's words: it counts by project quotas, where this driver has none yet.
+const NO_QUOTA: &str =
+    "--storage-opt is supported only for overlay over xfs with 'pquota' mount option";
+
 /// The driver.
 pub(crate) struct Overlayfs;
 
@@ -20,6 +24,7 @@ impl StorageDriver for Overlayfs {
     const FEATURES: &'static [&'static str] = &[OVERLAY_LAYERS];
 
     fn probe<T: Txn>(txn: &T) -> Result<()> {
+        txn.refuse_options()?;
         if txn.has_fact("overlay") {
             return Ok(());
         }
@@ -29,6 +34,7 @@ impl StorageDriver for Overlayfs {
     }
 
     fn prepare<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
+        txn.refuse_size(NO_QUOTA)?;
         let snapshot = txn.snapshot()?;
         txn.create_dir(&snapshot, SNAPSHOT_MODE)?;
         txn.create_dir(&snapshot.child(FS)?, ROOT_MODE)?;

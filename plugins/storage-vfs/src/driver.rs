@@ -10,11 +10,15 @@ const SNAPSHOT_MODE: u32 = 0o700;
 /// takes the parent's mode and owner.
 const ROOT_MODE: u32 = 0o755;
 
+/// Docker's words.
+const NO_QUOTA: &str = "Filesystem does not support, or has not enabled quotas";
+
 /// The driver.
 pub(crate) struct Vfs;
 
 impl StorageDriver for Vfs {
     fn prepare<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
+        txn.refuse_size(NO_QUOTA)?;
         let snapshot = txn.snapshot()?;
         let own = snapshot.child(FS)?;
         let parents = txn.parents();

@@ -47,6 +47,7 @@ impl Engine {
             }
         };
         let laid_out: Vec<LaidOut> = (new.new.iter().filter_map(|l| l.laid_out.clone())).collect();
+        self.runtime.sync_storage(new.driver.driver_name())?;
         self.store
             .put_image(&NewImage {
                 image: &image,

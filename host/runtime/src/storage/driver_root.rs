@@ -3,18 +3,14 @@
 use std::io;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::storage::{DirName, DirPath, Usage};
-use bulkhead_sys::directory::{
-    BTRFS_MAGIC, OVERLAY_MAGIC, TMPFS_MAGIC, XFS_MAGIC, entries, filesystem_magic, unlinkat,
-};
+use bulkhead_sys::directory::entries;
 use bulkhead_sys::path::{OFlag, open_beneath};
 
-use super::program::find;
-use super::volumes::{Volumes, can_make_pools};
-use super::{Place, open_dir, state};
+use super::volumes::Volumes;
+use super::{Place, facts, open_dir, state};
 
 /// A driver's root by descriptor.
 pub(crate) struct BeneathRoot {
@@ -27,7 +23,7 @@ const MAX_SMALL: u64 = 1 << 20;
 
 impl BeneathRoot {
     pub(super) fn new(root: OwnedFd, volumes: Volumes) -> Self {
-        let facts = probe(&root);
+        let facts = facts::probe(&root);
         Self {
             root,
             volumes,
@@ -144,54 +140,4 @@ impl DriverRoot for MissingRoot {
     fn facts(&self) -> Vec<String> {
         Vec::new()
     }
-}
-
-/// Finds out what the kernel and the filesystem can.
-fn probe(root: &OwnedFd) -> Vec<String> {
-    let mut facts = Vec::new();
-    let filesystems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    let magic = filesystem_magic(root).unwrap_or(0);
-    let known = filesystems.lines().any(|line| line.ends_with("\toverlay"));
-    // An overlay can be the lower layer of an overlay, but not the upper.
-    if known && magic != OVERLAY_MAGIC {
-        // `volatile` came with Linux 5.10; we need newer calls anyway.
-        facts.extend(["overlay", "overlay-volatile"]);
-    }
-    facts.extend(match magic {
-        XFS_MAGIC => Some("xfs"),
-        BTRFS_MAGIC => Some("btrfs"),
-        TMPFS_MAGIC => Some("tmpfs"),
-        OVERLAY_MAGIC => Some("on-overlay"),
-        0xef53 => Some("ext4"),
-        _ => None,
-    });
-    if can_reflink(root) {
-        facts.push("reflink");
-    }
-    if Path::new("/dev/loop-control").exists() {
-        facts.push("loop");
-    }
-    if can_make_pools() {
-        facts.push("dm-thin");
-    }
-    let programs = ["mkfs.btrfs", "mkfs.xfs", "mkfs.ext4"];
-    facts.extend(programs.into_iter().filter(|name| find(name).is_some()));
-    facts.into_iter().map(str::to_owned).collect()
-}
-
-/// Tries it: whether XFS can depends on how it was made.
-fn can_reflink(root: &OwnedFd) -> bool {
-    const NAMES: [&str; 2] = [".probe-a", ".probe-b"];
-    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
-    let attempt = || -> bulkhead_sys::Result<bool> {
-        let from = open_beneath(root, NAMES[0], flags, 0o600)?;
-        let to = open_beneath(root, NAMES[1], flags, 0o600)?;
-        bulkhead_sys::poll::write(&from, &[0; 4096])?;
-        Ok(bulkhead_sys::copy::reflink(&from, &to))
-    };
-    let can = attempt().unwrap_or(false);
-    for name in NAMES {
-        let _ = unlinkat(root, name);
-    }
-    can
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::storage::{Pool, PoolKind, RootMount, StoragePlan};
-use bulkhead_sys::directory::ensure_dir;
+use bulkhead_sys::directory::{ensure_dir, stat_fd, sync_filesystem};
+use bulkhead_sys::path::{OFlag, open_beneath};
 
 use super::pool::call;
 use super::volumes::{ThinPool, Volumes, make_thin_pool};
@@ -102,6 +103,24 @@ impl Storage {
     pub fn apply(&self, driver: &str, plan: &StoragePlan) -> Result<(), RuntimeError> {
         let root = self.known_root(driver)?;
         super::apply(driver, root.place(), plan)
+    }
+
+    /// Brings what is beneath a driver's root to the disk, when that is a
+    /// filesystem of its own.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn sync(&self, driver: &str) -> Result<(), RuntimeError> {
+        let known = self.known_root(driver)?;
+        let root = known.place().root;
+        let sync = || {
+            if stat_fd(root)?.st_dev == stat_fd(&self.folder)?.st_dev {
+                return Ok(());
+            }
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+            sync_filesystem(open_beneath(root, ".", flags, 0)?)
+        };
+        sync().map_err(|source| in_pool(driver, call("sync")(source)))
     }
 
     /// A plan's mount, in no mount namespace's tree.

@@ -201,3 +201,15 @@ fn a_refused_order_ends_the_call_with_the_hosts_words() {
 fn the_driver_conforms() {
     bulkhead_plugin_api::testing::conformance::check::<Overlayfs>(&["overlay"]);
 }
+
+#[test]
+fn a_size_is_refused_and_options_are_unknown() {
+    let host = FakeStorageHost::new("c-1").with_size(1 << 30);
+    let refused = Overlayfs::prepare(&host, Purpose::Run).unwrap_err();
+    assert_eq!(refused.code, Code::Unsupported);
+    assert!(refused.message.contains("quota"), "{refused}");
+    let host = FakeStorageHost::new("")
+        .with_fact("overlay")
+        .with_option("a", "b");
+    assert_eq!(Overlayfs::probe(&host).unwrap_err().code, Code::Invalid);
+}

@@ -116,3 +116,15 @@ fn a_layer_lives_through_extraction_commit_use_and_removal() {
 fn the_driver_conforms() {
     bulkhead_plugin_api::testing::conformance::check::<Vfs>(&[]);
 }
+
+#[test]
+fn a_size_is_refused_and_options_are_unknown() {
+    let host = FakeStorageHost::new("c-1").with_size(1 << 30);
+    let refused = Vfs::prepare(&host, Purpose::Run).unwrap_err();
+    assert_eq!(refused.code, Code::Unsupported);
+    assert!(refused.message.contains("quota"), "{refused}");
+    let host = FakeStorageHost::new("")
+        .with_fact("overlay")
+        .with_option("a", "b");
+    assert_eq!(Vfs::probe(&host).unwrap_err().code, Code::Invalid);
+}
