@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 pub use directives::Directives;
 pub use settings::{Address, Settings, Tls};
+pub use values::Pair;
 
 /// The configuration file that may be missing.
 const USUAL_FILE: &str = "/etc/bulkhead/daemon.json";
@@ -64,7 +65,6 @@ const DOCKERD_ONLY: &[&str] = &[
     "runtimes",
     "seccomp-profile",
     "selinux-enabled",
-    "storage-opts",
     "swarm-default-advertise-addr",
     "userland-proxy",
     "userland-proxy-path",

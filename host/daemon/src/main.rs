@@ -26,6 +26,7 @@ mod samplers;
 mod server;
 mod source;
 mod status;
+mod storage_driver;
 mod subordinate;
 mod websocket;
 mod wiring;

@@ -7,9 +7,7 @@ use std::sync::{Arc, RwLock};
 use anyhow::{Context, bail};
 use bulkhead_engine::{Config, Drivers, Embedded, Engine, Networks, Sources as EngineSources};
 use bulkhead_fetch::{FetchConfig, Fetcher};
-use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::network::{Cidr, NetworkConfig};
-use bulkhead_model::process::Runtime as _;
 use bulkhead_plugin_host::{Options, PluginHost};
 use bulkhead_runtime::Runtime;
 use bulkhead_runtime::network::{NetworkContext, pick_subnet};
@@ -19,7 +17,7 @@ use crate::config::Settings;
 use crate::daemon::{Daemon, Shims};
 use crate::names::Names;
 use crate::source::Sources;
-use crate::subordinate;
+use crate::{storage_driver, subordinate};
 
 /// Plugins that a package installed.
 const SYSTEM_PLUGINS: &str = "/usr/lib/bulkhead/plugins";
@@ -38,7 +36,13 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         .into_iter()
         .map(|d| (d.driver_name().to_owned(), d))
         .collect();
-    check_default_driver(&storage, &settings.storage_driver, &runtime)?;
+    let storage_driver = storage_driver::choose(
+        &settings.storage_driver,
+        &settings.storage_options.of_drivers,
+        &storage,
+        &runtime,
+        &store,
+    )?;
     let gateway = gateway(settings, &store, &network)?;
     let drivers = plugins
         .network_drivers()
@@ -64,7 +68,7 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
         store: store.clone(),
     });
     let config = Config {
-        storage_driver: settings.storage_driver.clone(),
+        storage_driver,
         cpus: cpus(),
         resolv_conf: resolv_conf(),
         user_namespace: settings
@@ -130,43 +134,13 @@ fn runtime(
 
 fn plugins(settings: &Settings, bin: &Path) -> anyhow::Result<PluginHost> {
     let mut options = Options::beside(bin, settings.component_cache.clone());
+    options.storage_options = settings.storage_options.of_drivers.clone();
     if settings.plugin_dirs.is_empty() {
         options.plugin_dirs.push(SYSTEM_PLUGINS.into());
     } else {
         options.plugin_dirs = settings.plugin_dirs.clone();
     }
     PluginHost::open(options).context("starting the plugin host")
-}
-
-fn check_default_driver(
-    storage: &BTreeMap<String, Arc<dyn StorageDriver>>,
-    name: &str,
-    runtime: &Arc<Runtime>,
-) -> anyhow::Result<()> {
-    let Some(driver) = storage.get(name) else {
-        let known: Vec<_> = storage.keys().map(String::as_str).collect();
-        bail!(
-            "no plugin provides the storage driver \"{name}\": there are [{}]; choose one with --storage-driver or add a plugin folder with --plugin-dir",
-            known.join(", ")
-        );
-    };
-    probe(driver, runtime)
-        .with_context(|| format!("the storage driver \"{name}\" cannot be used here"))
-}
-
-/// Asks a driver whether it can work here, and gives it the pool it wants.
-fn probe(driver: &Arc<dyn StorageDriver>, runtime: &Runtime) -> anyhow::Result<()> {
-    let name = driver.driver_name();
-    runtime.storage().open_driver(name)?;
-    let Some(pool) = driver.probe(&*runtime.driver_root(name))? else {
-        return Ok(());
-    };
-    runtime.storage().make_pool(name, &pool)?;
-    runtime.storage().open_driver(name)?;
-    match driver.probe(&*runtime.driver_root(name))? {
-        None => Ok(()),
-        Some(_) => bail!("it wants another pool than the one it has"),
-    }
 }
 
 /// The networks that every daemon has.

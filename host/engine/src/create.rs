@@ -38,7 +38,7 @@ impl Engine {
         let image = self.image(&spec.image)?;
         self.check(&spec, wanted)?;
         self.settle_peers(&mut spec)?;
-        let driver = self.storage_driver(spec.storage_driver.as_deref())?.clone();
+        let driver = self.usable_driver(spec.storage_driver.as_deref())?;
         let _held = self.lay_out(&image, &driver)?;
         let id = random_id();
         let mut record = new_record(&id, spec, &image, driver.driver_name())?;
@@ -70,7 +70,7 @@ impl Engine {
             key: record.snapshot(),
             parents: record.parent_keys(),
             purpose: Purpose::Run,
-            size: None,
+            size: record.spec.storage_size,
         };
         let root = self.runtime.driver_root(driver.driver_name());
         let plan = driver.prepare(&*root, &request)?;

@@ -15,6 +15,8 @@ pub struct Defaults {
     pub ulimits: Vec<(String, u64, u64)>,
     /// Bytes of /dev/shm; 0 for 64 MiB.
     pub shm_size: u64,
+    /// Bytes that a writable layer may hold.
+    pub storage_size: Option<u64>,
     /// Set PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
     /// Name servers.
@@ -40,6 +42,7 @@ impl Defaults {
                 spec.ulimits.push(limit.clone());
             }
         }
+        spec.storage_size = spec.storage_size.or(self.storage_size);
         if spec.shm_size == 0 {
             spec.shm_size = self.shm_size;
         }

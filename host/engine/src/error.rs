@@ -46,6 +46,8 @@ pub enum EngineError {
     InvalidName(String),
     #[error("no command specified")]
     NoCommand,
+    #[error("the storage driver {0} wants another pool than the one it has")]
+    AnotherPool(String),
     #[error("unknown storage driver \"{name}\": this daemon has {known}")]
     UnknownStorageDriver { name: String, known: String },
     #[error(
@@ -444,6 +446,7 @@ impl Kind for EngineError {
             E::CannotUpdate { source, .. } => source.kind(),
             E::Update(_) => ErrorKind::Conflict,
             E::Plugin(e) => e.kind(),
+            E::AnotherPool(_) => ErrorKind::Internal,
             E::VolumeMount { source, .. } => source.kind,
             E::Runtime(e) | E::CannotExec(e) => e.kind(),
             E::Store(e) => e.kind(),

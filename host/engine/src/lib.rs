@@ -52,6 +52,7 @@ mod logs;
 pub mod networks;
 mod pull;
 pub mod push;
+pub mod ready;
 mod recover;
 mod remove;
 mod rename;
@@ -193,6 +194,8 @@ pub struct Engine {
     pub volume_drivers: BTreeMap<String, Arc<dyn VolumeDriver>>,
     /// Who uses volumes of which something is mounted.
     pub(crate) volume_users_now: volumes::mounts::Users,
+    /// Storage drivers that were found to work here.
+    pub(crate) ready: Mutex<HashSet<String>>,
     /// Keeps two layings-out of the same chain apart.
     pub(crate) chains: lay_out::Chains,
     /// Itself: what drivers hold.
@@ -249,6 +252,7 @@ impl Engine {
             volume_lock: RwLock::default(),
             volume_drivers: drivers.volume,
             volume_users_now: volumes::mounts::Users::default(),
+            ready: Mutex::default(),
             chains: lay_out::Chains::default(),
             me: me.clone(),
             handle,
@@ -319,6 +323,15 @@ impl Engine {
                 name: name.to_owned(),
                 known: self.storage.keys().cloned().collect::<Vec<_>>().join(", "),
             })
+    }
+}
+
+impl Engine {
+    /// Rows about the storage driver for containers that name none.
+    pub fn storage_status(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let driver = self.storage_driver(None)?;
+        let root = self.runtime.driver_root(driver.driver_name());
+        Ok(driver.status(&*root)?)
     }
 }
 

@@ -89,9 +89,7 @@ impl Engine {
     /// Brings an image and lays it out. The image is recorded, durably, only
     /// when everything is here.
     pub fn pull(&self, request: &PullRequest, tell: Tell<'_>) -> Result<Image, EngineError> {
-        let driver = self
-            .storage_driver(request.storage_driver.as_deref())?
-            .clone();
+        let driver = self.usable_driver(request.storage_driver.as_deref())?;
         let (source, directory) = self.source_of(request)?;
         let fetch = |at: Reference| {
             let fetch = Fetch {

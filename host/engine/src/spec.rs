@@ -45,6 +45,9 @@ pub struct ContainerSpec {
     pub stop_timeout: Option<i64>,
     /// The storage driver; the daemon's default when absent.
     pub storage_driver: Option<String>,
+    /// Bytes the writable layer may hold.
+    #[serde(default)]
+    pub storage_size: Option<u64>,
     /// The network mode: `bridge` (or `default`), `host`, `none`, or a
     /// network's name or id.
     pub network: String,

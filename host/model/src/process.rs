@@ -237,6 +237,15 @@ pub trait Runtime: Send + Sync {
         driver: &str,
         plan: &crate::storage::StoragePlan,
     ) -> Result<(), crate::error::Failure>;
+    /// Whether a driver's root, a pool or not, can be opened.
+    fn check_storage(&self, driver: &str) -> Result<(), crate::error::Failure>;
+    /// Puts a driver's root into a filesystem of its own, which is made
+    /// unless it is there; what the root held before is out of reach.
+    fn make_pool(
+        &self,
+        driver: &str,
+        pool: &crate::storage::Pool,
+    ) -> Result<(), crate::error::Failure>;
     /// Brings what is beneath a driver's root to the disk, where the data
     /// root's own filesystem does not hold it.
     fn sync_storage(&self, driver: &str) -> Result<(), crate::error::Failure>;

@@ -28,7 +28,7 @@ use bulkhead_model::process::{
     Attachment, ContainerPlan, ExecPlan, ExitStatus, ProcessRef, Running, Stats,
 };
 use bulkhead_model::resources::Resources;
-use bulkhead_model::storage::{RootMount, StoragePlan};
+use bulkhead_model::storage::{Pool, RootMount, StoragePlan};
 use bulkhead_model::volume::VolumeMount;
 use bulkhead_model::{ContainerId, ExecId, process};
 
@@ -94,16 +94,19 @@ impl Runtime {
             children: Mutex::default(),
         })
     }
-
-    /// The storage drivers' roots.
-    pub fn storage(&self) -> &Storage {
-        &self.storage
-    }
 }
 
 impl process::Runtime for Runtime {
     fn apply_storage(&self, driver: &str, plan: &StoragePlan) -> Result<(), Failure> {
         self.storage.apply(driver, plan).map_err(Failure::new)
+    }
+
+    fn check_storage(&self, driver: &str) -> Result<(), Failure> {
+        self.storage.open_driver(driver).map_err(Failure::new)
+    }
+
+    fn make_pool(&self, driver: &str, pool: &Pool) -> Result<(), Failure> {
+        self.storage.make_pool(driver, pool).map_err(Failure::new)
     }
 
     fn sync_storage(&self, driver: &str) -> Result<(), Failure> {

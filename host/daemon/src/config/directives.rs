@@ -70,10 +70,17 @@ pub struct Directives {
     #[serde(skip_serializing_if = "is_false")]
     pub allow_unauthenticated_tcp: bool,
 
-    /// The storage driver for containers that name none [default: overlay]
+    /// The storage driver for containers that name none; auto takes the one of last time or else
+    /// the best of overlay, btrfs, devmapper and vfs that works here [default: auto]
     #[arg(short = 's', long, value_name = "DRIVER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_driver: Option<String>,
+
+    /// An option of a storage driver: DRIVER.NAME=VALUE such as btrfs.pool_size=50G, or size=SIZE
+    /// for containers that ask for none
+    #[arg(long = "storage-opt", value_name = "NAME=VALUE")]
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "super::values::texts")]
+    pub storage_opts: Vec<Pair>,
 
     /// Where plugins are found: a folder each, with plugin.toml and plugin.wasm
     /// [default: `plugins` beside this program, and /usr/lib/bulkhead/plugins]

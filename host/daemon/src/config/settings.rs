@@ -13,6 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::values::Pair;
 use super::{ConfigError, Directives};
+use crate::storage_driver::{AUTO, StorageOptions};
 
 /// Docker's ports: plain, and with TLS.
 const PORTS: (u16, u16) = (2375, 2376);
@@ -32,8 +33,10 @@ pub struct Settings {
     pub group: Option<String>,
     /// Where the process id goes.
     pub pidfile: Option<PathBuf>,
-    /// The default storage driver.
+    /// The default storage driver, or `auto`.
     pub storage_driver: String,
+    /// What was set for storage drivers.
+    pub storage_options: StorageOptions,
     /// Plugin folders; empty: the usual ones.
     pub plugin_dirs: Vec<PathBuf>,
     /// Compiled plugins.
@@ -106,7 +109,12 @@ impl Settings {
         let exec_root = absolute("exec-root", set.exec_root.as_ref(), "/run/bulkhead")?;
         let tls = tls(&set);
         let addresses = addresses(&set, tls.as_ref(), &exec_root)?;
-        let defaults = defaults(&set)?;
+        let storage_options =
+            StorageOptions::parse(&set.storage_opts).map_err(|why| invalid("storage-opts", why))?;
+        let defaults = Defaults {
+            storage_size: storage_options.size,
+            ..defaults(&set)?
+        };
         if let Some(label) = set.labels.iter().find(|l| !l.contains('=')) {
             return Err(invalid("labels", format!("{label:?} is not name=value")));
         }
@@ -122,7 +130,8 @@ impl Settings {
             tls,
             group: set.group.filter(|group| !group.is_empty()),
             pidfile: set.pidfile,
-            storage_driver: set.storage_driver.unwrap_or_else(|| "overlay".into()),
+            storage_driver: set.storage_driver.unwrap_or_else(|| AUTO.into()),
+            storage_options,
             plugin_dirs: set.plugin_dirs,
             component_cache: set
                 .component_cache
@@ -276,6 +285,7 @@ fn defaults(set: &Directives) -> Result<Defaults, ConfigError> {
         dns: set.dns.clone(),
         dns_options: set.dns_opts.clone(),
         dns_search: set.dns_search.clone(),
+        ..Defaults::default()
     })
 }
 

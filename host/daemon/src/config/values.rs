@@ -150,6 +150,28 @@ pub(super) mod cidr {
     }
 }
 
+/// Pairs that the file has as a list of `name=value`.
+pub mod texts {
+    use serde::de::Error as _;
+
+    use super::*;
+
+    /// As the file has them.
+    pub fn serialize<S: Serializer>(pairs: &[Pair], output: S) -> Result<S::Ok, S::Error> {
+        let texts = pairs
+            .iter()
+            .map(|Pair(name, value)| format!("{name}={value}"));
+        output.collect_seq(texts)
+    }
+
+    /// Of a list of texts.
+    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Pair>, D::Error> {
+        let texts = Vec::<String>::deserialize(input)?;
+        let parse = |text: &String| text.parse().map_err(D::Error::custom);
+        texts.iter().map(parse).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

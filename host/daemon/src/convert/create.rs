@@ -51,8 +51,8 @@ pub enum BadRequest {
         capabilities: String,
     },
     /// A size for the root filesystem; Docker's words.
-    #[error("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")]
-    StorageSize,
+    #[error("invalid size: '{0}'")]
+    StorageSize(String),
     /// Another option of a storage driver.
     #[error("Unknown option {0}")]
     StorageOption(String),
@@ -155,6 +155,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         stop_signal: Some(config.stop_signal.clone()).filter(|s| !s.is_empty()),
         stop_timeout: config.stop_timeout,
         storage_driver: Some(host.storage_driver.clone()).filter(|s| !s.is_empty()),
+        storage_size: storage_size(host)?,
         network: network.to_owned(),
         endpoints: super::networks::endpoints(&request.networking_config)?,
         ports: ports(&host.port_bindings)?,
@@ -224,12 +225,6 @@ fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(),
     if !runtimes.contains(&host.runtime.as_str()) {
         return Err(BadRequest::Runtime(host.runtime.clone()));
     }
-    if let Some((key, _)) = host.storage_opt.first_key_value() {
-        return Err(match key.as_str() {
-            "size" => BadRequest::StorageSize,
-            other => BadRequest::StorageOption(other.to_owned()),
-        });
-    }
     match host.device_requests.first() {
         Some(request) => Err(BadRequest::DeviceDriver {
             driver: request.driver.clone(),
@@ -237,6 +232,19 @@ fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(),
         }),
         None => Ok(()),
     }
+}
+
+/// `--storage-opt size=`; no driver knows another option of a container.
+fn storage_size(host: &HostConfig) -> Result<Option<u64>, BadRequest> {
+    let mut size = None;
+    for (name, value) in &host.storage_opt {
+        if !name.eq_ignore_ascii_case("size") {
+            return Err(BadRequest::StorageOption(name.clone()));
+        }
+        let parsed = bulkhead_model::size::parse(value);
+        size = Some(parsed.ok_or_else(|| BadRequest::StorageSize(value.clone()))?);
+    }
+    Ok(size)
 }
 
 /// `[[gpu] [compute utility]]`

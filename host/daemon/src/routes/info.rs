@@ -32,7 +32,7 @@ pub async fn info(daemon: &Arc<Daemon>, version: ApiVersion) -> Result<Response<
         system_time: convert::rfc3339(convert::now()),
         docker_root_dir: daemon.data_root.to_string_lossy().into_owned(),
         driver: daemon.engine.config.storage_driver.clone(),
-        driver_status: daemon.plugins.clone(),
+        driver_status: driver_status(daemon).await?,
         plugins: Plugins {
             volume: daemon.engine.volume_drivers.keys().cloned().collect(),
             network: daemon.engine.networks.driver_names(),
@@ -110,6 +110,18 @@ fn of_machine(cgroups: &Cgroups) -> Info {
         },
         ..Info::default()
     }
+}
+
+/// What the storage driver says, then which plugins there are.
+async fn driver_status(daemon: &Arc<Daemon>) -> Result<Vec<(String, String)>, ApiError> {
+    let told = daemon.blocking(bulkhead_engine::Engine::storage_status);
+    // An info that fails helps nobody who looks for what is wrong.
+    let mut rows = told.await.unwrap_or_else(|error| {
+        let row = ("Driver Error".to_owned(), error.to_string());
+        vec![row]
+    });
+    rows.extend(daemon.plugins.iter().cloned());
+    Ok(rows)
 }
 
 fn count_containers(daemon: &Daemon, info: &mut Info) {
