@@ -36,10 +36,6 @@ impl Guest for Overreaching {
         Ok(())
     }
 
-    fn status(_txn: Txn) -> Result<Vec<(String, String)>, Error> {
-        Ok(Vec::new())
-    }
-
     fn prepare(txn: Txn, purpose: String) -> Result<(), Error> {
         let _ = extra::foreign::files::preopens::open("/etc/shadow");
         Self::mounts(txn, purpose)

@@ -20,10 +20,6 @@ impl Guest for Forger {
         Ok(())
     }
 
-    fn status(_txn: Txn) -> Result<Vec<(String, String)>, Error> {
-        Ok(Vec::new())
-    }
-
     fn prepare(txn: Txn, _purpose: String) -> Result<(), Error> {
         // SAFETY: none. That the host notices is what the test is about.
         unsafe {
