@@ -17,7 +17,7 @@ use crate::workspace;
 use report::Report;
 use suites::Suites;
 
-const NEEDS: [Need; 20] = [
+const NEEDS: [Need; 22] = [
     Need {
         file: "git",
         package: "git",
@@ -41,6 +41,14 @@ const NEEDS: [Need; 20] = [
     Need {
         file: "umoci",
         package: "umoci",
+    },
+    Need {
+        file: "mkfs.btrfs",
+        package: "btrfs-progs",
+    },
+    Need {
+        file: "mkfs.xfs",
+        package: "xfsprogs",
     },
     Need {
         file: "xz",
