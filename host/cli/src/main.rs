@@ -14,6 +14,7 @@ mod flags;
 mod help;
 mod options;
 mod output;
+mod programs;
 mod prompt;
 mod session;
 mod template;

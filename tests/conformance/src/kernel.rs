@@ -9,6 +9,7 @@ mod layer;
 mod place;
 mod root;
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -17,6 +18,7 @@ use bulkhead_plugin_api::testing::conformance::{Failure, Finding};
 use crate::{Component, Options};
 use bench::Bench;
 use place::Place;
+use tempfile::TempDir;
 
 /// One case: a name, and why a driver must do so.
 #[derive(Clone, Copy)]
@@ -26,8 +28,19 @@ pub(crate) struct Case {
     run: fn(&Bench<'_>) -> Result<(), Failure>,
 }
 
+/// What a case leaves in its data root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaves {
+    /// Layers that the next case builds on.
+    Layers,
+    /// Snapshots that garbage collection takes away.
+    Garbage,
+    /// What no driver can take away.
+    Damage,
+}
+
 pub(crate) fn cases() -> Vec<Case> {
-    cases::all()
+    cases::all().into_iter().map(|(_, case)| case).collect()
 }
 
 pub(crate) fn run(
@@ -57,22 +70,40 @@ fn run_here(
     place: &Place,
     found: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<()> {
-    for case in cases().iter().filter(|case| options.wants(case.name)) {
+    let mut shared: Option<TempDir> = None;
+    let wanted = cases::all().into_iter();
+    for (leaves, case) in wanted.filter(|(_, case)| options.wants(case.name)) {
         let started = Instant::now();
-        // Each in a data root of its own: what one breaks is not the next one's.
-        let folder = place.folder()?;
-        let failure = Bench::open(component.driver(), folder.path())
-            .and_then(|bench| {
-                bench.probe()?;
-                (case.run)(&bench)
-            })
-            .err();
+        // A pool takes longer to make than most cases take: they share one
+        // data root until something in it is spoilt.
+        let folder = match shared.take() {
+            Some(folder) => folder,
+            None => place.folder()?,
+        };
+        let outcome = run_in(&case, leaves, component, folder.path());
+        if outcome.is_ok() && leaves != Leaves::Damage {
+            shared = Some(folder);
+        }
         found(Finding {
             name: case.name,
             why: case.why,
-            failure,
+            failure: outcome.err(),
             took: started.elapsed(),
         });
     }
     Ok(())
+}
+
+fn run_in(
+    case: &Case,
+    leaves: Leaves,
+    component: &Component,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let bench = Bench::open(component.driver(), folder)?;
+    bench.probe()?;
+    if leaves != Leaves::Layers {
+        bench.collect(&[])?;
+    }
+    (case.run)(&bench)
 }

@@ -1,16 +1,21 @@
 //! `bulkhead-conformance FILE.wasm…`: what `bulkhead plugin test` becomes.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use bulkhead_conformance::{Component, Options, Report, cases, run};
+use bulkhead_conformance::{Component, Level, Options, Report, cases, run};
 use clap::Parser;
 
 /// Try storage drivers against the conformance suite
 #[derive(Parser, Debug)]
-#[command(name = "bulkhead plugin test", version)]
+#[command(
+    name = "bulkhead-conformance",
+    bin_name = "bulkhead plugin test",
+    version
+)]
 struct Arguments {
     /// Components to try, each with its plugin.toml beside it
     #[arg(value_name = "FILE.wasm", required_unless_present = "list")]
@@ -50,11 +55,18 @@ fn main() -> ExitCode {
         .try_init();
     match test(&Arguments::parse()) {
         Ok(code) => code,
+        // The reader of our output went away: 128 plus SIGPIPE, as a shell has it.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(141),
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn test(arguments: &Arguments) -> Result<ExitCode> {
@@ -69,15 +81,10 @@ fn test(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.manifest.is_some() && arguments.components.len() > 1 {
         bail!("--manifest is for one component");
     }
-    let root = rustix::process::geteuid().is_root();
-    if !root && !arguments.plans_only {
-        eprintln!(
-            "Without root only plans are checked, on a host in memory; run it as root for the rest."
-        );
-    }
+    let level = level(arguments)?;
     let options = Options {
         cases: arguments.case.clone(),
-        plans_only: arguments.plans_only || !root,
+        plans_only: level == Level::Plans,
         dir: arguments.dir.clone(),
     };
     let bin = std::env::current_exe().context("where this program is")?;
@@ -98,6 +105,35 @@ fn test(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// Set in the user namespace that this program made for itself.
+const MAPPED: &str = "BULKHEAD_CONFORMANCE_MAPPED";
+
+/// How far the suite can go here. The sandbox is built by root, if only by
+/// the root of a user namespace: without root this program runs itself again
+/// in one.
+fn level(arguments: &Arguments) -> Result<Level> {
+    if std::env::var_os(MAPPED).is_some() {
+        return Ok(Level::Plans);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(match arguments.plans_only {
+            true => Level::Plans,
+            false => Level::Kernel,
+        });
+    }
+    eprintln!(
+        "Without root only plans are checked, on a host in memory; run it as root for the rest."
+    );
+    let this = std::env::current_exe().context("where this program is")?;
+    let error = Command::new("unshare")
+        .args(["--user", "--map-auto", "--map-root-user", "--"])
+        .arg(this)
+        .args(std::env::args_os().skip(1))
+        .env(MAPPED, "1")
+        .exec();
+    Err(error).context("run unshare(1), which makes a user namespace for the sandbox")
 }
 
 fn show(report: &Report, quiet: bool) -> Result<()> {

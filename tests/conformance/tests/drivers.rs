@@ -27,3 +27,8 @@ fn overlay_conforms() {
 fn vfs_conforms() {
     conforms("storage-vfs");
 }
+
+#[test]
+fn devmapper_conforms() {
+    conforms("storage-devmapper");
+}

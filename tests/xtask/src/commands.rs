@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod compare_cli;
+pub(crate) mod conformance;
 pub(crate) mod demo;
 pub(crate) mod faults;
 pub(crate) mod leaks;

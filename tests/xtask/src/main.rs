@@ -29,6 +29,7 @@ usage: cargo xtask <command>
   leaks check FILE        fail when more than that is held
   vm [--] COMMAND         run a shell command in a machine with pure cgroup v2
   compare-cli             compare the command line with docker's, write host/cli/COMPARISON.md
+  conformance [OPTIONS]   every storage driver through the conformance suite
   bench [NAME]            measure against peers in the same run
   faults [--rounds N] [--seed N]
                           random lifecycle commands with kill -9 in between
@@ -61,6 +62,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "leaks" => commands::leaks::run(rest),
         "vm" => commands::vm::run(rest),
         "compare-cli" => commands::compare_cli::run(),
+        "conformance" => commands::conformance::run(rest),
         "bench" => commands::bench::run(rest),
         "faults" => commands::faults::run(rest),
         "power-cut" => commands::power_cut::run(rest),

@@ -1,13 +1,11 @@
 //! `bulkhead daemon`: becomes `bulkheadd`.
 
 use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::Command;
 
 use clap::Args;
 
 use crate::error::Error;
+use crate::programs::become_program;
 
 /// The daemon's program.
 const PROGRAM: &str = "bulkheadd";
@@ -40,19 +38,5 @@ pub(crate) fn execute(words: &[OsString], session: Session) -> Error {
         // It fails only for the leader of a group, which has no caller to be apart from.
         let _ = rustix::process::setsid();
     }
-    let program = program();
-    let source = Command::new(&program).args(words).exec();
-    Error::Exec {
-        program: program.display().to_string(),
-        source,
-    }
-}
-
-/// `bulkheadd` beside this program, else the one in PATH.
-fn program() -> PathBuf {
-    let this = std::env::current_exe().ok();
-    let beside = this
-        .map(|path| path.with_file_name(PROGRAM))
-        .filter(|path| path.exists());
-    beside.unwrap_or_else(|| PROGRAM.into())
+    become_program(PROGRAM, words)
 }

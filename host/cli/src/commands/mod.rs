@@ -12,6 +12,7 @@ mod logout;
 mod man;
 mod manifest;
 mod network;
+mod plugin;
 mod prune;
 mod search;
 mod system;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     /// Manage contexts
     #[command(name = "context", subcommand)]
     Context(context::Management),
+    /// Try plugins
+    #[command(name = "plugin", subcommand)]
+    Plugin(plugin::Management),
     /// Manage volumes
     #[command(name = "volume", subcommand)]
     Volume(volume::Management),
@@ -123,9 +127,11 @@ impl Command {
             Command::Volume(verb) => verb.execute(client).await,
             Command::System(verb) => verb.execute(client).await,
             // These ask no daemon.
-            Command::Context(_) | Command::Completion(_) | Command::Man(_) | Command::Daemon(_) => {
-                Ok(0)
-            }
+            Command::Context(_)
+            | Command::Plugin(_)
+            | Command::Completion(_)
+            | Command::Man(_)
+            | Command::Daemon(_) => Ok(0),
         }
     }
 
@@ -133,6 +139,7 @@ impl Command {
     pub(crate) fn execute_alone(&self, flags: &HostFlags) -> Option<Result<u8>> {
         match self {
             Command::Context(verb) => Some(verb.execute(flags)),
+            Command::Plugin(verb) => Some(verb.execute()),
             Command::Completion(args) => Some(completion::execute(args)),
             Command::Man(args) => Some(man::execute(args)),
             Command::Daemon(args) => {

@@ -11,20 +11,22 @@ mod hostile_root;
 mod snapshots;
 mod together;
 
-use super::Case;
+use super::{Case, Leaves};
 
-pub(super) fn all() -> Vec<Case> {
+pub(super) fn all() -> Vec<(Leaves, Case)> {
     let groups = [
-        chains::CASES,
-        files::CASES,
-        attributes::CASES,
-        changes::CASES,
-        snapshots::CASES,
-        together::CASES,
-        faults::CASES,
-        hostile_root::CASES,
-        full_disk::CASES,
-        any_order::CASES,
+        (Leaves::Layers, chains::CASES),
+        (Leaves::Garbage, files::CASES),
+        (Leaves::Garbage, attributes::CASES),
+        (Leaves::Garbage, changes::CASES),
+        (Leaves::Garbage, snapshots::CASES),
+        (Leaves::Garbage, together::CASES),
+        (Leaves::Garbage, faults::CASES),
+        (Leaves::Garbage, any_order::CASES),
+        (Leaves::Damage, hostile_root::CASES),
+        (Leaves::Damage, full_disk::CASES),
     ];
-    groups.concat()
+    let each =
+        |(leaves, cases): (Leaves, &'static [Case])| cases.iter().map(move |case| (leaves, *case));
+    groups.into_iter().flat_map(each).collect()
 }

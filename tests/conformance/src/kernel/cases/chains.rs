@@ -41,15 +41,21 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// A chain whose layers have a file each, and a file and a directory in
-/// common. Its names nearest first.
+/// common; what is there of it is used. Its names nearest first.
 pub(super) fn build(bench: &Bench<'_>, length: usize) -> Outcome<Vec<String>> {
     let mut parents = Vec::new();
+    let known = bench.snapshots()?;
     for at in 1..=length {
+        let name = format!("chain-{at}");
+        if known.contains(&name) {
+            parents.insert(0, name);
+            continue;
+        }
         let layer = Layer::new()
             .dir("dir")
             .file(&format!("dir/layer-{at}"), &at.to_string())
             .file("latest", &at.to_string());
-        parents = bench.layer(&format!("chain-{at}"), &parents, layer)?;
+        parents = bench.layer(&name, &parents, layer)?;
     }
     Ok(parents)
 }
@@ -78,7 +84,9 @@ fn chain(bench: &Bench<'_>, length: usize) -> Outcome {
     let again = bench.mounts("run", &parents, Purpose::Run)?;
     again.has("latest", "changed")?;
     again.has("dir/own", "new")?;
-    again.has("dir/layer-1", "1")
+    again.has("dir/layer-1", "1")?;
+    drop(again);
+    ["run", "view"].iter().try_for_each(|key| bench.remove(key))
 }
 
 fn middle(bench: &Bench<'_>) -> Outcome {
@@ -87,6 +95,8 @@ fn middle(bench: &Bench<'_>) -> Outcome {
         let below = &parents[8 - length..];
         let view = bench.prepare(&format!("view-{length}"), below, Purpose::View)?;
         shows(&view, length)?;
+        drop(view);
+        bench.remove(&format!("view-{length}"))?;
     }
     Ok(())
 }
