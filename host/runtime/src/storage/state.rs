@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
 
 use bulkhead_sys::directory::{ensure_dir, rename, unlinkat};
 use bulkhead_sys::path::{OFlag, open_beneath};
@@ -11,6 +12,9 @@ use bulkhead_sys::{Error, Result};
 
 const DIRECTORY: &str = ".state";
 const TEMPORARY: &str = ".new";
+
+/// Plans are carried out side by side, and the temporary name is one.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// The file of a key: every byte that is no letter or digit in hex.
 fn file_name(key: &str) -> String {
@@ -39,6 +43,7 @@ pub(super) fn get(root: &OwnedFd, key: &str) -> Result<Option<Vec<u8>>> {
 
 /// Replaces a value atomically, on the disk before the name changes.
 pub(super) fn put(root: &OwnedFd, key: &str, value: Option<&[u8]>) -> Result<()> {
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = ensure_dir(root, DIRECTORY, 0o700)?;
     let Some(value) = value else {
         return match unlinkat(&dir, file_name(key)) {

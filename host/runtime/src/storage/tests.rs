@@ -106,6 +106,25 @@ fn a_plan_clones_renames_and_removes() {
 }
 
 #[test]
+fn values_are_kept_side_by_side() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = bulkhead_sys::path::open_host_dir(temp.path()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let root = &root;
+            scope.spawn(move || {
+                let key = format!("k{thread}");
+                for round in 0..50_u32 {
+                    let value = format!("{key} {round}").into_bytes();
+                    state::put(root, &key, Some(&value)).unwrap();
+                    assert_eq!(state::get(root, &key).unwrap(), Some(value));
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_planted_symlink_is_not_followed() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(temp.path().join("root")).unwrap();
