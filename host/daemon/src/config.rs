@@ -2,6 +2,7 @@
 
 mod directives;
 mod settings;
+pub mod signature_policy;
 mod values;
 
 use std::path::{Path, PathBuf};

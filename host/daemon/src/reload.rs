@@ -28,7 +28,24 @@ const AT_ONCE: &[&str] = &[
     "no-new-privileges",
     "registry-mirrors",
     "shutdown-timeout",
+    "signature-policy",
 ];
+
+/// Reads the signature policy and its keys again. One that cannot be read
+/// changes nothing.
+fn reload_policy(daemon: &Daemon, file: Option<&std::path::Path>) {
+    let policy = file.map_or_else(
+        || Ok(bulkhead_engine::signature::Policy::default()),
+        crate::config::signature_policy::read,
+    );
+    match policy {
+        Ok(policy) => daemon.engine.set_signature_policy(policy),
+        Err(error) => tracing::error!(
+            error = message(&error),
+            "the signature policy stays as it is"
+        ),
+    }
+}
 
 /// Reads the configuration again. One that cannot be used changes nothing.
 pub fn reload(flags: &Flags, daemon: &Daemon, level: &Level) {
@@ -53,6 +70,7 @@ pub fn reload(flags: &Flags, daemon: &Daemon, level: &Level) {
     daemon.engine.set_defaults(new.defaults.clone());
     daemon.engine.set_mirrors(&new.registry_mirrors);
     daemon.engine.set_transfers(new.transfers);
+    reload_policy(daemon, new.signature_policy.as_deref());
     daemon
         .registries
         .set_insecure_registries(&new.insecure_registries);

@@ -105,6 +105,10 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
     daemon.engine.set_defaults(settings.defaults.clone());
     daemon.engine.set_mirrors(&settings.registry_mirrors);
     daemon.engine.set_transfers(settings.transfers);
+    if let Some(file) = &settings.signature_policy {
+        let policy = crate::config::signature_policy::read(file)?;
+        daemon.engine.set_signature_policy(policy);
+    }
     Ok(daemon)
 }
 

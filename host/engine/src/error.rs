@@ -29,6 +29,11 @@ pub enum EngineError {
     NoTags(String),
     #[error("the registry lists a tag of {0} that is none")]
     MalformedTag(String),
+    #[error("image {image} is refused by the signature policy: {reason}")]
+    Unsigned {
+        image: String,
+        reason: crate::signature::Unsigned,
+    },
     #[error("compress layer {layer}")]
     Compress {
         layer: String,
@@ -422,6 +427,8 @@ impl Kind for EngineError {
             | E::NoPush { .. }
             | E::NoCatalog { .. }
             | E::LogsNotKept => ErrorKind::Unsupported,
+            E::Unsigned { .. } => ErrorKind::Forbidden,
+            E::PushByDigest | E::MalformedTag(_) => ErrorKind::InvalidArgument,
             E::Compress { .. } | E::StoredManifest(_) => ErrorKind::Internal,
             E::NewName(e) => e.kind(),
             E::Shared { kind, .. } => *kind,

@@ -30,6 +30,7 @@ pub mod peers;
 pub mod plan;
 pub mod seccomp;
 pub mod security;
+pub mod signature;
 pub mod spec;
 pub mod tmpfs;
 
@@ -182,6 +183,8 @@ pub struct Engine {
     mirrors: RwLock<Arc<[String]>>,
     /// How many layers move at the same time.
     transfers: RwLock<Transfers>,
+    /// Which images must be signed.
+    signature_policy: RwLock<Arc<signature::Policy>>,
     /// More processes in running containers.
     pub execs: exec::Execs,
     /// Clients that attached before a start.
@@ -246,6 +249,7 @@ impl Engine {
             defaults: RwLock::default(),
             mirrors: RwLock::default(),
             transfers: RwLock::default(),
+            signature_policy: RwLock::default(),
             execs: exec::Execs::default(),
             waiting: attach::Waiting::default(),
             prepared: Mutex::default(),
@@ -297,6 +301,17 @@ impl Engine {
             .transfers
             .write()
             .unwrap_or_else(PoisonError::into_inner) = transfers;
+    }
+
+    /// Changes which images must be signed, for pulls from now on.
+    pub fn set_signature_policy(&self, policy: signature::Policy) {
+        let now = self.signature_policy.write();
+        *now.unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    pub(crate) fn signature_policy(&self) -> Arc<signature::Policy> {
+        let now = self.signature_policy.read();
+        now.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn transfers(&self) -> Transfers {

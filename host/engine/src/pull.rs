@@ -272,6 +272,10 @@ impl Fetch<'_> {
         let (engine, request) = (self.engine, self.request);
         let mut session = self.session()?;
         let (resolved, image) = self.resolve(&mut *session)?;
+        if matches!(self.directory, SourceDirectory::None) {
+            let (asked, digests) = (&request.reference, [&resolved, &image.manifest]);
+            engine.check_signature(self.source, &mut *session, asked, &self.at, digests)?;
+        }
         let _held = engine.chains.of(driver.driver_name()).hold(&image);
         // As in Docker, the first line says that the manifest was found.
         tell(PullEvent::Pulling(request.reference.clone()));

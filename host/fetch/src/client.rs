@@ -33,6 +33,8 @@ pub struct Fetcher {
 pub(crate) struct ClientKey {
     /// `host[:port]` when it may have certificate authorities of its own.
     pub(crate) authority: Option<String>,
+    /// What its certificates were when the client was made.
+    pub(crate) own: u64,
     /// Whether certificates are verified.
     pub(crate) verify: bool,
     /// Whether names may lead to public addresses only.
@@ -84,6 +86,7 @@ impl Fetcher {
         };
         if !own.is_empty() {
             key.authority = authority;
+            key.own = own.fingerprint;
         }
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {

@@ -220,6 +220,7 @@ impl Inner {
         let public_only = target.literal().is_none() && self.only_public(target).await;
         self.fetcher.client(ClientKey {
             authority: Some(target.authority()),
+            own: 0,
             verify: !self.is_lenient(target),
             public_only,
             direct: target.is_loopback(),

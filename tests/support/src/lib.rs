@@ -29,6 +29,7 @@ mod pty;
 mod python;
 mod registry;
 pub mod scripted;
+mod secured;
 mod subordinate;
 mod tree;
 
@@ -44,5 +45,6 @@ pub use pty::Terminal;
 pub use python::python;
 pub use registry::Registry;
 pub use scripted::ScriptedRegistry;
+pub use secured::SecuredRegistry;
 pub use subordinate::FIRST_SUBORDINATE_ID;
 pub use tree::Tree;

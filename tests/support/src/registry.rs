@@ -54,7 +54,7 @@ impl Registry {
         );
         if !authorization.is_empty() {
             let users = folder.path().join("htpasswd");
-            std::fs::write(&users, USERS).expect("write the registry's users");
+            write_users(&users);
             settings += &format!(
                 "auth: {{htpasswd: {{realm: tests, path: {}}}}}\n",
                 users.display()
@@ -150,7 +150,7 @@ impl Registry {
 
     /// A monolithic upload in two requests (OCI distribution spec, "Pushing blobs").
     #[track_caller]
-    fn upload(&self, repository: &str, digest: &str, bytes: &[u8]) {
+    pub fn upload(&self, repository: &str, digest: &str, bytes: &[u8]) {
         let begun = self.send(
             "POST",
             &format!("/v2/{repository}/blobs/uploads/"),
@@ -177,6 +177,12 @@ impl Registry {
         };
         http::over_tcp(&self.address, &request).unwrap_or_else(|error| panic!("{error:#}"))
     }
+}
+
+/// Users as docker-registry reads them: `tester` with the password `secret`.
+#[track_caller]
+pub(crate) fn write_users(file: &std::path::Path) {
+    std::fs::write(file, USERS).expect("write the registry's users");
 }
 
 impl Drop for Registry {

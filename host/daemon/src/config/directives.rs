@@ -103,6 +103,11 @@ pub struct Directives {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub registry_mirrors: Vec<String>,
 
+    /// Which images must be signed, and by which keys (JSON; see the documentation)
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_policy: Option<PathBuf>,
+
     /// Layers of an image that are downloaded at the same time
     #[arg(long, value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]

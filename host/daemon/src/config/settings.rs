@@ -45,6 +45,8 @@ pub struct Settings {
     pub insecure_registries: Vec<String>,
     /// Asked before Docker Hub: `host[:port]`.
     pub registry_mirrors: Vec<String>,
+    /// Which images must be signed.
+    pub signature_policy: Option<PathBuf>,
     /// How many layers move at the same time.
     pub transfers: Transfers,
     /// How often a transfer that moves nothing is tried; at least once.
@@ -121,6 +123,7 @@ impl Settings {
         let mirrors = set.registry_mirrors.iter().map(|m| mirror(m));
         Ok(Self {
             registry_mirrors: mirrors.collect::<Result<_, _>>()?,
+            signature_policy: set.signature_policy,
             transfers: transfers(set.max_concurrent_downloads, set.max_concurrent_uploads)?,
             download_attempts: match set.max_download_attempts {
                 Some(0) => return Err(invalid("max-download-attempts", "it is 0")),

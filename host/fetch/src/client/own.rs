@@ -1,6 +1,7 @@
 //! What an administrator put into a registry's own folder, as for Docker:
 //! `*.crt` are authorities, `NAME.cert` and `NAME.key` are what we show.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::error::FetchError;
 pub(super) struct Own {
     pub(super) roots: Vec<Certificate>,
     pub(super) identity: Option<Identity>,
+    /// Differs when a file does.
+    pub(super) fingerprint: u64,
 }
 
 impl Own {
@@ -37,10 +40,15 @@ pub(super) fn read(dir: &Path) -> Result<Own, FetchError> {
         Err(error) => return Err(failed(dir)(error)),
     };
     files.sort();
+    let mut hasher = DefaultHasher::new();
     for path in files {
         match path.extension().and_then(|e| e.to_str()) {
-            Some("crt") => own.roots.extend(authorities(&path).map_err(failed(&path))?),
-            Some("cert") => own.identity = Some(identity(&path)?),
+            Some("crt") => {
+                let pem = std::fs::read(&path).map_err(failed(&path))?;
+                pem.hash(&mut hasher);
+                own.roots.extend(authorities(&pem).map_err(failed(&path))?);
+            }
+            Some("cert") => own.identity = Some(identity(&path, &mut hasher)?),
             Some("key") if !path.with_extension("cert").exists() => {
                 let missing = io::Error::new(
                     io::ErrorKind::NotFound,
@@ -51,14 +59,15 @@ pub(super) fn read(dir: &Path) -> Result<Own, FetchError> {
             _ => {}
         }
     }
+    own.fingerprint = hasher.finish();
     Ok(own)
 }
 
-fn authorities(path: &Path) -> io::Result<Vec<Certificate>> {
-    Certificate::from_pem_bundle(&std::fs::read(path)?).map_err(io::Error::other)
+fn authorities(pem: &[u8]) -> io::Result<Vec<Certificate>> {
+    Certificate::from_pem_bundle(pem).map_err(io::Error::other)
 }
 
-fn identity(cert: &Path) -> Result<Identity, FetchError> {
+fn identity(cert: &Path, hasher: &mut DefaultHasher) -> Result<Identity, FetchError> {
     let key = cert.with_extension("key");
     let read = |path: &Path| {
         std::fs::read(path).map_err(|source| FetchError::Certificate {
@@ -69,6 +78,7 @@ fn identity(cert: &Path) -> Result<Identity, FetchError> {
     let mut pem = read(cert)?;
     pem.push(b'\n');
     pem.extend(read(&key)?);
+    pem.hash(hasher);
     Identity::from_pem(&pem).map_err(|error| FetchError::Certificate {
         path: key.display().to_string(),
         source: io::Error::other(error),
