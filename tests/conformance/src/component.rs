@@ -56,7 +56,7 @@ impl Component {
     }
 
     /// The driver.
-    pub(crate) fn driver(&self) -> &dyn StorageDriver {
+    pub fn driver(&self) -> &dyn StorageDriver {
         &*self.driver
     }
 
