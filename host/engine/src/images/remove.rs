@@ -72,28 +72,40 @@ impl Engine {
     }
 
     /// Removes the images that `chosen` chooses and no container uses, with
-    /// what only they used. An image that others were made from stays until
-    /// they go.
+    /// what only they used. An image stays as long as one that was made from
+    /// it does.
     pub fn prune_images(
         &self,
         chosen: impl Fn(&ImageRecord) -> bool,
     ) -> Result<Vec<ImageDeleted>, EngineError> {
         let users = self.image_users();
-        let candidates = self.store.images()?.into_iter();
-        let mut going: Vec<ImageRecord> = Vec::new();
-        for record in candidates.filter(|record| chosen(record)) {
-            let id = &record.image.id;
-            if !users.contains_key(id.as_str()) && self.store.children(id)?.is_empty() {
-                going.push(record);
-            }
-        }
+        let images = self.store.images()?;
+        let parents: Vec<(Digest, Digest)> = images
+            .iter()
+            .filter_map(|one| Some((one.parent.clone()?, one.image.id.clone())))
+            .collect();
+        let mut left: Vec<ImageRecord> = images
+            .into_iter()
+            .filter(|one| !users.contains_key(one.image.id.as_str()) && chosen(one))
+            .collect();
         let mut all: Vec<ImageRecord> = Vec::new();
-        for record in going {
-            if all.iter().any(|one| one.image.id == record.image.id) {
-                continue;
+        // Children before their parents, until what is left has other children.
+        loop {
+            let goes = |one: &ImageRecord, all: &[ImageRecord]| {
+                let mut children = parents.iter().filter(|(parent, _)| *parent == one.image.id);
+                children.all(|(_, child)| all.iter().any(|gone| gone.image.id == *child))
+            };
+            let (going, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|one| goes(one, &all));
+            if going.is_empty() {
+                break;
             }
-            all.push(record);
-            self.add_parents(&mut all)?;
+            left = rest;
+            for record in going {
+                if all.iter().all(|gone| gone.image.id != record.image.id) {
+                    all.push(record);
+                    self.add_parents(&mut all)?;
+                }
+            }
         }
         self.remove_all(&all)
     }
