@@ -8,6 +8,7 @@ mod list;
 mod memory;
 mod plugin_op;
 mod pull;
+mod rootfs;
 mod run;
 
 use anyhow::Result;
@@ -17,12 +18,13 @@ use crate::Options;
 type Bench = fn(&Options) -> Result<()>;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [(&str, Bench); 9] = [
+pub(crate) const ALL: [(&str, Bench); 10] = [
     ("run", run::run),
     ("exec", exec::run),
     ("attach", attach::run),
     ("plugin-op", plugin_op::run),
     ("pull", pull::run),
+    ("rootfs", rootfs::run),
     ("api", api::run),
     ("list", list::run),
     ("memory", memory::run),

@@ -28,5 +28,9 @@ pub(crate) fn print(series: &[Series]) {
 }
 
 fn milliseconds(duration: Duration) -> String {
-    format!("{:.1}", duration.as_secs_f64() * 1e3)
+    let milliseconds = duration.as_secs_f64() * 1e3;
+    match milliseconds {
+        ..10.0 => format!("{milliseconds:.2}"),
+        _ => format!("{milliseconds:.1}"),
+    }
 }
