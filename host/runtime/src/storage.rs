@@ -40,6 +40,8 @@ use crate::undo::Undo;
 struct Place<'a> {
     root: &'a OwnedFd,
     volumes: &'a Volumes,
+    /// The namespace to make copies of the root's mount in.
+    home: Option<&'a OwnedFd>,
 }
 
 /// Carries out a plan's steps: everything but removals in order, then the
@@ -107,7 +109,7 @@ fn describe(step: &StorageStep) -> String {
 
 fn apply_step<'a>(
     driver: &'a str,
-    Place { root, volumes }: Place<'a>,
+    Place { root, volumes, .. }: Place<'a>,
     step: &'a StorageStep,
     undo: &mut Undo<'a>,
 ) -> Result<()> {

@@ -17,6 +17,7 @@ pub(crate) struct BeneathRoot {
     root: OwnedFd,
     volumes: Volumes,
     facts: Vec<String>,
+    home: Option<OwnedFd>,
 }
 
 const MAX_SMALL: u64 = 1 << 20;
@@ -28,7 +29,14 @@ impl BeneathRoot {
             root,
             volumes,
             facts,
+            home: None,
         }
+    }
+
+    /// The namespace that the root's mount is attached in.
+    pub(super) fn at_home(mut self, home: Option<OwnedFd>) -> Self {
+        self.home = home;
+        self
     }
 
     /// Adds what is known besides.
@@ -42,6 +50,7 @@ impl BeneathRoot {
         Place {
             root: &self.root,
             volumes: &self.volumes,
+            home: self.home.as_ref(),
         }
     }
 }

@@ -159,16 +159,18 @@ impl Storage {
             return Ok(Arc::clone(root));
         }
         let dir = self.dir_of(driver)?;
-        let root = Arc::new(open(dir).map_err(|source| in_pool(driver, source))?);
+        let root =
+            Arc::new(open(dir, &self.path.join(driver)).map_err(|source| in_pool(driver, source))?);
         roots.insert(driver.to_owned(), Arc::clone(&root));
         Ok(root)
     }
 }
 
 /// A driver's root, and what is in use with it.
-fn open(dir: OwnedFd) -> Result<BeneathRoot, PoolError> {
-    if let Some(root) = pool::open(&dir)? {
-        return Ok(BeneathRoot::new(root, Volumes::in_files()).with_fact("pool"));
+fn open(dir: OwnedFd, path: &Path) -> Result<BeneathRoot, PoolError> {
+    if let Some(pool) = pool::open(&dir, path)? {
+        let root = BeneathRoot::new(pool.root, Volumes::in_files());
+        return Ok(root.at_home(pool.home).with_fact("pool"));
     }
     match ThinPool::open(&dir).map_err(call("open the thin pool"))? {
         Some(pool) => {

@@ -3,12 +3,13 @@
 //! Overlay has taken its layers in three ways over time, each better than the
 //! one before: the newest that works is found out once and remembered.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bulkhead_model::storage::{DirPath, OverlayOption, RootMount};
 use bulkhead_sys::mount::{Attributes, Context, clone_mount, set_attributes, set_idmap};
+use bulkhead_sys::namespace::{self, Namespaces};
 use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir, proc_path};
 use bulkhead_sys::tree::remove_tree;
 use bulkhead_sys::{Error, Result};
@@ -42,7 +43,7 @@ static KNOWN: AtomicUsize = AtomicUsize::new(0);
 /// Makes a root filesystem's mount in no namespace's tree.
 pub(super) fn open_mount(
     driver: &str,
-    Place { root, volumes }: Place<'_>,
+    place: Place<'_>,
     host_path: &Path,
     mount: &RootMount,
     shift: Option<Shift<'_>>,
@@ -51,9 +52,10 @@ pub(super) fn open_mount(
         driver: driver.to_owned(),
         source,
     };
+    let Place { root, volumes, .. } = place;
     match mount {
         RootMount::Bind { source, read_only } => {
-            bind(root, source, *read_only, shift).map_err(failed)
+            bind(place, source, *read_only, shift).map_err(failed)
         }
         RootMount::Volume {
             source,
@@ -70,7 +72,7 @@ pub(super) fn open_mount(
         // Overlay wants two layers; one alone is itself.
         RootMount::Overlay {
             lower, upper: None, ..
-        } if lower.len() == 1 => bind(root, &lower[0], true, shift).map_err(failed),
+        } if lower.len() == 1 => bind(place, &lower[0], true, shift).map_err(failed),
         RootMount::Overlay { upper, options, .. } => {
             if let (Some((_, work)), true) = (upper, options.contains(&OverlayOption::Volatile)) {
                 forgive_volatile(root, work).map_err(failed)?;
@@ -97,12 +99,21 @@ fn forgive_volatile(root: &OwnedFd, work: &DirPath) -> Result<()> {
 }
 
 fn bind(
-    root: &OwnedFd,
+    place: Place<'_>,
     source: &DirPath,
     read_only: bool,
     shift: Option<Shift<'_>>,
 ) -> Result<OwnedFd> {
-    let mounted = clone_mount(open_dir(root, source)?, false)?;
+    let dir = open_dir(place.root, source)?;
+    let mounted = match place.home {
+        None => clone_mount(dir, false)?,
+        Some(home) => on_own_thread(|| {
+            // Who enters a mount namespace shares no working directory (setns(2)).
+            namespace::unshare(Namespaces::CLONE_FS)?;
+            namespace::join(home, Namespaces::CLONE_NEWNS)?;
+            clone_mount(&dir, false)
+        })?,
+    };
     if let Some(shift) = shift {
         set_idmap(&mounted, shift.namespace)?;
     }
@@ -156,10 +167,13 @@ pub(super) fn overlay(
 pub(crate) fn in_private_namespace(
     work: impl FnOnce() -> Result<OwnedFd> + Send,
 ) -> Result<OwnedFd> {
-    let run = || {
+    on_own_thread(|| {
         bulkhead_sys::mount::private_namespace()?;
         work()
-    };
+    })
+}
+
+fn on_own_thread(work: impl FnOnce() -> Result<OwnedFd> + Send) -> Result<OwnedFd> {
     let panicked = |_| {
         Err(Error::new(
             "mount",
@@ -167,7 +181,7 @@ pub(crate) fn in_private_namespace(
             std::io::Error::other("the thread panicked"),
         ))
     };
-    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(panicked)
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(panicked)
 }
 
 /// An overlay's parts, opened.
@@ -239,14 +253,14 @@ pub(super) fn configured(layers: &Layers<'_>, way: Way) -> Result<OwnedFd> {
 }
 
 pub(super) fn classic(place: &Path, layers: &Layers<'_>) -> Result<OwnedFd> {
-    let lower: Vec<String> = layers.lower.iter().map(proc_path).collect();
+    // mount(2) takes a page of options: with the descriptors' numbers as names
+    // the 500 layers that overlay takes fit.
+    let name = |layer: &OwnedFd| layer.as_raw_fd().to_string();
+    let lower: Vec<String> = layers.lower.iter().map(name).collect();
     let mut data = format!("lowerdir={}", lower.join(":"));
     if let Some((upper, work)) = &layers.upper {
-        data.push_str(&format!(
-            ",upperdir={},workdir={}",
-            proc_path(upper),
-            proc_path(work)
-        ));
+        let (upper, work) = (name(upper), name(work));
+        data.push_str(&format!(",upperdir={upper},workdir={work}"));
     }
     for option in layers.options {
         data.push_str(match option {
@@ -257,5 +271,7 @@ pub(super) fn classic(place: &Path, layers: &Layers<'_>) -> Result<OwnedFd> {
             OverlayOption::UserXattr => ",userxattr",
         });
     }
+    // The thread's own since it has a mount namespace of its own (unshare(2)).
+    bulkhead_sys::process::change_dir(open_host_dir("/proc/thread-self/fd")?)?;
     bulkhead_sys::mount::classic_detached(c"overlay", place, &data)
 }

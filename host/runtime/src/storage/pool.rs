@@ -15,15 +15,18 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
 use bulkhead_model::storage::{Pool, PoolFilesystem};
 use bulkhead_sys::btrfs::{self, Quota};
 use bulkhead_sys::directory::{rename_noreplace, unlinkat};
 use bulkhead_sys::loop_device::{LoopDevice, Options, make_sparse};
-use bulkhead_sys::mount::{Attributes, Context};
-use bulkhead_sys::path::{OFlag, open_beneath};
+use bulkhead_sys::mount::{Attributes, Context, clone_mount, move_mount};
+use bulkhead_sys::namespace;
+use bulkhead_sys::path::{OFlag, open_beneath, open_host_dir};
 
+use super::mounts::in_private_namespace;
 use super::program::{self, Program};
 
 const IMAGE: &str = "pool.img";
@@ -136,8 +139,18 @@ fn image(dir: &OwnedFd) -> Result<Option<File>, PoolError> {
     }
 }
 
-/// The root of the pool in a driver's directory, mounted; `None` without one.
-pub(crate) fn open(dir: &OwnedFd) -> Result<Option<OwnedFd>, PoolError> {
+/// A pool that is mounted.
+#[derive(Debug)]
+pub(crate) struct Mounted {
+    /// Its root directory.
+    pub(crate) root: OwnedFd,
+    /// A mount namespace of its own that it is attached in, where the kernel
+    /// makes no copies of mounts that are attached nowhere.
+    pub(crate) home: Option<OwnedFd>,
+}
+
+/// Mounts the pool in a driver's directory; `None` without one.
+pub(crate) fn open(dir: &OwnedFd, host_path: &Path) -> Result<Option<Mounted>, PoolError> {
     const ATTEMPTS: u32 = 50;
     let Some(image) = image(dir)? else {
         return Ok(None);
@@ -151,9 +164,28 @@ pub(crate) fn open(dir: &OwnedFd) -> Result<Option<OwnedFd>, PoolError> {
             Err(_) if attempt < ATTEMPTS && is_going(&image) => {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            other => return other.map(Some),
+            other => return other.and_then(|root| settle(root, host_path)).map(Some),
         }
     }
+}
+
+/// Containers' roots are copies of parts of the pool's mount (`open_tree(2)`).
+fn settle(root: OwnedFd, host_path: &Path) -> Result<Mounted, PoolError> {
+    let home = match clone_mount(&root, false) {
+        Err(e) if e.io_kind() == io::ErrorKind::InvalidInput => Some(attach(&root, host_path)?),
+        _ => None,
+    };
+    Ok(Mounted { root, home })
+}
+
+/// Linux before 6.15: a namespace that only its descriptor keeps, in which
+/// the mount covers the driver's directory.
+fn attach(root: &OwnedFd, host_path: &Path) -> Result<OwnedFd, PoolError> {
+    in_private_namespace(|| {
+        move_mount(root, open_host_dir(host_path)?)?;
+        namespace::current("mnt")
+    })
+    .map_err(call("attach the pool in a namespace"))
 }
 
 fn is_going(image: &File) -> bool {

@@ -22,6 +22,7 @@ fn run(root: &OwnedFd, steps: Vec<StorageStep>) -> std::result::Result<(), Runti
     let place = Place {
         root,
         volumes: &volumes,
+        home: None,
     };
     apply("test", place, &StoragePlan { steps, mount: None })
 }
@@ -141,6 +142,34 @@ fn a_planted_symlink_is_not_followed() {
 }
 
 #[test]
+fn a_long_chain_of_layers_is_one_mount_in_every_way_the_kernel_takes() {
+    use bulkhead_model::storage::RootMount;
+    let temp = tempfile::tempdir().unwrap();
+    let root = bulkhead_sys::path::open_host_dir(temp.path()).unwrap();
+    let layers: Vec<String> = (0..300).map(|i| format!("{i:0>64}")).collect();
+    for layer in &layers {
+        run(&root, vec![create(layer), create(&format!("{layer}/fs"))]).unwrap();
+        std::fs::write(temp.path().join(format!("{layer}/fs/{layer}")), "x").unwrap();
+    }
+    run(&root, vec![create("up"), create("work")]).unwrap();
+    for count in [1, 2, 64, 127, 300] {
+        let lower = layers[..count].iter().map(|l| path(&format!("{l}/fs")));
+        let mount = RootMount::Overlay {
+            lower: lower.collect(),
+            upper: Some((path("up"), path("work"))),
+            options: vec![],
+        };
+        let ways = mounts::Way::ALL.map(|way| mounts::overlay(&root, temp.path(), &mount, way));
+        let made = ways.into_iter().flatten();
+        let shown: Vec<usize> = made.map(|m| entries(&m).unwrap().len()).collect();
+        assert!(!shown.is_empty(), "{count} layers");
+        assert!(shown.iter().all(|n| *n == count), "{count}: {shown:?}");
+        let classic = mounts::overlay(&root, temp.path(), &mount, mounts::Way::Classic);
+        assert_eq!(entries(classic.unwrap()).unwrap().len(), count);
+    }
+}
+
+#[test]
 fn an_overlay_mount_shows_all_layers_and_is_in_no_mount_table() {
     use bulkhead_model::storage::RootMount;
     let temp = tempfile::tempdir().unwrap();
@@ -167,6 +196,7 @@ fn an_overlay_mount_shows_all_layers_and_is_in_no_mount_table() {
     let place = Place {
         root: &root,
         volumes: &volumes,
+        home: None,
     };
     let mounted = open_mount("test", place, temp.path(), &mount, None).unwrap();
     mkdirat(&mounted, "made", 0o700).unwrap();

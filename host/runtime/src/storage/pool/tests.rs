@@ -21,11 +21,16 @@ fn dir_path(text: &str) -> DirPath {
     DirPath(text.split('/').map(|p| DirName::new(p).unwrap()).collect())
 }
 
-fn made(temp: &Path, filesystem: PoolFilesystem) -> (OwnedFd, OwnedFd) {
+fn mounted(temp: &Path, filesystem: PoolFilesystem) -> (OwnedFd, Mounted) {
     let dir = open_host_dir(temp).unwrap();
     make(&dir, filesystem, Some(SIZE)).unwrap();
-    let root = super::open(&dir).unwrap().expect("a pool");
-    (dir, root)
+    let pool = super::open(&dir, temp).unwrap().expect("a pool");
+    (dir, pool)
+}
+
+fn made(temp: &Path, filesystem: PoolFilesystem) -> (OwnedFd, OwnedFd) {
+    let (dir, pool) = mounted(temp, filesystem);
+    (dir, pool.root)
 }
 
 fn run(root: &OwnedFd, steps: Vec<StorageStep>) -> Result<(), RuntimeError> {
@@ -33,6 +38,7 @@ fn run(root: &OwnedFd, steps: Vec<StorageStep>) -> Result<(), RuntimeError> {
     let place = Place {
         root,
         volumes: &volumes,
+        home: None,
     };
     apply("test", place, &StoragePlan { steps, mount: None })
 }
@@ -94,15 +100,16 @@ fn gone(image: &File) -> bool {
 fn a_pool_is_made_once_found_again_while_it_is_used_and_goes_after() {
     for filesystem in [PoolFilesystem::Btrfs, PoolFilesystem::Xfs] {
         let temp = tempfile::tempdir().unwrap();
-        let (dir, root) = made(temp.path(), filesystem);
-        std::fs::write(at(&root, "kept"), "x").unwrap();
+        let (dir, pool) = mounted(temp.path(), filesystem);
+        std::fs::write(at(&pool.root, "kept"), "x").unwrap();
         // As a daemon that was killed leaves it: a container's mount holds it.
         let volumes = Volumes::in_files();
         let mounted = open_mount(
             "test",
             Place {
-                root: &root,
+                root: &pool.root,
                 volumes: &volumes,
+                home: pool.home.as_ref(),
             },
             temp.path(),
             &RootMount::Bind {
@@ -114,18 +121,18 @@ fn a_pool_is_made_once_found_again_while_it_is_used_and_goes_after() {
         .unwrap();
         let file = image(&dir).unwrap().unwrap();
         let number = LoopDevice::of(&file).unwrap().unwrap().number();
-        drop(root);
+        drop(pool);
         make(&dir, filesystem, Some(SIZE)).unwrap();
-        let again = super::open(&dir).unwrap().unwrap();
+        let again = super::open(&dir, temp.path()).unwrap().unwrap();
         let found = LoopDevice::of(&file).unwrap().unwrap().number();
         assert_eq!(found, number, "one device for one file");
-        std::fs::write(at(&again, "new"), "y").unwrap();
+        std::fs::write(at(&again.root, "new"), "y").unwrap();
         assert!(at(&mounted, "new").exists(), "one filesystem");
-        assert!(at(&again, "kept").exists());
+        assert!(at(&again.root, "kept").exists());
         drop((mounted, again));
         assert!(gone(&file), "the device of {filesystem:?} stays");
-        let after = super::open(&dir).unwrap().unwrap();
-        assert!(at(&after, "kept").exists());
+        let after = super::open(&dir, temp.path()).unwrap().unwrap();
+        assert!(at(&after.root, "kept").exists());
         drop(after);
         assert!(gone(&file));
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -158,7 +165,7 @@ fn a_file_without_a_filesystem_is_no_pool() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join(IMAGE), vec![0; 1 << 20]).unwrap();
     let dir = open_host_dir(temp.path()).unwrap();
-    let refused = super::open(&dir).unwrap_err();
+    let refused = super::open(&dir, temp.path()).unwrap_err();
     assert!(matches!(refused, PoolError::UnknownFilesystem), "{refused}");
 }
 
@@ -168,7 +175,7 @@ fn a_planted_link_is_no_pool() {
     std::os::unix::fs::symlink("/dev/null", temp.path().join(IMAGE)).unwrap();
     let dir = open_host_dir(temp.path()).unwrap();
     assert!(matches!(
-        super::open(&dir).unwrap_err(),
+        super::open(&dir, temp.path()).unwrap_err(),
         PoolError::Call("open the pool's file", _)
     ));
 }
