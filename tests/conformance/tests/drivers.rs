@@ -32,3 +32,8 @@ fn vfs_conforms() {
 fn devmapper_conforms() {
     conforms("storage-devmapper");
 }
+
+#[test]
+fn btrfs_conforms() {
+    conforms("storage-btrfs");
+}
