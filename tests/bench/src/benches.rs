@@ -8,6 +8,7 @@ mod list;
 mod memory;
 mod plugin_op;
 mod pull;
+mod push;
 mod rootfs;
 mod run;
 
@@ -18,13 +19,14 @@ use crate::Options;
 type Bench = fn(&Options) -> Result<()>;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [(&str, Bench); 10] = [
+pub(crate) const ALL: [(&str, Bench); 11] = [
     ("run", run::run),
     ("exec", exec::run),
     ("attach", attach::run),
     ("plugin-op", plugin_op::run),
     ("pull", pull::run),
     ("rootfs", rootfs::run),
+    ("push", push::run),
     ("api", api::run),
     ("list", list::run),
     ("memory", memory::run),
