@@ -46,6 +46,11 @@ fn mount<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
 impl StorageDriver for Broken {
     const FEATURES: &'static [&'static str] = &[OVERLAY_LAYERS];
 
+    /// Knows its option, unlike a driver without any.
+    fn probe<T: Txn>(_txn: &T) -> Result<()> {
+        Ok(())
+    }
+
     fn prepare<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
         let snapshot = txn.snapshot()?;
         if has(txn, "prepares-twice") && snapshot.exists() {
