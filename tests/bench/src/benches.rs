@@ -1,6 +1,7 @@
 //! One file per bench.
 
 mod api;
+mod archives;
 mod attach;
 mod density;
 mod exec;
@@ -19,7 +20,7 @@ use crate::Options;
 type Bench = fn(&Options) -> Result<()>;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [(&str, Bench); 11] = [
+pub(crate) const ALL: [(&str, Bench); 12] = [
     ("run", run::run),
     ("exec", exec::run),
     ("attach", attach::run),
@@ -27,6 +28,7 @@ pub(crate) const ALL: [(&str, Bench); 11] = [
     ("pull", pull::run),
     ("rootfs", rootfs::run),
     ("push", push::run),
+    ("archives", archives::run),
     ("api", api::run),
     ("list", list::run),
     ("memory", memory::run),
