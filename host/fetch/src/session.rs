@@ -83,6 +83,8 @@ pub(crate) struct Inner {
     pub(crate) credentials: Option<Credentials>,
     grant: Grant,
     directory: Option<OwnedFd>,
+    /// Whether plain HTTP is what a user asked for.
+    plain: bool,
     authorization: Mutex<Option<Authorization>>,
     /// Realms the registry itself named in a 401: the only ones credentials
     /// may go to, whatever the plugin says.
@@ -94,6 +96,11 @@ pub(crate) struct Inner {
 
 impl Session {
     pub(crate) fn new(fetcher: Arc<Fetcher>, request: SessionRequest) -> Self {
+        Self::of_user(fetcher, request, false)
+    }
+
+    /// A session for a URL that a user wrote, in plain HTTP perhaps.
+    pub(crate) fn of_user(fetcher: Arc<Fetcher>, request: SessionRequest, plain: bool) -> Self {
         Self {
             inner: Arc::new(Inner {
                 fetcher,
@@ -101,6 +108,7 @@ impl Session {
                 credentials: request.credentials,
                 grant: Grant::new(&request.granted_hosts),
                 directory: request.directory,
+                plain,
                 authorization: Mutex::default(),
                 realms: Mutex::default(),
                 authentications: AtomicU32::new(0),
@@ -201,7 +209,7 @@ impl Inner {
                 granted: self.grant.shown(),
             });
         }
-        if target.is_plain() && !self.is_lenient(target) {
+        if target.is_plain() && !self.plain && !self.is_lenient(target) {
             return Err(FetchError::PlainHttp(url()));
         }
         match target.literal() {
