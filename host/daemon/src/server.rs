@@ -147,7 +147,7 @@ async fn dispatch(
         Route::PluginInspect(name) => Err(ApiError::NoSuchPlugin(name)),
         Route::Swarm => Err(ApiError::NoSwarm),
         Route::ImageList => routes::images::list(daemon, version, query).await,
-        Route::ImageCreate => routes::images::create(daemon, query, &request).await,
+        Route::ImageCreate => routes::images::create(daemon, query, request).await,
         Route::ImageInspect(name) => routes::images::inspect(daemon, version, name).await,
         Route::ImageHistory(name) => routes::images::history(daemon, name).await,
         Route::ImageTag(name) => routes::images::tag(daemon, name, query).await,

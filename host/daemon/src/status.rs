@@ -83,6 +83,8 @@ pub enum ApiError {
     #[error(transparent)]
     Reference(#[from] bulkhead_model::reference::InvalidReference),
     #[error(transparent)]
+    Fetch(#[from] bulkhead_fetch::FetchError),
+    #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
@@ -110,6 +112,7 @@ impl ApiError {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Engine(error) => of_kind(error.kind()),
+            Self::Fetch(error) => of_kind(error.kind()),
             Self::Body(_)
             | Self::SinceAfterUntil { .. }
             | Self::Moment(_)

@@ -97,12 +97,12 @@ pub async fn tag(daemon: &Arc<Daemon>, name: String, text: &str) -> Answer {
 }
 
 /// `POST /images/create`
-pub async fn create(daemon: &Arc<Daemon>, text: &str, request: &Request<Incoming>) -> Answer {
+pub async fn create(daemon: &Arc<Daemon>, text: &str, request: Request<Incoming>) -> Answer {
     let asked: ImageCreateQuery = query(text)?;
     if asked.from_src.is_empty() {
-        pull(daemon, &asked, request).await
+        pull(daemon, &asked, &request).await
     } else {
-        Err(ApiError::Unsupported("importing images"))
+        super::import::import(daemon, asked, request).await
     }
 }
 

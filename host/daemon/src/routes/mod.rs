@@ -11,6 +11,7 @@ pub mod events;
 pub mod exec;
 pub mod image_archive;
 pub mod images;
+pub mod import;
 pub mod info;
 pub mod inspect;
 pub mod list;
