@@ -17,7 +17,14 @@ use page::{Flag, Page, Verdict};
 use reasons::Reasons;
 
 /// What is compared: the program's own options, and every command of these groups.
-const GROUPS: [&str; 5] = ["container", "system", "network", "volume", "context"];
+const GROUPS: [&str; 6] = [
+    "container",
+    "image",
+    "system",
+    "network",
+    "volume",
+    "context",
+];
 
 /// The commands that stand alone, beyond the short forms of those in the groups.
 const ALONE: [&str; 5] = ["info", "inspect", "login", "logout", "version"];

@@ -64,7 +64,7 @@ impl fmt::Display for Page {
             "# The command line beside docker's\n\n\
              Written by `cargo xtask compare-cli`, which asks both clients for their help; docker's is {}.\n\
              A flag is the same when it has the same names. Short verbs (`rm`) are the same as their long forms\n\
-             (`container rm`). Images are compared when they can be built and pushed.\n\n{}.\n",
+             (`container rm`).\n\n{}.\n",
             self.docker,
             self.sum()
         )?;
