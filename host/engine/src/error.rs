@@ -1,10 +1,12 @@
 //! What the engine's operations fail with. Texts that clients of Docker know
 //! are Docker's.
 
+mod kind;
+
 use bulkhead_model::PluginError;
 use bulkhead_model::cgroup_parent::InvalidCgroupParent;
 use bulkhead_model::container::Refusal;
-use bulkhead_model::error::{ErrorKind, Failure, Kind};
+use bulkhead_model::error::{ErrorKind, Failure, Kind as _};
 use bulkhead_store::StoreError;
 
 /// One operation's failure.
@@ -375,90 +377,5 @@ impl EngineError {
 impl From<PluginError> for EngineError {
     fn from(error: PluginError) -> Self {
         Self::Plugin(Box::new(error))
-    }
-}
-
-impl Kind for EngineError {
-    fn kind(&self) -> ErrorKind {
-        use EngineError as E;
-        match self {
-            E::NoSuchExec(_)
-            | E::NoSuchContainer(_)
-            | E::NoSuchImage(_)
-            | E::NoSuchFile { .. }
-            | E::NothingToPush(_)
-            | E::NoSuchTag(_)
-            | E::NoTags(_)
-            | E::NoSuchNetwork(_)
-            | E::NoSuchPlugin(_)
-            | E::NoSuchVolume(_)
-            | E::NoSuchEndpoint(_)
-            | E::NoSuchVolumeDriver { .. } => ErrorKind::NotFound,
-            E::PredefinedNetwork(_)
-            | E::RemovePredefined(_)
-            | E::SingleNetwork(_)
-            | E::NetworkInUse { .. }
-            | E::PoolOverlaps
-            | E::AddressInUse
-            | E::AlreadyConnected { .. } => ErrorKind::Forbidden,
-            E::NameInUse { .. }
-            | E::NetworkNameInUse(_)
-            | E::OtherVolumeDriver { .. }
-            | E::VolumeRuns { .. }
-            | E::VolumeInUse { .. }
-            | E::NotRunning { .. }
-            | E::JoinStopped { .. }
-            | E::NotKilled { .. }
-            | E::NotAtRest { .. }
-            | E::StartPaused
-            | E::ExecPaused(_)
-            | E::AlreadyPaused(_)
-            | E::Restarting(_)
-            | E::MarkedForRemoval
-            | E::AlreadyRemoving(_)
-            | E::ExecHasRun(_)
-            | E::ExecRuns(_)
-            | E::ExecNotStarted
-            | E::ImageNamedByContainer { .. }
-            | E::CommitGoing { .. }
-            | E::ImageInUse { .. } => ErrorKind::Conflict,
-            E::NoNetworkDriver(_)
-            | E::NoRegistrySource(_)
-            | E::NoPush { .. }
-            | E::NoCatalog { .. }
-            | E::LogsNotKept => ErrorKind::Unsupported,
-            E::Unsigned { .. } => ErrorKind::Forbidden,
-            E::PushByDigest | E::MalformedTag(_) => ErrorKind::InvalidArgument,
-            E::Compress { .. } | E::StoredManifest(_) => ErrorKind::Internal,
-            E::NewName(e) => e.kind(),
-            E::Shared { kind, .. } => *kind,
-            E::NotPaused(_) => ErrorKind::Internal,
-            E::WouldNotDie(_) => ErrorKind::Timeout,
-            E::ForeignSystem(_) => ErrorKind::Unsupported,
-            E::Manifest(e) => e.kind(),
-            E::ImageArchive(e) => e.kind(),
-            E::Root(e) => e.kind(),
-            E::Pack(e) => e.kind(),
-            E::Changes(e) => e.kind(),
-            E::Unpack(e) => e.kind(),
-            E::DiffId { .. }
-            | E::ReferenceDigest { .. }
-            | E::Record { .. }
-            | E::Top(_)
-            | E::Check(_)
-            | E::ReadLog { .. }
-            | E::NoMount(_)
-            | E::TooMuchHistory
-            | E::WorkerPanicked => ErrorKind::Internal,
-            E::CannotUpdate { source, .. } => source.kind(),
-            E::Update(_) => ErrorKind::Conflict,
-            E::Plugin(e) => e.kind(),
-            E::AnotherPool(_) => ErrorKind::Internal,
-            E::VolumeMount { source, .. } => source.kind,
-            E::Runtime(e) | E::CannotExec(e) => e.kind(),
-            E::Store(e) => e.kind(),
-            // The rest is what a client asked for and nobody can mean.
-            _ => ErrorKind::InvalidArgument,
-        }
     }
 }
