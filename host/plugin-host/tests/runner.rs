@@ -17,19 +17,42 @@ fn signal(pid: u32, signal: i32) {
 const SIGKILL: i32 = 9;
 const SIGSTOP: i32 = 19;
 
+/// Waits until `condition` holds, for a minute at most.
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_gone(pid: u32) -> bool {
+    !fs::exists(format!("/proc/{pid}")).unwrap()
+}
+
+/// Processor time that a process has had, in clock ticks (proc(5)).
+fn ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    let number = |at: usize| fields[at].parse::<u64>().unwrap();
+    number(11) + number(12)
+}
+
 /// Starts an endless call, does something to the runner, and returns how the
 /// call ended; checks that the next one works.
-fn interrupted(name: &str, number: i32) -> PluginFailure {
+fn interrupted(name: &str, number: i32, seconds: u64) -> PluginFailure {
     let fixture = Fixture::with_limits(
         &["storage-loop", "storage-overlay"],
-        "[limits]\ntime-ms = 3000",
+        &format!("[limits]\ntime-ms = {seconds}000"),
     );
     let driver = fixture.storage("storage-loop");
     let overlay = fixture.storage("overlay");
     overlay.prepare(&EmptyRoot, &snapshot("first")).unwrap();
-    let call = std::thread::spawn(move || driver.prepare(&EmptyRoot, &snapshot("a")));
-    std::thread::sleep(Duration::from_millis(200));
     let before = fixture.runner();
+    let idle = ticks(before);
+    let call = std::thread::spawn(move || driver.prepare(&EmptyRoot, &snapshot("a")));
+    // Far more than an ordinary call costs: the guest is in its loop.
+    wait_until("the call begins", || ticks(before) > idle + 5);
     signal(before, number);
     let error = call.join().unwrap().unwrap_err();
     let overlay = fixture.storage("overlay");
@@ -40,14 +63,31 @@ fn interrupted(name: &str, number: i32) -> PluginFailure {
 
 #[test]
 fn a_runner_killed_under_a_call_is_an_error_of_that_call_alone() {
-    let cause = interrupted("kill", SIGKILL);
+    let cause = interrupted("kill", SIGKILL, 100);
     assert_eq!(cause, PluginFailure::RunnerDied("exit status 137".into()));
 }
 
 #[test]
 fn a_wedged_runner_is_killed_when_its_time_is_up() {
-    let cause = interrupted("stop", SIGSTOP);
-    assert_eq!(cause, PluginFailure::Timeout(Duration::from_secs(3)));
+    let cause = interrupted("stop", SIGSTOP, 8);
+    assert_eq!(cause, PluginFailure::Timeout(Duration::from_secs(8)));
+}
+
+/// Kills the runner; its keeper has ended, too, when this returns.
+fn kill(fixture: &Fixture) {
+    let keeper = fixture.host.runner_pid().unwrap();
+    signal(fixture.runner(), SIGKILL);
+    // The host learns of it by the next call: until then it is a zombie.
+    wait_until("the keeper ends", || is_dead(keeper));
+}
+
+fn is_dead(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
+    state.is_none_or(|state| matches!(state, 'Z' | 'X'))
 }
 
 #[test]
@@ -56,8 +96,7 @@ fn a_runner_that_is_found_dead_is_replaced_without_an_error() {
     let overlay = fixture.storage("overlay");
     overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
     let before = fixture.runner();
-    signal(before, SIGKILL);
-    std::thread::sleep(Duration::from_millis(100));
+    kill(&fixture);
     overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
     assert_ne!(fixture.runner(), before);
 }
@@ -69,9 +108,8 @@ fn a_runner_that_dies_again_and_again_is_left_alone_for_a_while() {
     overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
     let started = Instant::now();
     let mut failures = 0;
-    while failures == 0 && started.elapsed() < Duration::from_secs(20) {
-        signal(fixture.runner(), SIGKILL);
-        std::thread::sleep(Duration::from_millis(20));
+    while failures == 0 && started.elapsed() < Duration::from_secs(60) {
+        kill(&fixture);
         failures += u32::from(overlay.prepare(&EmptyRoot, &snapshot("a")).is_err());
     }
     let error = overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap_err();
@@ -165,12 +203,7 @@ fn no_process_outlives_the_host() {
     overlay.prepare(&EmptyRoot, &snapshot("a")).unwrap();
     let pids = [fixture.host.runner_pid().unwrap(), fixture.runner()];
     drop((overlay, fixture));
-    let deadline = Instant::now() + Duration::from_secs(2);
-    let alive = |pid: &u32| fs::exists(format!("/proc/{pid}")).unwrap();
-    while pids.iter().any(alive) {
-        assert!(Instant::now() < deadline, "{pids:?} still run");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("both end", || pids.iter().all(|pid| is_gone(*pid)));
 }
 
 #[test]

@@ -36,14 +36,14 @@ fn random_id() -> ContainerId {
 #[test]
 fn a_container_whose_daemon_died_is_killed_with_its_shim_when_nobody_wants_it() {
     let machine = Machine::new();
-    let plan = machine.plan(&["sleep", "60"]);
+    let plan = machine.plan(&["sleep", "600"]);
     let pid = machine.start(&plan).unwrap().running.pid;
     let next = machine.reopen();
     assert_eq!(next.known(), std::slice::from_ref(&plan.id));
     let before = Instant::now();
     next.cleanup(&plan.id).unwrap();
     assert!(
-        before.elapsed() < Duration::from_secs(1),
+        before.elapsed() < Duration::from_secs(60),
         "{:?}",
         before.elapsed()
     );
@@ -151,11 +151,16 @@ fn processes_that_fork_without_end_are_killed_through_the_freezer() {
         procs.display()
     );
     let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    let members = || std::fs::read_to_string(&procs).unwrap().lines().count();
+    let until = Instant::now() + Duration::from_secs(60);
+    while members() < 20 {
+        assert!(Instant::now() < until, "it forks no more");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let dir = bulkhead_sys::path::open_host_dir(&cgroup).unwrap();
     bulkhead_runtime::cgroup::kill(&dir).unwrap();
     child.wait().unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(60);
     while !std::fs::read_to_string(&procs).unwrap().is_empty() {
         assert!(Instant::now() < until, "somebody got away");
         std::thread::sleep(Duration::from_millis(5));

@@ -97,8 +97,12 @@ fn a_slow_client_slows_the_container_and_not_the_shims_memory() {
             plan.log = LogConfig::None;
         }
         let started = machine.start(&plan).unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        let bytes = private_memory(shim_pid(&machine, &plan));
+        let shim = shim_pid(&machine, &plan);
+        let samples = (0..20).map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            private_memory(shim)
+        });
+        let bytes = samples.max().unwrap();
         assert_eq!(started.finish().stdout.len(), 20_000_000);
         assert!(bytes < PRIVATE_LIMIT, "{bytes}, logged: {logged}");
         machine.runtime.cleanup(&plan.id).unwrap();
@@ -115,7 +119,7 @@ fn a_client_that_vanishes_does_not_stop_the_container() {
 }
 
 fn await_exit(machine: &Machine, plan: &bulkhead_model::process::ContainerPlan) -> i32 {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(exit) = machine.runtime.recorded_exit(&first(plan)) {
             machine.runtime.cleanup(&plan.id).unwrap();
@@ -338,8 +342,10 @@ fn daemon_to_be_killed() {
     };
     let mut report = UnixStream::connect(path).unwrap();
     let machine = Machine::new();
-    let mut plan = machine
-        .sh("n=0; while [ $n -lt 40 ]; do echo line $n; n=$((n+1)); sleep 0.02; done; exit 6");
+    let mut plan = machine.sh(
+        "trap go=1 USR1; echo ready; until [ $go ]; do sleep 0.02; done; n=0; \
+             while [ $n -lt 40 ]; do echo line $n; n=$((n+1)); done; exit 6",
+    );
     plan.hostname = "survivor".into();
     let running = machine
         .runtime
@@ -380,16 +386,24 @@ fn a_killed_daemon_costs_neither_the_container_nor_its_log() {
         std::path::Path::new("/proc").join(pid).exists(),
         "the container lives"
     );
+    let log = root.join(format!("data/containers/{id}/{id}-json.log"));
+    let lines_of = || std::fs::read_to_string(&log).unwrap().lines().count();
     let record = root.join("exec/shims").join(id).join("exit");
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
+    while lines_of() == 0 {
+        assert!(Instant::now() < until, "it is not ready");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let go = std::process::Command::new("kill")
+        .args(["-USR1", pid])
+        .status();
+    assert!(go.unwrap().success());
     while !record.exists() {
-        assert!(Instant::now() < until);
+        assert!(Instant::now() < until, "no exit was recorded");
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(std::fs::read_to_string(record).unwrap().starts_with("6 0 "));
-    let log =
-        std::fs::read_to_string(root.join(format!("data/containers/{id}/{id}-json.log"))).unwrap();
-    assert_eq!(log.lines().count(), 40);
+    assert_eq!(lines_of(), 41);
     std::fs::remove_dir_all(root).unwrap();
     support::remove_parent(lines[3]);
 }

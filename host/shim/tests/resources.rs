@@ -46,7 +46,7 @@ impl Drop for Busy<'_> {
 }
 
 fn until(what: &str, done: impl Fn() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(20);
+    let limit = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < limit, "{what}");
         std::thread::sleep(Duration::from_millis(5));

@@ -132,5 +132,5 @@ def volumes(client):
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](docker.from_env(timeout=30))
+    globals()[sys.argv[1]](docker.from_env(timeout=120))
     print("passed")

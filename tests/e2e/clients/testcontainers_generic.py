@@ -10,8 +10,8 @@ SERVE = "echo ready; while :; do echo served | nc -l -p 80; done"
 with DockerContainer("busybox:latest").with_command(["sh", "-c", SERVE]).with_exposed_ports(
     80
 ) as container:
-    wait_for_logs(container, "ready", timeout=20)
+    wait_for_logs(container, "ready", timeout=90)
     port = int(container.get_exposed_port(80))
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         assert connection.recv(100) == b"served\n"
 print("passed")

@@ -54,14 +54,14 @@ fn held(daemon: &Daemon) -> (usize, usize, usize, usize) {
 
 /// [`held`] when it no longer changes: what earlier clients had is gone.
 fn held_at_rest(daemon: &Daemon) -> (usize, usize, usize, usize) {
-    let mut last = held(daemon);
-    loop {
-        std::thread::sleep(Duration::from_millis(700));
+    let (mut last, mut same) = (held(daemon), 0);
+    while same < 3 {
+        std::thread::sleep(Duration::from_millis(500));
         let now = held(daemon);
-        if std::mem::replace(&mut last, now) == now {
-            return now;
-        }
+        let unchanged = std::mem::replace(&mut last, now) == now;
+        same = if unchanged { same + 1 } else { 0 };
     }
+    last
 }
 
 fn ask(daemon: &Daemon, head: &str) -> UnixStream {

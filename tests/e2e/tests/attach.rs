@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bulkhead_test_support::{Daemon, Terminal, images, run_with_input, wait_until};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn with_busybox() -> Daemon {
     let daemon = Daemon::start();
@@ -18,7 +18,8 @@ fn with_busybox() -> Daemon {
 #[test]
 fn both_of_two_attached_clients_see_the_output_and_may_type() {
     let daemon = with_busybox();
-    let script = "while read line; do echo got $line; [ $line = end ] && exit 4; done";
+    let script = "until [ -e /go ]; do echo waiting; sleep 0.1; done; \
+        while read line; do echo got $line; [ $line = end ] && exit 4; done";
     daemon
         .bulkhead(&[
             "run", "-dit", "--name", "shared", "busybox", "sh", "-c", script,
@@ -27,7 +28,11 @@ fn both_of_two_attached_clients_see_the_output_and_may_type() {
     let mut one = Terminal::start(&daemon.docker_command(&["attach", "shared"]));
     let mut other = Terminal::start(&daemon.docker_command(&["attach", "shared"]));
     // Attached clients are not told so: the first words may come before.
-    std::thread::sleep(Duration::from_millis(500));
+    one.wait_for("waiting", LIMIT);
+    other.wait_for("waiting", LIMIT);
+    daemon
+        .bulkhead(&["exec", "shared", "touch", "/go"])
+        .success();
     one.keys("first\r");
     one.wait_for("got first", LIMIT);
     other.wait_for("got first", LIMIT);
@@ -178,7 +183,8 @@ fn an_attached_client_outlives_a_killed_daemon() {
     client.write_all(b"echo $((20 + 23))\n").unwrap();
     read_until(&mut client, "43");
     let mut second = Terminal::start(&daemon.docker_command(&["attach", "kept"]));
-    std::thread::sleep(Duration::from_millis(300));
+    second.keys("\r");
+    second.wait_for("# ", LIMIT);
     second.keys("echo $((20 + 24))\r");
     second.wait_for("44", LIMIT);
     read_until(&mut client, "44");
@@ -229,14 +235,26 @@ fn a_large_file_goes_in_and_comes_back_whole() {
 #[test]
 fn an_attach_without_an_upgrade_is_an_answer_that_goes_on() {
     let daemon = with_busybox();
-    let script = "echo one; sleep 4; echo two >&2";
+    let script = "echo one; until [ -e /go ]; do sleep 0.1; done; echo two >&2";
     let run = [
         "run", "-d", "--name", "plain", "busybox", "sh", "-c", script,
     ];
     daemon.docker(&run).success();
-    let target = "/containers/plain/attach?logs=1&stream=1&stdout=1&stderr=1";
-    let response = daemon.request("POST", target);
-    assert_eq!(response.status, 200);
-    let expected = b"\x01\0\0\0\0\0\0\x04one\n\x02\0\0\0\0\0\0\x04two\n";
-    assert_eq!(response.body, expected);
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    // HTTP/1.0 has no chunks: the body is what comes until the end.
+    let request = "POST /containers/plain/attach?logs=1&stream=1&stdout=1&stderr=1 HTTP/1.0\r\n\
+        Host: docker\r\nContent-Length: 0\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let head = read_until(&mut stream, "\r\n\r\n");
+    assert!(head.contains(" 200 OK\r\n"), "{head}");
+    assert_eq!(
+        read_until(&mut stream, "one\n"),
+        "\x01\0\0\0\0\0\0\x04one\n"
+    );
+    let go = ["exec", "plain", "touch", "/go"];
+    daemon.docker(&go).success();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"\x02\0\0\0\0\0\0\x04two\n");
 }

@@ -95,7 +95,7 @@ fn an_endless_layer_is_cut_off_at_its_size() {
         let block = [0; 65536];
         while stream.write_all(&block).is_ok() {}
     });
-    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(began.elapsed() < Duration::from_secs(100));
     assert!(
         said.contains("longer") || said.contains("more than"),
         "{said}"

@@ -32,9 +32,9 @@ async fn bollard_runs_looks_into_and_removes_a_container() {
     daemon.load("busybox:latest", &images::busybox());
     let socket = daemon.socket();
     let docker =
-        Docker::connect_with_unix(socket.to_str().unwrap(), 30, bollard::API_DEFAULT_VERSION)
+        Docker::connect_with_unix(socket.to_str().unwrap(), 120, bollard::API_DEFAULT_VERSION)
             .unwrap();
-    let whole = Duration::from_secs(60);
+    let whole = Duration::from_secs(120);
     tokio::time::timeout(whole, life(&docker)).await.unwrap();
 }
 

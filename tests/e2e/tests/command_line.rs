@@ -3,9 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use bulkhead_test_support::{Daemon, images};
+use bulkhead_test_support::{Daemon, images, wait_until};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn with_web() -> Daemon {
     let daemon = Daemon::start();
@@ -116,8 +116,8 @@ fn events_come_as_they_happen_and_end_with_the_signal() {
         "--format",
         "{{.Action}} {{.Actor.Attributes.name}}",
     ]);
-    // Nothing tells when the daemon has begun to listen.
-    std::thread::sleep(Duration::from_millis(500));
+    // The client has subscribed when the daemon counts it.
+    wait_until(|| daemon.request("GET", "/info").json()["NEventsListener"] == 1);
     daemon.bulkhead(&["kill", "web"]).success();
     events.wait_for("kill web", LIMIT);
     events.wait_for("die web", LIMIT);

@@ -48,14 +48,14 @@ impl<'a> Project<'a> {
 
     /// What the first web answers on its published port.
     fn fetch(&self) -> String {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(90);
         loop {
             let said = self.compose(&["port", "web", "80"]);
             let port = said.trim().rsplit(':').next().unwrap().parse().unwrap();
             let mut text = String::new();
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
                 stream
-                    .set_read_timeout(Some(Duration::from_secs(3)))
+                    .set_read_timeout(Some(Duration::from_secs(20)))
                     .unwrap();
                 // A backend that is not there yet closes the connection.
                 let _ = stream.read_to_string(&mut text);

@@ -1,5 +1,7 @@
 //! Many at once, and ends in the middle.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use bulkhead_test_support::scripted::{Content, head};
@@ -110,8 +112,6 @@ fn removing_one_image_does_not_disturb_pulls_that_share_its_layers() {
     }
 }
 
-/// A registry whose second layer stalls in the middle, as long as it is asked
-/// for from its start.
 /// A registry that stalls in the middle of the second layer, the path of that
 /// layer's blob, and the bytes it sends of it.
 fn stalling() -> (ScriptedRegistry, String, usize) {
@@ -128,7 +128,7 @@ fn stalling() -> (ScriptedRegistry, String, usize) {
             use std::io::Write;
             head(stream, "200 OK", &[], bytes.len());
             let _ = stream.write_all(&bytes[..half]);
-            std::thread::sleep(Duration::from_secs(100));
+            std::thread::sleep(Duration::from_secs(300));
         }
         first
     });
@@ -185,18 +185,18 @@ fn containers_outlive_a_stopped_daemon_and_answer_to_the_next() {
         .success();
     daemon
         .bulkhead(&[
-            "run", "-d", "--rm", "--name", "short", "busybox", "sleep", "1",
+            "run", "-d", "--rm", "--name", "short", "busybox", "sleep", "1000",
         ])
         .success();
+    let short = ["inspect", "-f", "{{.State.Pid}}", "short"];
+    let short = daemon.bulkhead(&short).success().trim().to_owned();
     daemon.stop();
-    std::thread::sleep(Duration::from_millis(1500));
+    let kill = Command::new("kill").args(["-KILL", &short]).status();
+    assert!(kill.unwrap().success());
+    wait_until(|| !Path::new("/proc").join(&short).exists());
     daemon.start_again();
-    assert_eq!(
-        daemon
-            .bulkhead(&["ps", "-a", "--format", "{{.Names}}"])
-            .success(),
-        "lasting\n"
-    );
+    let names = ["ps", "-a", "--format", "{{.Names}}"];
+    wait_until(|| daemon.bulkhead(&names).success() == "lasting\n");
     let run = ["run", "--rm", "busybox", "echo", "new"];
     assert_eq!(daemon.bulkhead(&run).success(), "new\n");
     daemon.bulkhead(&["stop", "-t", "0", "lasting"]).success();

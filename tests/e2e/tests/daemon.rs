@@ -1,8 +1,9 @@
 //! The daemon's own life: containers outlive it, bad starts say why.
 
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
-use bulkhead_test_support::{Daemon, images};
+use bulkhead_test_support::{Daemon, images, wait_until};
 
 #[test]
 fn containers_outlive_a_killed_daemon_and_their_ends_are_recorded() {
@@ -14,35 +15,36 @@ fn containers_outlive_a_killed_daemon_and_their_ends_are_recorded() {
             "run", "-d", "--name", "lasting", "busybox", "sh", "-c", lasting,
         ])
         .success();
+    let ending = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
     daemon
         .bulkhead(&[
-            "run",
-            "-d",
-            "--name",
-            "ending",
-            "busybox",
-            "sh",
-            "-c",
-            "sleep 1; exit 5",
+            "run", "-d", "--name", "ending", "busybox", "sh", "-c", ending,
         ])
         .success();
-    let pid = |daemon: &Daemon| {
-        let inspected: serde_json::Value =
-            serde_json::from_str(&daemon.bulkhead(&["inspect", "lasting"]).success()).unwrap();
-        inspected[0]["State"]["Pid"].as_i64().unwrap()
+    wait_until(|| daemon.bulkhead(&["logs", "ending"]).success() == "ready\n");
+    let inspected = |daemon: &Daemon, name: &str| -> serde_json::Value {
+        let text = daemon.bulkhead(&["inspect", name]).success();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()[0].clone()
     };
-    let before = pid(&daemon);
+    let pid = |daemon: &Daemon, name: &str| inspected(daemon, name)["State"]["Pid"].to_string();
+    let (before, ends) = (pid(&daemon, "lasting"), pid(&daemon, "ending"));
+    let log = inspected(&daemon, "lasting")["LogPath"].clone();
+    let lines = || {
+        let text = std::fs::read_to_string(log.as_str().unwrap()).unwrap();
+        text.lines().count()
+    };
     daemon.kill();
-    std::thread::sleep(Duration::from_secs(2));
+    let written = lines();
+    let kill = Command::new("kill").args(["-TERM", &ends]).status();
+    assert!(kill.unwrap().success());
+    // Nobody but the shims writes now.
+    wait_until(|| lines() > written + 15 && !Path::new("/proc").join(&ends).exists());
     daemon.start_again();
-    assert_eq!(pid(&daemon), before);
+    assert_eq!(pid(&daemon, "lasting"), before);
     assert_eq!(daemon.bulkhead(&["wait", "ending"]).success(), "5\n");
     let logged = daemon.bulkhead(&["logs", "lasting"]).success();
     let numbers: Vec<usize> = logged.lines().map(|l| l.parse().unwrap()).collect();
-    assert!(
-        numbers.len() > 15,
-        "output stopped with the daemon: {numbers:?}"
-    );
+    assert!(numbers.len() > written + 15, "the log was cut: {numbers:?}");
     assert!(
         numbers.iter().enumerate().all(|(i, n)| i == *n),
         "a line was lost: {numbers:?}"

@@ -90,7 +90,7 @@ fn the_clients_input_is_the_containers() {
     let echoed = bulkhead_test_support::run_with_input(
         &mut cat,
         b"typed",
-        std::time::Duration::from_secs(30),
+        std::time::Duration::from_secs(60),
     );
     assert_eq!(echoed.success(), "typed");
 }
@@ -98,7 +98,7 @@ fn the_clients_input_is_the_containers() {
 #[test]
 fn a_terminal_of_the_real_client() {
     let daemon = with_busybox();
-    let limit = Duration::from_secs(30);
+    let limit = Duration::from_secs(60);
     let mut shell = Terminal::start(&daemon.docker_command(&["run", "--rm", "-it", "busybox"]));
     shell.wait_for("# ", limit);
     shell.keys("stty size; hostname\r");

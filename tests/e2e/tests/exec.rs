@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulkhead_test_support::{Daemon, Terminal, images, run_with_input};
 use serde_json::json;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn with_container() -> Daemon {
     let daemon = Daemon::start();
@@ -83,7 +83,7 @@ fn a_terminal_of_an_exec_and_its_detach_keys() {
 #[test]
 fn an_exec_outlives_a_killed_daemon_and_is_found_again() {
     let mut daemon = with_container();
-    let wish = json!({ "Cmd": ["sh", "-c", "sleep 2; exit 5"], "AttachStdout": true, "User": "1:2", "Tty": true });
+    let wish = json!({ "Cmd": ["sh", "-c", "until [ -e /go ]; do sleep 0.1; done; exit 5"], "AttachStdout": true, "User": "1:2", "Tty": true });
     let made = daemon.request_json("POST", "/containers/host/exec", &wish);
     assert_eq!(made.status, 201, "{}", made.text());
     let id = made.json()["Id"].as_str().unwrap().to_owned();
@@ -99,6 +99,7 @@ fn an_exec_outlives_a_killed_daemon_and_is_found_again() {
     daemon.start_again();
     assert_eq!(inspect(&daemon), before);
     assert_eq!(running(&daemon)["ExecIDs"], json!([id]));
+    daemon.docker(&["exec", "host", "touch", "/go"]).success();
     bulkhead_test_support::wait_until(|| inspect(&daemon)["ExitCode"] == 5);
     assert_eq!(running(&daemon)["ExecIDs"], json!(null));
     let again = daemon.request_json("POST", &target, &json!({}));
@@ -115,14 +116,14 @@ fn an_exec_outlives_a_killed_daemon_and_is_found_again() {
 #[test]
 fn a_checks_output_is_cut_and_its_time_is_limited() {
     let daemon = with_container();
-    let run = |name: &str, command: &str| {
-        let options = ["--health-interval", "1s", "--health-timeout", "1s"];
+    let run = |name: &str, timeout: &str, command: &str| {
+        let options = ["--health-interval", "1s", "--health-timeout", timeout];
         let check = ["--health-cmd", command, "busybox", "sleep", "100000"];
         let all = [&["run", "-d", "--name", name], &options[..], &check[..]].concat();
         daemon.docker(&all).success();
     };
-    run("talks", "yes | head -c 100000; exit 3");
-    run("hangs", "echo partly; exec sleep 4321");
+    run("talks", "60s", "yes | head -c 100000; exit 3");
+    run("hangs", "4s", "echo partly; exec sleep 4321");
     let first = |name: &str| {
         let state = daemon.request("GET", &format!("/containers/{name}/json"));
         state.json()["State"]["Health"]["Log"][0].clone()
@@ -132,7 +133,7 @@ fn a_checks_output_is_cut_and_its_time_is_limited() {
     assert_eq!(first("talks")["Output"], "y\n".repeat(2048));
     let hung = first("hangs");
     assert_eq!(hung["ExitCode"], -1);
-    let told = "Health check exceeded timeout (1s): partly\n";
+    let told = "Health check exceeded timeout (4s): partly\n";
     assert_eq!(hung["Output"], told);
     let twice = || daemon.request("GET", "/containers/hangs/json").json();
     bulkhead_test_support::wait_until(|| twice()["State"]["Health"]["Log"][1].is_object());

@@ -57,7 +57,7 @@ fn every_hostile_plugin_is_an_ordinary_error_and_the_next_call_works() {
         );
         assert!(said.contains(word), "{driver}: {said}");
         assert!(
-            began.elapsed() < Duration::from_secs(30),
+            began.elapsed() < Duration::from_secs(100),
             "{driver} took {:?}",
             began.elapsed()
         );

@@ -1,6 +1,8 @@
 //! A container's life through the API: each request has one outcome, also
 //! when it comes in the middle of another.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use bulkhead_test_support::{Daemon, images, wait_until};
@@ -70,8 +72,11 @@ fn restart_policies_start_what_ended_and_count() {
     assert_eq!(inspect(&daemon, "twice")["State"]["ExitCode"], 3);
     assert_eq!(inspect(&daemon, "well")["RestartCount"], 0);
     wait_until(|| inspect(&daemon, "always")["RestartCount"].as_i64() >= Some(3));
-    wait_until(|| status(&daemon, "always") == "restarting");
-    let state = inspect(&daemon, "always")["State"].clone();
+    let mut state = Value::Null;
+    wait_until(|| {
+        state = inspect(&daemon, "always")["State"].clone();
+        state["Status"] == "restarting"
+    });
     assert_eq!(
         (&state["Running"], &state["Restarting"]),
         (&json!(true), &json!(true))
@@ -209,6 +214,13 @@ fn names(daemon: &Daemon, id: &str) {
     create(daemon, "one", "true", Value::Null);
 }
 
+/// How many signals the daemon says it has sent: two stops send two.
+fn kills(daemon: &Daemon) -> usize {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let events = daemon.request("GET", &format!("/events?since=1&until={now}"));
+    events.text().matches("\"Action\":\"kill\"").count()
+}
+
 #[test]
 fn a_kill_during_a_stop_is_served_at_once_and_two_stops_share_the_end() {
     let daemon = with_busybox();
@@ -216,19 +228,39 @@ fn a_kill_during_a_stop_is_served_at_once_and_two_stops_share_the_end() {
     ok(&daemon, "one/start");
     let begin = Instant::now();
     std::thread::scope(|scope| {
-        let stops = [(); 2].map(|()| scope.spawn(|| post(&daemon, "one/stop?t=30")));
-        std::thread::sleep(Duration::from_millis(300));
+        let stops = [(); 2].map(|()| scope.spawn(|| post(&daemon, "one/stop?t=100")));
+        wait_until(|| kills(&daemon) == 2);
         ok(&daemon, "one/kill");
         for stop in stops {
             assert_eq!(stop.join().unwrap().0, 204);
         }
     });
-    assert!(begin.elapsed() < Duration::from_secs(10));
+    assert!(begin.elapsed() < Duration::from_secs(90));
     assert_eq!(inspect(&daemon, "one")["State"]["ExitCode"], 137);
     ok(&daemon, "one/start");
     let begin = Instant::now();
     ok(&daemon, "one/stop?t=1");
-    assert!(begin.elapsed() > Duration::from_secs(1) && begin.elapsed() < Duration::from_secs(8));
+    assert!(begin.elapsed() > Duration::from_secs(1) && begin.elapsed() < Duration::from_secs(60));
+}
+
+/// A wait that the daemon has taken up: it answers with a head at once.
+fn waiting(daemon: &Daemon, target: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    let limit = Some(Duration::from_secs(60));
+    stream.set_read_timeout(limit).unwrap();
+    let request =
+        format!("POST /containers/{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = [0; 15];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    stream
+}
+
+fn rest(mut stream: UnixStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[test]
@@ -249,15 +281,12 @@ fn waits_end_with_the_end_the_next_exit_or_the_removal() {
             .clone()
     };
     assert_eq!(code("one/wait"), 0);
-    std::thread::scope(|scope| {
-        let next = scope.spawn(|| code("one/wait?condition=next-exit"));
-        let gone = scope.spawn(|| code("gone/wait?condition=removed"));
-        std::thread::sleep(Duration::from_millis(100));
-        ok(&daemon, "one/start");
-        ok(&daemon, "gone/start");
-        assert_eq!(next.join().unwrap(), 4);
-        assert_eq!(gone.join().unwrap(), 6);
-    });
+    let next = waiting(&daemon, "one/wait?condition=next-exit");
+    let gone = waiting(&daemon, "gone/wait?condition=removed");
+    ok(&daemon, "one/start");
+    ok(&daemon, "gone/start");
+    assert!(rest(next).contains("\"StatusCode\":4"));
+    assert!(rest(gone).contains("\"StatusCode\":6"));
     assert_eq!(code("one/wait"), 4);
     assert_eq!(daemon.request("GET", "/containers/gone/json").status, 404);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bulkhead_test_support::{Daemon, images, own_network, python, run};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Runs one of `clients/` in a network of this test alone: on this machine
 /// another engine's packet filter may be in the way.

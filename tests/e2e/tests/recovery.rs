@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// What takes a moment to go by itself: shims that end, links that follow
 /// their namespace.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon with one container that runs throughout, and what is looked at
 /// from outside.

@@ -77,7 +77,7 @@ fn output_input_and_environment_pass_through() {
     let echoed = bulkhead_test_support::run_with_input(
         &mut cat,
         b"typed",
-        std::time::Duration::from_secs(30),
+        std::time::Duration::from_secs(60),
     );
     assert_eq!(echoed.success(), "typed");
 }
@@ -118,7 +118,7 @@ fn a_large_output_arrives_whole() {
 #[test]
 fn a_terminal_has_the_clients_size_and_passes_the_exit_code() {
     let daemon = with_busybox();
-    let limit = std::time::Duration::from_secs(30);
+    let limit = std::time::Duration::from_secs(60);
     let mut terminal = daemon.terminal(&["run", "--rm", "-it", "busybox", "sh"]);
     terminal.wait_for("# ", limit);
     terminal.keys("stty size; tty\r");
@@ -346,16 +346,16 @@ fn a_signal_to_the_client_reaches_the_container() {
     let daemon = with_busybox();
     let script = "trap 'echo got it; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
     let mut terminal = daemon.terminal(&["run", "--rm", "busybox", "sh", "-c", script]);
-    terminal.wait_for("ready", std::time::Duration::from_secs(30));
+    terminal.wait_for("ready", std::time::Duration::from_secs(60));
     bulkhead_test_support::run(
         std::process::Command::new("kill")
             .arg("-TERM")
             .arg(terminal.pid().to_string()),
-        std::time::Duration::from_secs(5),
+        std::time::Duration::from_secs(60),
     )
     .success();
-    terminal.wait_for("got it", std::time::Duration::from_secs(30));
-    assert_eq!(terminal.wait(std::time::Duration::from_secs(30)), Some(3));
+    terminal.wait_for("got it", std::time::Duration::from_secs(60));
+    assert_eq!(terminal.wait(std::time::Duration::from_secs(60)), Some(3));
 }
 
 #[test]

@@ -17,9 +17,9 @@ use crate::pty::Terminal;
 use crate::{binaries, leftovers, subordinate};
 
 /// The first daemon on a machine compiles every plugin.
-const START: Duration = Duration::from_secs(90);
-const STOP: Duration = Duration::from_secs(20);
-const CLIENT: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(150);
+const STOP: Duration = Duration::from_secs(60);
+const CLIENT: Duration = Duration::from_secs(120);
 
 /// A running daemon. Dropping it removes its containers, stops it, and panics
 /// when something of it stays behind.
@@ -207,13 +207,13 @@ impl Daemon {
             .expect("write the client's settings");
     }
 
-    /// Runs `bulkhead` with `arguments`, for a minute at most.
+    /// Runs `bulkhead` with `arguments`, for two minutes at most.
     #[track_caller]
     pub fn bulkhead(&self, arguments: &[&str]) -> Output {
         client::run(&mut self.bulkhead_command(arguments), CLIENT)
     }
 
-    /// Runs the real `docker` with `arguments`, for a minute at most.
+    /// Runs the real `docker` with `arguments`, for two minutes at most.
     #[track_caller]
     pub fn docker(&self, arguments: &[&str]) -> Output {
         client::run(&mut self.docker_command(arguments), CLIENT)

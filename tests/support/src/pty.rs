@@ -153,7 +153,7 @@ impl Drop for Terminal {
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(5);
+    const LIMIT: Duration = Duration::from_secs(60);
 
     #[test]
     fn a_shell_at_a_terminal_answers_to_keys() {
@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn control_c_reaches_the_foreground() {
-        let mut command = Command::new("sleep");
-        command.arg("60");
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo ready; exec sleep 300"]);
         let mut terminal = Terminal::start(&command);
-        std::thread::sleep(Duration::from_millis(100));
+        terminal.wait_for("ready", LIMIT);
         terminal.keys("\x03");
         assert_eq!(terminal.wait(LIMIT), None);
     }

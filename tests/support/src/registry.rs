@@ -11,7 +11,7 @@ use crate::free;
 use crate::http::{self, Request, Response};
 use crate::image::Image;
 
-const START: Duration = Duration::from_secs(15);
+const START: Duration = Duration::from_secs(60);
 
 /// `tester:secret` as htpasswd(1) writes it with bcrypt.
 const USERS: &str = "tester:$2b$04$AagAlIdc4nuzSZelnsI7x.82n4kkpmqWlPYrrEyOJZlyZyf5Xluhu\n";

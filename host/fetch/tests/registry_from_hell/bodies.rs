@@ -140,17 +140,17 @@ fn a_body_that_is_short_by_its_own_word_is_no_blob() {
 
 #[test]
 fn a_stalled_body_is_given_up_in_time() {
-    let client = Client::new();
+    let client = Client::impatient();
     let server = Server::start(|_, stream| {
         head(stream, "200 OK", &[], 5);
         let _ = stream.write_all(b"he");
-        std::thread::sleep(Duration::from_secs(20));
+        std::thread::sleep(Duration::from_secs(300));
     });
     let start = Instant::now();
     let error = client.download(&server, b"hello").unwrap_err();
     assert!(matches!(error, FetchError::Stalled { .. }), "{error}");
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

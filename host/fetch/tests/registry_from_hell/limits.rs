@@ -29,7 +29,7 @@ fn too_many_requests_are_waited_for_as_asked_but_not_for_ever() {
     let start = Instant::now();
     let text = client.download(&never, b"other").unwrap_err().to_string();
     assert!(text.contains("toomanyrequests: pull rate limit"), "{text}");
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(60));
     let mut session = client.session(&never.registry(), &["{registry}"], None);
     assert_eq!(get(&mut session, &never.url("/v2/")).unwrap().status, 429);
 }

@@ -34,8 +34,9 @@ impl Client {
             .build()
             .unwrap();
         let config = FetchConfig {
-            connect_timeout: Duration::from_secs(2),
-            stall_timeout: Duration::from_millis(300),
+            // Long, as nothing stalls but where a test makes it.
+            connect_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
             attempts: 3,
             first_pause: Duration::from_millis(10),
             longest_pause: Duration::from_millis(100),
@@ -47,6 +48,13 @@ impl Client {
             _dir: dir,
             config,
         }
+    }
+
+    /// One that soon gives up what stalls.
+    fn impatient() -> Self {
+        let mut client = Self::new();
+        client.config.stall_timeout = Duration::from_millis(300);
+        client
     }
 
     fn session(&self, registry: &str, hosts: &[&str], credentials: Option<Credentials>) -> Session {

@@ -23,7 +23,7 @@ const TABLE: &str = "bulkhead-test";
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 1);
 const HOST_ON_LAN: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a connection that must not come about is waited for.
 const DROPPED: Duration = Duration::from_millis(300);
 
@@ -221,7 +221,7 @@ fn other_network() -> NetworkPlan {
 }
 
 fn wait_until_gone(link: &str) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while links().iter().any(|name| name == link) {
         assert!(Instant::now() < deadline, "{link} is still there");
         std::thread::sleep(Duration::from_millis(20));

