@@ -63,7 +63,7 @@ fn interrupted(name: &str, number: i32, seconds: u64) -> PluginFailure {
 
 #[test]
 fn a_runner_killed_under_a_call_is_an_error_of_that_call_alone() {
-    let cause = interrupted("kill", SIGKILL, 100);
+    let cause = interrupted("kill", SIGKILL, 60);
     assert_eq!(cause, PluginFailure::RunnerDied("exit status 137".into()));
 }
 

@@ -234,10 +234,12 @@ fn both_storage_drivers_show_the_same_files() {
     let unknown = daemon
         .bulkhead(&["run", "--rm", "--storage-driver", "tape", "busybox", "true"])
         .failure(125);
-    assert!(
-        unknown.contains("unknown storage driver \"tape\": this daemon has overlay, vfs"),
-        "{unknown}"
-    );
+    let known = unknown.split_once("unknown storage driver \"tape\": this daemon has ");
+    let (_, known) = known.unwrap_or_else(|| panic!("{unknown}"));
+    let known = known.lines().next().unwrap_or_default();
+    for driver in ["overlay", "vfs"] {
+        assert!(known.split(", ").any(|name| name == driver), "{known}");
+    }
 }
 
 #[test]
