@@ -2,8 +2,8 @@
 
 use bulkhead_test_support::{Daemon, images};
 
-/// Drivers with an upper directory, and without.
-const DRIVERS: [&str; 2] = ["overlay", "vfs"];
+/// Drivers with an upper directory, with subvolumes, with block volumes, with copies.
+const DRIVERS: [&str; 4] = ["overlay", "btrfs", "devmapper", "vfs"];
 
 fn with_busybox(driver: &str) -> Daemon {
     let daemon = Daemon::builder().storage_driver(driver).start();
