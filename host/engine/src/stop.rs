@@ -1,5 +1,7 @@
 //! `stop`, `kill`, `restart`, `pause` and `unpause`.
 
+use std::time::Duration;
+
 use bulkhead_model::container::Decision;
 
 use crate::Engine;
@@ -8,6 +10,9 @@ use crate::live::{Ending, Message};
 
 pub(crate) const SIGKILL: i32 = 9;
 pub(crate) const SIGTERM: i32 = 15;
+
+/// How long a kill waits for the end.
+const KILLED: Duration = Duration::from_secs(10);
 
 /// Names in the order of their numbers, from 1 (`signal(7)`, x86 and arm).
 const SIGNALS: [&str; 31] = [
@@ -55,17 +60,27 @@ impl Engine {
             .await
     }
 
-    /// Sends one signal.
+    /// Sends one signal. After SIGKILL the container has ended, as in Docker,
+    /// but for a process that the kernel cannot end just now.
     pub async fn kill(&self, id: &str, signal: &str) -> Result<(), EngineError> {
         let signal = signal_number(signal)?;
+        let mut life = self.containers.find(id)?.watch();
+        let before = life.borrow().exits;
         let sent = self.request(id, |reply| Message::Kill(signal, reply)).await;
         match sent {
-            Err(error @ EngineError::NotRunning { .. }) => Err(EngineError::NotKilled {
-                name: id.to_owned(),
-                source: Box::new(error),
-            }),
-            other => other.map(drop),
+            Err(error @ EngineError::NotRunning { .. }) => {
+                return Err(EngineError::NotKilled {
+                    name: id.to_owned(),
+                    source: Box::new(error),
+                });
+            }
+            other => other.map(drop)?,
         }
+        if signal == SIGKILL {
+            let ended = life.wait_for(|phase| phase.exits != before);
+            let _ = tokio::time::timeout(KILLED, ended).await;
+        }
+        Ok(())
     }
 
     /// Freezes a container's processes.
