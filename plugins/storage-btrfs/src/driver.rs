@@ -4,6 +4,7 @@ use bulkhead_plugin_api::storage::{Access, Dir, Pool, Purpose, StorageDriver, Tx
 use bulkhead_plugin_api::{Error, Result};
 
 use crate::options::Options;
+use crate::status;
 
 const FS: &str = "fs";
 /// The snapshot's own directory is passed through by the host alone.
@@ -82,6 +83,10 @@ impl StorageDriver for Btrfs {
         let snapshot = txn.snapshot()?;
         txn.seal_subvolume(&snapshot.child(FS)?)?;
         txn.rename(&snapshot, &txn.snapshot_named(name)?)
+    }
+
+    fn status<T: Txn>(txn: &T) -> Result<Vec<(String, String)>> {
+        Ok(status::rows(txn))
     }
 
     fn usage<T: Txn>(txn: &T) -> Result<Usage> {

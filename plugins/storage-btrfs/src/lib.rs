@@ -8,6 +8,7 @@
 
 mod driver;
 mod options;
+mod status;
 
 use driver::Btrfs;
 

@@ -1,9 +1,10 @@
 //! Storage driver btrfs in a pool: a Btrfs in a file, on a loop device that
 //! goes when nobody uses it.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bulkhead_test_support::{Daemon, images};
+use bulkhead_test_support::{Daemon, binary, images, release_dir};
 use serde_json::{Value, json};
 
 /// Loop devices go when the kernel has time.
@@ -111,4 +112,74 @@ fn a_container_has_the_size_it_asked_for_and_no_more() {
         .bulkhead(&["run", "--rm", "busybox", "sh", "-c", fill])
         .success();
     daemon.bulkhead(&["rm", "small"]).success();
+}
+
+#[test]
+fn another_driver_keeps_every_image_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("daemon.json");
+    let use_driver = |settings: Value| std::fs::write(&file, settings.to_string()).unwrap();
+    use_driver(json!({
+        "storage-driver": "btrfs",
+        "storage-opts": ["btrfs.pool_size=2G"],
+    }));
+    let mut daemon = Daemon::builder()
+        .argument("--config-file")
+        .argument(file.to_str().unwrap())
+        .start();
+    daemon.load("busybox:latest", &images::busybox());
+    let info = daemon.request("GET", "/info").json();
+    assert_eq!(info["Driver"], "btrfs");
+    let rows = info["DriverStatus"].to_string();
+    assert!(
+        rows.contains("pool.img") && rows.contains("Data Space Total"),
+        "{rows}"
+    );
+    daemon
+        .bulkhead(&["create", "--name", "old", "busybox", "cat", "/etc/passwd"])
+        .success();
+    daemon.stop();
+    use_driver(json!({ "storage-driver": "vfs" }));
+    daemon.start_again();
+    assert!(
+        daemon.log().contains("is vfs now and was btrfs"),
+        "{}",
+        daemon.log()
+    );
+    daemon
+        .bulkhead(&["run", "--rm", "busybox", "true"])
+        .success();
+    daemon.bulkhead(&["start", "-a", "old"]).success();
+    daemon.stop();
+    use_driver(json!({}));
+    daemon.start_again();
+    let info = daemon.request("GET", "/info").json();
+    assert_eq!(info["Driver"], "vfs", "auto takes the one of last time");
+    daemon.bulkhead(&["rm", "old"]).success();
+}
+
+#[test]
+fn what_a_driver_cannot_use_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for (option, said) in [
+        ("btrfs.nonsense=1", "unknown option btrfs.nonsense"),
+        ("btrfs.pool_size=1k", "a pool of 1024 bytes"),
+        ("nobody.knows=1", "no plugin provides the storage driver"),
+    ] {
+        let ended = Command::new(binary("bulkheadd"))
+            .arg("--data-root")
+            .arg(folder.path().join("data"))
+            .arg("--exec-root")
+            .arg(folder.path().join("exec"))
+            .arg("--component-cache")
+            .arg(release_dir().join("component-cache"))
+            .arg("--host")
+            .arg(format!("unix://{}/socket", folder.path().display()))
+            .args(["--storage-driver", "btrfs", "--storage-opt", option])
+            .output()
+            .unwrap();
+        assert!(!ended.status.success(), "{option}");
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert!(told.contains(said), "{option}: {told}");
+    }
 }

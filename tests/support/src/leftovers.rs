@@ -9,8 +9,11 @@ use nix::unistd::Pid;
 /// How long what was told to end may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Mounts below `folder` and processes that have to do with it, as lines for
-/// people; all are taken down on the way.
+/// How long the kernel may take to clear a loop device.
+const DEVICE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Mounts below `folder`, loop devices of its files and processes that have to
+/// do with it, as lines for people; mounts and processes are taken down on the way.
 pub(crate) fn sweep(folder: &Path) -> Vec<String> {
     let deadline = Instant::now() + PATIENCE;
     while !(processes(folder).is_empty() && mounts(folder).is_empty()) && Instant::now() < deadline
@@ -25,6 +28,7 @@ pub(crate) fn sweep(folder: &Path) -> Vec<String> {
         // It may have ended since it was listed.
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
+    left.extend(lasting_devices(folder));
     // The newest mounts cover older ones.
     for point in mounts(folder).into_iter().rev() {
         let umount = std::process::Command::new("umount")
@@ -34,6 +38,31 @@ pub(crate) fn sweep(folder: &Path) -> Vec<String> {
         left.push(format!("mount {point} ({umount:?})"));
     }
     left
+}
+
+/// Loop devices go by themselves with their last user, when the kernel has time.
+fn lasting_devices(folder: &Path) -> Vec<String> {
+    let deadline = Instant::now() + DEVICE_PATIENCE;
+    loop {
+        let found = devices(folder);
+        if found.is_empty() || Instant::now() >= deadline {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn devices(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir("/sys/block")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let backing = |path: std::path::PathBuf| std::fs::read_to_string(path).ok();
+    let files = entries.filter_map(|entry| backing(entry.path().join("loop/backing_file")));
+    files
+        .filter(|file| Path::new(file.trim()).starts_with(folder))
+        .map(|file| format!("loop device of {}", file.trim()))
+        .collect()
 }
 
 fn mounts(folder: &Path) -> Vec<String> {

@@ -141,3 +141,21 @@ fn options_that_are_not_known_are_refused() {
 fn the_driver_conforms() {
     conformance::check::<Btrfs>(&["btrfs"]);
 }
+
+#[test]
+fn the_status_says_where_the_subvolumes_are() {
+    let host = FakeStorageHost::new("")
+        .with_fact("pool")
+        .with_pool_status("data-used", "12345678")
+        .with_pool_status("data-total", "2147483648");
+    let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = [
+        row(
+            "Btrfs",
+            "in a file of the data root, storage/btrfs/pool.img",
+        ),
+        row("Data Space Used", "12.35MB"),
+        row("Data Space Total", "2.147GB"),
+    ];
+    assert_eq!(Btrfs::status(&host).unwrap(), expected);
+}
