@@ -112,7 +112,8 @@ fn no_attempt_to_reach_a_foreign_directory_succeeds() {
     let driver = fixture.storage("storage-escape");
     let attempts = "dotdot dot root absolute nested nul hidden empty long forged-dotdot \
         forged-path forged-other read-dotdot write-parent bind-parent remove-parent \
-        rename-parent rename-over-parent clone-into-parent overlay-on-parent";
+        rename-parent rename-over-parent clone-into-parent overlay-on-parent snapshot-into-parent \
+        snapshot-of-other subvolume-in-parent seal-parent limit-parent limit-absurd pool-outside-probe";
     for attempt in attempts.split_whitespace() {
         let error = driver.prepare(&EmptyRoot, &snapshot(attempt)).unwrap_err();
         let refused = matches!(

@@ -2,7 +2,9 @@
 //! [`ATTEMPTS`], and `prepare` returns what the host answered; with any other key
 //! all are tried. Success means that it got out.
 
-use bulkhead_plugin_api::storage::{Access, Dir, Overlay, Purpose, StorageDriver, Txn, Upper};
+use bulkhead_plugin_api::storage::{
+    Access, Dir, Overlay, Pool, Purpose, StorageDriver, Txn, Upper,
+};
 use bulkhead_plugin_api::{Error, Result};
 
 struct Guest;
@@ -24,7 +26,7 @@ impl StorageDriver for Guest {
     }
 }
 
-const ATTEMPTS: [&str; 20] = [
+const ATTEMPTS: [&str; 27] = [
     "dotdot",
     "dot",
     "root",
@@ -45,6 +47,13 @@ const ATTEMPTS: [&str; 20] = [
     "rename-over-parent",
     "clone-into-parent",
     "overlay-on-parent",
+    "snapshot-into-parent",
+    "snapshot-of-other",
+    "subvolume-in-parent",
+    "seal-parent",
+    "limit-parent",
+    "limit-absurd",
+    "pool-outside-probe",
 ];
 
 fn attempt<T: Txn>(txn: &T, name: &str) -> Result<()> {
@@ -93,6 +102,35 @@ fn attempt_on_parent<T: Txn>(txn: &T, snapshot: &T::Dir, name: &str) -> Result<(
                 options: &[],
             })
         }
+        _ => attempt_on_subvolumes(txn, snapshot, parent, name),
+    }
+}
+
+/// The same with Btrfs' means, and a pool at the wrong time.
+fn attempt_on_subvolumes<T: Txn>(
+    txn: &T,
+    snapshot: &T::Dir,
+    parent: &T::Dir,
+    name: &str,
+) -> Result<()> {
+    let own = snapshot.child("fs")?;
+    match name {
+        "snapshot-into-parent" => {
+            txn.snapshot_subvolume(&own, &parent.child("planted")?, Access::ReadWrite)
+        }
+        "snapshot-of-other" => {
+            let other = txn.snapshot_named("not-mine")?.child("fs")?;
+            txn.snapshot_subvolume(&other, &own, Access::ReadOnly)
+        }
+        "subvolume-in-parent" => txn.create_subvolume(&parent.child("planted")?, 0o755),
+        "seal-parent" => txn.seal_subvolume(&parent.child("fs")?),
+        "limit-parent" => txn.limit_subvolume(&parent.child("fs")?, 1 << 30),
+        "limit-absurd" => txn.limit_subvolume(&own, u64::MAX),
+        "pool-outside-probe" => txn.pool(&Pool {
+            filesystem: "btrfs".to_owned(),
+            size: None,
+            options: Vec::new(),
+        }),
         other => Err(Error::internal(format!("no attempt is called {other}"))),
     }
 }
