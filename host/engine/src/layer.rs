@@ -10,12 +10,12 @@
 //! dropped before goes, and what a crash leaves is swept at the next start.
 
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 
 use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::image::Layer;
-use bulkhead_model::storage::{Purpose, SnapshotRequest};
+use bulkhead_model::storage::{Purpose, RootMount, SnapshotRequest};
 use bulkhead_model::{Digest, SnapshotKey};
 use bulkhead_store::unpack::{self, Unpacked, WhiteoutStyle};
 use bulkhead_store::{LaidOut, manifest};
@@ -91,7 +91,7 @@ impl Engine {
         let mut blob = self.store.blobs().ingest()?;
         let unpacked = self.extract(driver, request, |dest, style| {
             let limits = unpack::Limits::default();
-            unpack::apply_keeping(archive, dest.as_fd(), style, &limits, &mut blob)
+            unpack::apply_keeping(archive, dest, style, &limits, &mut blob)
         })?;
         let below = below.last().map(|layer| &layer.chain_id);
         let chain_id = manifest::chain_id(below, &unpacked.diff_id);
@@ -139,7 +139,7 @@ impl Engine {
         &self,
         driver: &Arc<dyn StorageDriver>,
         request: &SnapshotRequest,
-        fill: impl FnOnce(std::os::fd::OwnedFd, WhiteoutStyle) -> Result<Unpacked, unpack::UnpackError>,
+        fill: impl FnOnce(BorrowedFd<'_>, WhiteoutStyle) -> Result<Unpacked, unpack::UnpackError>,
     ) -> Result<Unpacked, EngineError> {
         let name = driver.driver_name();
         let root = self.runtime.driver_root(name);
@@ -154,7 +154,12 @@ impl Engine {
         } else {
             WhiteoutStyle::Delete
         };
-        Ok(fill(dest, style)?)
+        let unpacked = fill(dest.as_fd(), style)?;
+        // A volume's filesystem is nobody else's to sync, and out of reach after this.
+        if matches!(mount, RootMount::Volume { .. }) {
+            self.runtime.sync_rootfs(name, dest.as_fd())?;
+        }
+        Ok(unpacked)
     }
 
     /// Makes an extraction the snapshot of a chain that no record names yet.

@@ -108,6 +108,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut image = image.clone();
         image.size = self.size_on(driver, &image, laid_out)?;
+        self.runtime.sync_storage(driver.driver_name())?;
         self.store.put_image(&NewImage {
             image: &image,
             references: names,

@@ -249,6 +249,12 @@ pub trait Runtime: Send + Sync {
     /// Brings what is beneath a driver's root to the disk, where the data
     /// root's own filesystem does not hold it.
     fn sync_storage(&self, driver: &str) -> Result<(), crate::error::Failure>;
+    /// Brings the filesystem that a root of a driver's lies in to the disk.
+    fn sync_rootfs(
+        &self,
+        driver: &str,
+        root: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<(), crate::error::Failure>;
     /// Makes a snapshot's mount in no namespace's tree and gives its root.
     fn open_rootfs(
         &self,

@@ -113,6 +113,15 @@ impl process::Runtime for Runtime {
         self.storage.sync(driver).map_err(Failure::new)
     }
 
+    fn sync_rootfs(&self, driver: &str, root: BorrowedFd<'_>) -> Result<(), Failure> {
+        let failed = |source| RuntimeError::Storage {
+            driver: driver.to_owned(),
+            step: "bring a root to the disk".to_owned(),
+            source,
+        };
+        (crate::storage::sync(root).map_err(failed)).map_err(Failure::new)
+    }
+
     fn open_rootfs(&self, driver: &str, mount: &RootMount) -> Result<OwnedFd, Failure> {
         let mounted = self.storage.open_rootfs(driver, mount);
         mounted.map_err(Failure::new)

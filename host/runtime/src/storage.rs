@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use bulkhead_model::storage::{DirPath, StoragePlan, StorageStep};
 use bulkhead_sys::btrfs;
 use bulkhead_sys::copy::copy_tree;
-use bulkhead_sys::directory::{entries, mkdirat, rename_noreplace};
+use bulkhead_sys::directory::{entries, mkdirat, rename_noreplace, sync_filesystem};
 use bulkhead_sys::path::{OFlag, open_beneath};
 use bulkhead_sys::tree::remove_tree;
 use bulkhead_sys::{Error, Result};
@@ -215,6 +215,13 @@ fn remove_entries(dir: &OwnedFd) -> Result<()> {
     entries(dir)?
         .into_iter()
         .try_for_each(|name| remove_tree(dir, name))
+}
+
+/// Brings the filesystem that a directory lies in to the disk. The descriptor
+/// may be one that only leads there (`O_PATH`), which syncfs(2) refuses.
+pub(crate) fn sync(dir: impl AsFd) -> Result<()> {
+    let opened = open_beneath(dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)?;
+    sync_filesystem(opened)
 }
 
 pub(crate) fn to_path(dir: &DirPath) -> PathBuf {

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::storage::{Pool, PoolKind, RootMount, StoragePlan};
-use bulkhead_sys::directory::{ensure_dir, stat_fd, sync_filesystem};
-use bulkhead_sys::path::{OFlag, open_beneath};
+use bulkhead_sys::directory::{ensure_dir, stat_fd};
 
 use super::pool::call;
 use super::volumes::{ThinPool, Volumes, make_thin_pool};
@@ -117,8 +116,7 @@ impl Storage {
             if stat_fd(root)?.st_dev == stat_fd(&self.folder)?.st_dev {
                 return Ok(());
             }
-            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-            sync_filesystem(open_beneath(root, ".", flags, 0)?)
+            super::sync(root)
         };
         sync().map_err(|source| in_pool(driver, call("sync")(source)))
     }
