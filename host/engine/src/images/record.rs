@@ -37,12 +37,14 @@ impl Engine {
         let written = manifest::to_manifest(&id, new.configuration.len(), new.layers);
         let digest = manifest::digest_of(&written);
         let _held = [blobs.hold(&id), blobs.hold(&digest)];
+        // A crash before the record leaves nothing that a later attempt asks for.
+        let keep = |bytes| blobs.spool_bytes(bytes)?.publish().map(drop);
         let known = self.store.image(id.as_str()).ok();
         let image = match known {
             Some(record) => record.image,
             None => {
-                blobs.put(&id, new.configuration)?;
-                blobs.put(&digest, &written)?;
+                keep(new.configuration)?;
+                keep(&written)?;
                 self.described(&digest, &written, new)?
             }
         };

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 #[derive(Debug)]
 pub struct Ingest<'a> {
     blobs: &'a Blobs,
-    /// In `staging`; empty once it is published.
+    /// In `staging`; nobody else's, ever.
     name: String,
     file: File,
     written: u64,
@@ -45,17 +45,8 @@ impl<'a> Ingest<'a> {
 
     /// Publishes the content as the blob `digest`, which the caller computed
     /// over exactly the bytes that were written.
-    pub fn publish(mut self, digest: &Digest) -> Result<(), StoreError> {
-        fs::renameat(
-            &*self.blobs.staging,
-            &self.name,
-            &self.blobs.published,
-            digest.hex(),
-        )
-        .map_err(|e| StoreError::io("publish", self.blobs.staging_path.join(&self.name), e))?;
-        self.name.clear();
-        self.blobs.fresh().insert(digest.clone());
-        Ok(())
+    pub fn publish(self, digest: &Digest) -> Result<(), StoreError> {
+        self.blobs.publish_staged(&self.name, digest)
     }
 }
 
@@ -73,9 +64,6 @@ impl Write for Ingest<'_> {
 
 impl Drop for Ingest<'_> {
     fn drop(&mut self) {
-        if self.name.is_empty() {
-            return;
-        }
         let staging = self.blobs.staging.as_fd();
         // What stays goes with the next opening of the store.
         let _ = unlink(staging, &self.name, &self.blobs.staging_path);

@@ -97,6 +97,37 @@ impl Blobs {
             written: 0,
         })
     }
+
+    /// Makes a staged file the blob `digest`, unless that is here: what a
+    /// record names is on the disk, and bytes that may not be yet must not take
+    /// its place. It carries the epoch as its time: when the process dies
+    /// before the record is written, no later attempt asks for it and the
+    /// next sweep takes it away.
+    pub(super) fn publish_staged(&self, name: &str, digest: &Digest) -> Result<(), StoreError> {
+        let failed =
+            |operation, e: Errno| StoreError::io(operation, self.staging_path.join(name), e);
+        let epoch = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let times = Timestamps {
+            last_access: epoch,
+            last_modification: epoch,
+        };
+        while !self.has(digest)? {
+            let no_follow = AtFlags::SYMLINK_NOFOLLOW;
+            fs::utimensat(&*self.staging, name, &times, no_follow)
+                .map_err(|e| failed("touch", e))?;
+            let (from, to) = (&*self.staging, &self.published);
+            match fs::renameat_with(from, name, to, digest.hex(), RenameFlags::NOREPLACE) {
+                Ok(()) => drop(self.fresh().insert(digest.clone())),
+                // Another writer was first.
+                Err(Errno::EXIST) => {}
+                Err(e) => return Err(failed("publish", e)),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> SpoolWriter<'a> {
@@ -152,39 +183,14 @@ impl<'a> Spooled<'a> {
     }
 
     /// Makes it a blob, which stays as long as the result lives or a record
-    /// names it. It carries the epoch as its time: when the process dies
-    /// before the record is written, no later attempt asks for it and the
-    /// next sweep takes it away.
+    /// names it.
     pub fn publish(&self) -> Result<Held<'a>, StoreError> {
         let blobs = self.staged.blobs;
         let held = blobs.hold(&self.digest);
         let Some(name) = &self.staged.name else {
             return Ok(held);
         };
-        let failed =
-            |operation, e: Errno| StoreError::io(operation, blobs.staging_path.join(name), e);
-        let epoch = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let times = Timestamps {
-            last_access: epoch,
-            last_modification: epoch,
-        };
-        // What a record names is on the disk; bytes that may not be yet must
-        // not take its place.
-        while !blobs.has(&self.digest)? {
-            let no_follow = AtFlags::SYMLINK_NOFOLLOW;
-            fs::utimensat(&*blobs.staging, name, &times, no_follow)
-                .map_err(|e| failed("touch", e))?;
-            let (from, to) = (&*blobs.staging, &blobs.published);
-            match fs::renameat_with(from, name, to, self.digest.hex(), RenameFlags::NOREPLACE) {
-                Ok(()) => drop(blobs.fresh().insert(self.digest.clone())),
-                // Another writer was first.
-                Err(Errno::EXIST) => {}
-                Err(e) => return Err(failed("publish", e)),
-            }
-        }
+        blobs.publish_staged(name, &self.digest)?;
         self.staged.discard()?;
         Ok(held)
     }
@@ -263,6 +269,21 @@ mod tests {
         assert!(store.blobs().has(held.digest()).unwrap());
         let digest = held.digest().clone();
         drop(held);
+        store.collect_blobs().unwrap();
+        assert!(!store.blobs().has(&digest).unwrap());
+    }
+
+    #[test]
+    fn an_ingested_blob_that_no_record_names_goes_with_the_next_sweep() {
+        let (_dir, store) = store();
+        let digest = crate::manifest::digest_of(b"hello");
+        for _ in 0..2 {
+            let mut ingest = store.blobs().ingest().unwrap();
+            ingest.write_all(b"hello").unwrap();
+            ingest.publish(&digest).unwrap();
+            assert_eq!(staged(&store), 0);
+        }
+        assert!(store.blobs().has(&digest).unwrap());
         store.collect_blobs().unwrap();
         assert!(!store.blobs().has(&digest).unwrap());
     }
