@@ -1,5 +1,7 @@
 //! `rm`: the record, the snapshot and, when asked, the volumes.
 
+use std::time::Duration;
+
 use bulkhead_model::container::{Decision, Refusal, Request};
 use bulkhead_model::error::{ErrorKind, Kind, message};
 
@@ -9,9 +11,13 @@ use crate::containers::Entry;
 use crate::error::EngineError;
 use crate::live::Message;
 
-/// How many runners a removal may outlive: what is not removed stays until
-/// the engine starts anew.
+/// How many runners a removal may outlive.
 const RUNNERS: usize = 3;
+
+/// Seconds between the attempts to remove the files of a container that is
+/// forgotten: a runner that died too often rests. What stays then stays until
+/// the engine starts anew.
+const PAUSES: [u64; 7] = [1, 2, 3, 5, 10, 20, 40];
 
 impl Engine {
     /// Removes a container; one that runs is killed first when forced, else
@@ -66,8 +72,29 @@ impl Engine {
         if let Err(error) = self.remove_files(record) {
             let error = message(&error);
             tracing::warn!(container = %record.id, error, "removing a container's files");
+            self.remove_files_later(record.clone());
         }
         Ok(())
+    }
+
+    /// Tries again, while nobody waits for it. No other container will ever
+    /// have these files' names.
+    fn remove_files_later(&self, record: Container) {
+        let me = self.me.clone();
+        self.handle.spawn(async move {
+            for seconds in PAUSES {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                let Some(engine) = me.upgrade() else { return };
+                let (handle, record) = (engine.handle.clone(), record.clone());
+                let removal = handle.spawn_blocking(move || engine.remove_files(&record));
+                match removal.await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => tracing::debug!(error = message(&error), "not removed yet"),
+                    Err(error) => tracing::warn!(%error, "removing a container's files"),
+                }
+            }
+            tracing::warn!(container = %record.id, "its files stay until the next start");
+        });
     }
 
     fn remove_files(&self, record: &Container) -> Result<(), EngineError> {
