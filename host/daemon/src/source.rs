@@ -2,6 +2,8 @@
 //! HTTP fetcher, directories of this host, and the files embedded in this program.
 
 use std::fs::File;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -151,10 +153,12 @@ impl FetchSession for Remote {
         &mut self,
         location: &BlobLocation,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
+        let mut told = Told { progress, here: 0 };
+        let blobs = self.store.blobs();
         self.session
-            .download(location, blob, self.store.blobs(), progress, None)
+            .download(location, blob, blobs, &|_| (), Some(&mut told))
             .map_err(Failure::new::<FetchError>)
     }
 
@@ -173,6 +177,26 @@ impl FetchSession for Remote {
         self.session
             .upload(url, headers, blob, &file, progress)
             .map_err(Failure::new::<FetchError>)
+    }
+}
+
+/// Counts a blob's bytes, and breaks off when nobody wants them any more.
+struct Told<'a> {
+    progress: &'a dyn Fn(u64) -> ControlFlow<()>,
+    here: u64,
+}
+
+impl Write for Told<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.here += bytes.len() as u64;
+        match (self.progress)(self.here) {
+            ControlFlow::Continue(()) => Ok(bytes.len()),
+            ControlFlow::Break(()) => Err(io::Error::other("nobody waits for it any more")),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -266,7 +290,7 @@ impl FetchSession for Embedded {
         &mut self,
         location: &BlobLocation,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         let path = match location {
             BlobLocation::File { path } => path,
@@ -281,7 +305,8 @@ impl FetchSession for Embedded {
             .blobs()
             .put(&blob.digest, bytes)
             .map_err(Failure::new::<StoreError>)?;
-        progress(blob.size);
+        // All of it is here.
+        let _ = progress(blob.size);
         Ok(())
     }
 

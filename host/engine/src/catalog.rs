@@ -1,6 +1,8 @@
 //! What a registry has: documents, tags, referrers, repositories. Nothing of
 //! it is kept here.
 
+use std::ops::ControlFlow;
+
 use bulkhead_model::registry::{
     BlobDescriptor, Credentials, FetchSession, FoundRepository, Referrer, RegistryCatalog,
     RegistrySource, ResolvedManifest, SourceDirectory,
@@ -106,7 +108,7 @@ impl Engine {
         let held = blobs.hold(&config.digest);
         if !blobs.has(&config.digest)? {
             let location = source.locate(&mut *session, reference, config)?;
-            session.download(&location, config, &|_| ())?;
+            session.download(&location, config, &|_| ControlFlow::Continue(()))?;
         }
         let bytes = blobs.read(&config.digest, manifest::MAX_DOCUMENT as u64)?;
         drop(held);

@@ -17,6 +17,8 @@ pub enum EngineError {
     NoSuchContainer(String),
     #[error("No such image: {0}")]
     NoSuchImage(String),
+    #[error("nobody waits for it any more; what is here is kept for the next attempt")]
+    NobodyWaits,
     #[error("cannot push a digest reference")]
     PushByDigest,
     #[error("An image does not exist locally with the tag: {0}")]

@@ -92,7 +92,7 @@ pub use live::End;
 pub use load::{LoadEvent, TellLoad};
 pub use logs::{LogEntry, LogQuery, LogReader, LogState};
 pub use networks::{Network, Networks};
-pub use pull::{Progress, PullEvent, PullRequest};
+pub use pull::{Progress, PullEvent, PullRequest, Waiting};
 pub use usage::ContainerUsage;
 pub use volumes::objects::{Volume, VolumeSpec};
 

@@ -3,6 +3,7 @@
 
 mod queue;
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +37,33 @@ pub struct PullRequest {
     pub storage_driver: Option<String>,
     /// A directory of this host in OCI layout, instead of a registry.
     pub directory: Option<std::path::PathBuf>,
+    /// Whether anybody still waits for it.
+    pub waiting: Waiting,
+}
+
+/// Asks whether somebody waits for an operation. Somebody does unless it is
+/// said otherwise.
+#[derive(Clone, Default)]
+pub struct Waiting(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Waiting {
+    /// `still` is called often, from several threads.
+    pub fn new(still: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(still)))
+    }
+
+    fn check(&self) -> Result<(), EngineError> {
+        match self.0.as_ref().is_none_or(|still| still()) {
+            true => Ok(()),
+            false => Err(EngineError::NobodyWaits),
+        }
+    }
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Waiting").finish_non_exhaustive()
+    }
 }
 
 /// What happens to one layer, in Docker's order.
@@ -270,6 +298,7 @@ impl Fetch<'_> {
     /// The whole pull. What it needs is held until it ends.
     fn whole(&self, driver: &Arc<dyn StorageDriver>, tell: Tell<'_>) -> Result<Image, EngineError> {
         let (engine, request) = (self.engine, self.request);
+        request.waiting.check()?;
         let mut session = self.session()?;
         let (resolved, image) = self.resolve(&mut *session)?;
         if matches!(self.directory, SourceDirectory::None) {
@@ -380,7 +409,16 @@ impl Fetch<'_> {
             return Ok(());
         }
         let location = self.source.locate(session, &self.at, blob)?;
-        Ok(session.download(&location, blob, progress)?)
+        let waiting = &self.request.waiting;
+        let told = |bytes| {
+            progress(bytes);
+            match waiting.check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        };
+        let brought = session.download(&location, blob, &told);
+        brought.or_else(|error| waiting.check().and(Err(error.into())))
     }
 
     /// Brings and lays out all layers, a few at a time. The first failure
@@ -454,6 +492,7 @@ impl Fetch<'_> {
             let at = queue.missing[position];
             let layer = &image.layers[at];
             self.bring_layer(&mut *session, layer, tell)?;
+            self.request.waiting.check()?;
             // A driver that copies needs the parent first; layers are taken
             // in order, so another worker is at it.
             if !driver.features().overlay_layers && !queue.done.wait_for(position) {

@@ -206,7 +206,8 @@ impl Finder<'_> {
         let held = blobs.hold(&blob.digest);
         if !blobs.has(&blob.digest)? {
             let location = self.source.locate(self.session, self.at, blob)?;
-            self.session.download(&location, blob, &|_| ())?;
+            self.session
+                .download(&location, blob, &|_| std::ops::ControlFlow::Continue(()))?;
         }
         let bytes = blobs.read(&blob.digest, MAX_PAYLOAD)?;
         drop(held);

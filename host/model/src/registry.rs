@@ -1,5 +1,7 @@
 //! What a registry plugin decides, and what the host does for it meanwhile.
 
+use std::ops::ControlFlow;
+
 use crate::{Digest, Platform, PluginError, PluginIdentity, Reference};
 
 /// The answer to a plugin's request; the body is at most a few MiB.
@@ -258,12 +260,13 @@ pub trait FetchSession: RegistrySession + Send {
     fn share(&self) -> Box<dyn FetchSession>;
 
     /// Brings a blob, resuming and retrying within bounds, and checks size
-    /// and digest. `progress` is told the bytes present so far.
+    /// and digest. `progress` is told the bytes present so far and says whether
+    /// to go on; what is here then waits for the next attempt.
     fn download(
         &mut self,
         location: &BlobLocation,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), crate::error::Failure>;
 
     /// Sends a blob of the content store to the upload session that

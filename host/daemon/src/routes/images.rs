@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_api::ApiVersion;
 use bulkhead_api::query::{ImageCreateQuery, ImageListQuery, ImageRemoveQuery, ImageTagQuery};
-use bulkhead_engine::{ImageListed, PullRequest};
+use bulkhead_engine::{ImageListed, PullRequest, Waiting};
 use bulkhead_model::Reference;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -112,9 +112,10 @@ async fn pull(
     asked: &ImageCreateQuery,
     request: &Request<Incoming>,
 ) -> Answer {
-    let pull = pull_request(asked, request)?;
+    let mut pull = pull_request(asked, request)?;
     let all_tags = means_all_tags(asked);
-    progress::answer(daemon, move |engine, tell| {
+    progress::answer(daemon, move |engine, tell, reader| {
+        pull.waiting = Waiting::new(move || reader.is_there());
         let lines = std::sync::Mutex::new(convert::pull::Lines::default());
         let tell = |event| {
             let told = lines.lock().expect("pull lines").of(event);
@@ -165,6 +166,7 @@ fn pull_request(
         credentials: credentials::of(request)?,
         storage_driver: None,
         directory,
+        waiting: Waiting::default(),
     })
 }
 

@@ -17,20 +17,33 @@ use crate::status::ApiError;
 /// Where an operation tells its lines to.
 pub type Tell<'a> = &'a (dyn Fn(Line) + Sync);
 
+type Told = Result<Line, ApiError>;
+
+/// Who is told.
+pub struct Reader(mpsc::WeakUnboundedSender<Told>);
+
+impl Reader {
+    /// False when the client left.
+    pub fn is_there(&self) -> bool {
+        self.0.upgrade().is_some_and(|send| !send.is_closed())
+    }
+}
+
 /// Runs an operation and answers with its lines. What fails before anything
 /// was told has a status of its own; what fails later is the last line.
 pub async fn answer(
     daemon: &Arc<Daemon>,
-    operation: impl FnOnce(&Engine, Tell<'_>) -> Result<(), EngineError> + Send + 'static,
+    operation: impl FnOnce(&Engine, Tell<'_>, Reader) -> Result<(), EngineError> + Send + 'static,
 ) -> Result<Response<Body>, ApiError> {
     let (send, mut receive) = mpsc::unbounded_channel();
+    let reader = Reader(send.downgrade());
     let engine = daemon.engine.clone();
     tokio::task::spawn_blocking(move || {
         let tell = |line| {
-            // A client that left does not end the operation.
+            // What it means that a client left is the operation's matter.
             let _ = send.send(Ok(line));
         };
-        if let Err(error) = operation(&engine, &tell) {
+        if let Err(error) = operation(&engine, &tell, reader) {
             let error = ApiError::from(error);
             tracing::info!(error = error.message(), "failed");
             let _ = send.send(Err(error));
@@ -43,7 +56,7 @@ pub async fn answer(
         ));
     };
     let first = Bytes::from(first?.to_line());
-    let line = |told: Result<Line, ApiError>| {
+    let line = |told: Told| {
         let line = told.unwrap_or_else(|error| Line::failure(error.message()));
         Bytes::from(line.to_line())
     };

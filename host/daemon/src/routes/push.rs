@@ -37,7 +37,7 @@ pub async fn push(
             _ => return Err(ApiError::PushOption("format", asked.format)),
         },
     };
-    progress::answer(daemon, move |engine, tell| {
+    progress::answer(daemon, move |engine, tell, _| {
         let lines = Mutex::new(convert::push::Lines::default());
         engine.push(&push, &|event| {
             let told = lines.lock().expect("push lines").of(event);

@@ -70,6 +70,8 @@ fn of_images(error: &E) -> Option<ErrorKind> {
             ErrorKind::NotFound
         }
         E::ImageNamedByContainer { .. } | E::ImageInUse { .. } => ErrorKind::Conflict,
+        // As when the registry broke off: the next attempt goes on.
+        E::NobodyWaits => ErrorKind::Unavailable,
         E::Unsigned { .. } => ErrorKind::Forbidden,
         E::NoRegistrySource(_) | E::NoPush { .. } | E::NoCatalog { .. } | E::ForeignSystem(_) => {
             ErrorKind::Unsupported
