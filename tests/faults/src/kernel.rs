@@ -131,21 +131,21 @@ impl Kernel {
         let count = shims.len() as u64;
         count > 0 && end(shims[(choice % count) as usize].1)
     }
+}
 
-    /// Kills the runner of a daemon; whether there was one.
-    pub(crate) fn kill_runner(&self, daemon: u32) -> bool {
-        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = processes.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-        let runner = pids.into_iter().find(|pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let Some((head, tail)) = stat.rsplit_once(") ") else {
-                return false;
-            };
-            let parent = tail.split(' ').nth(1);
-            head.contains("(bulkhead-sand") && parent == Some(daemon.to_string().as_str())
-        });
-        runner.is_some_and(end)
-    }
+/// Kills the runner of a daemon; whether there was one.
+pub(crate) fn kill_runner(daemon: u32) -> bool {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+    let runner = pids.into_iter().find(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let Some((head, tail)) = stat.rsplit_once(") ") else {
+            return false;
+        };
+        let parent = tail.split(' ').nth(1);
+        head.contains("(bulkhead-sand") && parent == Some(daemon.to_string().as_str())
+    });
+    runner.is_some_and(end)
 }
 
 fn end(pid: i32) -> bool {

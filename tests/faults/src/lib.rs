@@ -8,6 +8,7 @@
 
 mod check;
 mod clients;
+mod images;
 mod kernel;
 pub mod power;
 mod random;
@@ -16,7 +17,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use bulkhead_test_support::{Daemon, images};
+use bulkhead_test_support::{Daemon, images as made};
+
+pub use images::{ImageFigures, run as run_images};
 
 use clients::Clients;
 use kernel::Kernel;
@@ -61,17 +64,24 @@ impl std::fmt::Display for Figures {
         writeln!(f, "killed: {:?}", self.kills)?;
         writeln!(f, "slowest start after a kill: {:?}", self.slowest_start)?;
         writeln!(f, "containers at rest: {:?}", self.states)?;
-        let head = ["sent", "accepted", "cut off"];
-        writeln!(
-            f,
-            "{:<10}{:>8}{:>10}{:>9}",
-            "command", head[0], head[1], head[2]
-        )?;
-        for (name, [sent, accepted, cut]) in &self.commands {
-            writeln!(f, "{name:<10}{sent:>8}{accepted:>10}{cut:>9}")?;
-        }
-        Ok(())
+        write_commands(f, &self.commands)
     }
+}
+
+fn write_commands(
+    f: &mut std::fmt::Formatter<'_>,
+    commands: &BTreeMap<&'static str, [u64; 3]>,
+) -> std::fmt::Result {
+    let head = ["sent", "accepted", "cut off"];
+    writeln!(
+        f,
+        "{:<10}{:>8}{:>10}{:>9}",
+        "command", head[0], head[1], head[2]
+    )?;
+    for (name, [sent, accepted, cut]) in commands {
+        writeln!(f, "{name:<10}{sent:>8}{accepted:>10}{cut:>9}")?;
+    }
+    Ok(())
 }
 
 /// Runs `rounds` rounds. The same seed makes the same wishes; where they meet
@@ -81,7 +91,7 @@ impl std::fmt::Display for Figures {
 /// The first inconsistency, with what was asked and the daemon's log.
 pub fn run(rounds: u64, seed: u64) -> Result<Figures> {
     let mut daemon = Daemon::start();
-    daemon.load("busybox:latest", &images::busybox());
+    daemon.load("busybox:latest", &made::busybox());
     let lasting = [
         "run", "-d", "--name", "lasting", "busybox", "sleep", "100000",
     ];
@@ -136,7 +146,7 @@ fn round(
                 daemon.kill();
                 true
             }
-            Victim::Runner => kernel.kill_runner(pid),
+            Victim::Runner => kernel::kill_runner(pid),
             Victim::Shim => kernel.kill_a_shim(random.next()),
             Victim::Nobody => false,
         };

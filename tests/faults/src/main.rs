@@ -1,4 +1,4 @@
-//! `cargo xtask faults [--rounds N] [--seed N]`.
+//! `cargo xtask faults [--images [--driver NAME]] [--rounds N] [--seed N]`.
 
 use std::process::ExitCode;
 
@@ -19,21 +19,28 @@ fn main() -> ExitCode {
 
 fn faults() -> Result<()> {
     let (mut rounds, mut seed) = (ROUNDS, u64::from(std::process::id()));
+    let (mut of_images, mut driver) = (false, "overlay".to_owned());
     let mut rest = std::env::args().skip(1);
     while let Some(argument) = rest.next() {
-        let mut number = || -> Result<u64> {
-            let text = rest.next();
-            let text = text.with_context(|| format!("{argument} without a number"))?;
-            Ok(text.parse()?)
+        let mut value = || {
+            let value = rest.next();
+            value.with_context(|| format!("{argument} without a value"))
         };
         match argument.as_str() {
-            "--rounds" => rounds = number()?,
-            "--seed" => seed = number()?,
+            "--rounds" => rounds = value()?.parse()?,
+            "--seed" => seed = value()?.parse()?,
+            "--images" => of_images = true,
+            "--driver" => driver = value()?,
             other => bail!("unknown argument {other:?}"),
         }
     }
     println!("seed: {seed}");
-    print!("{}", bulkhead_faults::run(rounds, seed)?);
+    if of_images {
+        println!("storage driver: {driver}");
+        print!("{}", bulkhead_faults::run_images(&driver, rounds, seed)?);
+    } else {
+        print!("{}", bulkhead_faults::run(rounds, seed)?);
+    }
     println!("inconsistencies: 0, leaks: 0");
     Ok(())
 }

@@ -63,16 +63,25 @@ pub fn call(
     } else {
         body.to_string().into_bytes()
     };
-    over_unix(
-        socket,
-        &Request {
-            method,
-            target,
-            content_type: "application/json",
-            authorization: "",
-            body: &body,
-        },
-    )
+    call_with(socket, method, target, "application/json", &body)
+}
+
+/// [`call`] with any body.
+pub fn call_with(
+    socket: &Path,
+    method: &str,
+    target: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Response> {
+    let request = Request {
+        method,
+        target,
+        content_type,
+        authorization: "",
+        body,
+    };
+    over_unix(socket, &request)
 }
 
 pub(crate) fn over_unix(socket: &Path, request: &Request<'_>) -> Result<Response> {

@@ -38,7 +38,7 @@ pub use client::{Output, run, run_with_input, wait_until};
 pub use daemon::{Daemon, DaemonBuilder};
 pub use dockerd::Dockerd;
 pub use free::own_network;
-pub use http::{Response, call};
+pub use http::{Response, call, call_with};
 pub use image::{Compression, Image, ManifestFormat, digest};
 pub use privilege::{privileged, skip};
 pub use pty::Terminal;

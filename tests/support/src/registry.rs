@@ -106,6 +106,16 @@ impl Registry {
         &self.address
     }
 
+    /// The blobs it holds, by digest.
+    pub fn blobs(&self) -> Vec<String> {
+        let all = (self.folder.path()).join("data/docker/registry/v2/blobs/sha256");
+        let entries = |folder: &std::path::Path| std::fs::read_dir(folder).into_iter().flatten();
+        (entries(&all).flatten())
+            .flat_map(|group| entries(&group.path()).flatten())
+            .map(|blob| format!("sha256:{}", blob.file_name().display()))
+            .collect()
+    }
+
     /// Uploads `image` as `name` (`repository:tag`) and returns the whole
     /// reference to pull it by.
     #[track_caller]

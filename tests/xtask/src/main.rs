@@ -31,7 +31,7 @@ usage: cargo xtask <command>
   compare-cli             compare the command line with docker's, write host/cli/COMPARISON.md
   conformance [OPTIONS]   every storage driver through the conformance suite
   bench [NAME]            measure against peers in the same run
-  faults [--rounds N] [--seed N]
+  faults [--images [--driver NAME]] [--rounds N] [--seed N]
                           random lifecycle commands with kill -9 in between
   power-cut [--rounds N] [--driver NAME]
                           cut a machine's power in and after operations that write

@@ -1,4 +1,4 @@
-//! `cargo xtask faults [--rounds N] [--seed N]`.
+//! `cargo xtask faults [--images [--driver NAME]] [--rounds N] [--seed N]`.
 
 use std::time::Duration;
 
