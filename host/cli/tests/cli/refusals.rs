@@ -133,11 +133,6 @@ fn options_that_cannot_be_meant_are_refused_as_docker_refuses_them() {
         "conflicting options: cannot specify both --attach and --detach\n",
     );
     refused(
-        &["pull", "-a", "busybox"],
-        1,
-        "--all-tags is not supported yet: name the tag to pull\n",
-    );
-    refused(
         &["-H", "npipe://x", "ps"],
         1,
         "npipe:// addresses are not supported: use unix:///path, tcp://host:port or ssh://user@host\n",

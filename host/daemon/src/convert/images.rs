@@ -110,7 +110,8 @@ pub fn inspect(
         docker_version: configuration.docker_version.clone(),
         author: configuration.author.clone(),
         config: config(&configuration.config),
-        container_config: (version.minor < 45).then(|| config(&configuration.config)),
+        // Of Docker's API up to 1.44; docker-compose 1 wants it from all.
+        container_config: Some(config(&configuration.config)),
         architecture: image.platform.architecture.clone(),
         variant: image.platform.variant.clone().unwrap_or_default(),
         os: image.platform.os.clone(),
