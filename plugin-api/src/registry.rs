@@ -182,18 +182,37 @@ pub trait Session {
         scheme: Scheme,
         params: &[(String, String)],
     ) -> Result<()>;
-    /// A small file of the source's own directory, by relative path.
+    /// A small file of the source's own directory, or a member of its archive,
+    /// by relative path.
     ///
     /// # Errors
     /// `not-found`; `denied` without the grant; `exhausted` when it is too long.
     fn read_file(&self, path: &str) -> Result<Vec<u8>>;
+    /// How many bytes a member of the source's archive has.
+    ///
+    /// # Errors
+    /// `not-found`; `denied` without the grant; `unsupported` when the source
+    /// is no archive.
+    fn file_size(&self, path: &str) -> Result<u64>;
+    /// The digest of such a member; the host computes it.
+    ///
+    /// # Errors
+    /// As [`file_size`](Self::file_size).
+    fn file_digest(&self, path: &str) -> Result<Digest>;
+    /// How such a member is compressed: "none", "gzip", "zstd", "bzip2", "xz"
+    /// or what a later host knows.
+    ///
+    /// # Errors
+    /// As [`file_size`](Self::file_size).
+    fn file_compression(&self, path: &str) -> Result<String>;
     /// Whether plain HTTP may be used for this registry.
     fn allows_http(&self, registry: &str) -> bool;
 }
 
 /// A source of images.
 pub trait RegistrySource {
-    /// What the source declares. "directory": it reads a directory of this host.
+    /// What the source declares. "directory": it reads a directory of this
+    /// host; "archive": a tar file.
     const FEATURES: &'static [&'static str] = &[];
 
     /// Finds and brings the manifest for a platform.

@@ -1,5 +1,8 @@
 //! Where images come from, as the engine's `Fetcher`: registries through the
-//! HTTP fetcher, directories of this host, and the files embedded in this program.
+//! HTTP fetcher, directories and archives of this host, and the files embedded in
+//! this program.
+
+mod archive;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -25,15 +28,15 @@ pub struct Sources {
     pub store: Arc<Store>,
 }
 
-/// A directory a user named cannot be used.
+/// A directory or a file a user named cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("open {path}")]
-struct OpenDirectory {
+struct OpenSource {
     path: String,
     source: std::io::Error,
 }
 
-impl Kind for OpenDirectory {
+impl Kind for OpenSource {
     fn kind(&self) -> ErrorKind {
         match self.source.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -57,7 +60,11 @@ impl Fetcher for Sources {
                     store: self.store.clone(),
                 }));
             }
-            SourceDirectory::Host(path) => Some(open(path).map_err(Failure::new)?),
+            SourceDirectory::Archive(path) => {
+                let archived = archive::Archived::open(path, self.store.clone())?;
+                return Ok(Box::new(archived));
+            }
+            SourceDirectory::Host(path) => Some(open_directory(path).map_err(Failure::new)?),
             SourceDirectory::None => None,
         };
         let session = self.fetcher.session(SessionRequest {
@@ -84,14 +91,17 @@ fn login(credentials: &Credentials) -> FetchCredentials {
     }
 }
 
-fn open(path: &Path) -> Result<OwnedFd, OpenDirectory> {
+fn open_directory(path: &Path) -> Result<OwnedFd, OpenSource> {
+    open(path, nix::libc::O_DIRECTORY).map(OwnedFd::from)
+}
+
+fn open(path: &Path, flags: i32) -> Result<File, OpenSource> {
     use std::os::unix::fs::OpenOptionsExt;
-    let directory = nix::libc::O_DIRECTORY | nix::libc::O_CLOEXEC;
-    let opened: Result<File, _> = std::fs::OpenOptions::new()
+    let opened = std::fs::OpenOptions::new()
         .read(true)
-        .custom_flags(directory)
+        .custom_flags(flags | nix::libc::O_CLOEXEC)
         .open(path);
-    opened.map(OwnedFd::from).map_err(|source| OpenDirectory {
+    opened.map_err(|source| OpenSource {
         path: path.display().to_string(),
         source,
     })

@@ -184,10 +184,11 @@ fn gateway(settings: &Settings, store: &Store, network: &NetworkContext) -> anyh
 
 fn sources(plugins: &PluginHost) -> anyhow::Result<EngineSources> {
     let found: BTreeMap<_, _> = plugins.registry_sources().into_iter().collect();
-    let (registry, layout) = (found.get("oci").cloned(), found.get("oci-layout").cloned());
+    let driver = |name: &str| found.get(name).cloned();
     Ok(EngineSources {
-        registry,
-        layout,
+        registry: driver("oci"),
+        layout: driver("oci-layout"),
+        archive: driver("docker-archive"),
         embedded: Some(embedded()?),
     })
 }

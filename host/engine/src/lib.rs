@@ -92,7 +92,7 @@ pub use live::End;
 pub use load::{LoadEvent, TellLoad};
 pub use logs::{LogEntry, LogQuery, LogReader, LogState};
 pub use networks::{Network, Networks};
-pub use pull::{Progress, PullEvent, PullRequest, Waiting};
+pub use pull::{Origin, Progress, PullEvent, PullRequest, Waiting};
 pub use usage::ContainerUsage;
 pub use volumes::objects::{Volume, VolumeSpec};
 
@@ -143,6 +143,8 @@ pub struct Sources {
     pub registry: Option<Arc<dyn RegistrySource>>,
     /// Directories in OCI layout, the embedded images among them.
     pub layout: Option<Arc<dyn RegistrySource>>,
+    /// Archives that `docker save` and skopeo write.
+    pub archive: Option<Arc<dyn RegistrySource>>,
     /// The image for which no registry is needed.
     pub embedded: Option<Embedded>,
 }

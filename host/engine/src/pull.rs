@@ -4,6 +4,7 @@
 mod queue;
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -35,8 +36,8 @@ pub struct PullRequest {
     pub credentials: Option<Credentials>,
     /// The storage driver to lay the layers out on; the daemon's when absent.
     pub storage_driver: Option<String>,
-    /// A directory of this host in OCI layout, instead of a registry.
-    pub directory: Option<std::path::PathBuf>,
+    /// Where it is.
+    pub origin: Origin,
     /// Whether anybody still waits for it.
     pub waiting: Waiting,
 }
@@ -63,6 +64,40 @@ impl Waiting {
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Waiting").finish_non_exhaustive()
+    }
+}
+
+/// Where an image is pulled from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The reference's registry, or this program.
+    Registry,
+    /// A directory of this host in OCI layout.
+    Layout(PathBuf),
+    /// A docker-archive of this host.
+    Archive {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether the reference is looked for in it; its only image is taken
+        /// otherwise, and gets that name.
+        is_named: bool,
+    },
+}
+
+impl PullRequest {
+    /// What the source is asked for.
+    fn sought(&self) -> Reference {
+        let mut sought = self.reference.clone();
+        if matches!(
+            self.origin,
+            Origin::Archive {
+                is_named: false,
+                ..
+            }
+        ) {
+            (sought.tag, sought.digest) = (None, None);
+        }
+        sought
     }
 }
 
@@ -132,17 +167,19 @@ impl Engine {
                 .whole(&driver, tell)
                 .inspect_err(|error| fetch.gave_up(error, &driver))
         };
-        let mirrored = mirrored(&request.reference, &self.mirrors())
-            .into_iter()
-            .find_map(|at| match fetch(at.clone()) {
-                Ok(image) => Some(image),
-                Err(error) => {
-                    let error = bulkhead_model::error::message(&error);
-                    tracing::warn!(mirror = at.domain, error, "going on without this mirror");
-                    None
-                }
-            });
-        let image = mirrored.map_or_else(|| fetch(request.reference.clone()), Ok)?;
+        let mirrors = match directory {
+            SourceDirectory::None => mirrored(&request.reference, &self.mirrors()),
+            _ => Vec::new(),
+        };
+        let mirrored = mirrors.into_iter().find_map(|at| match fetch(at.clone()) {
+            Ok(image) => Some(image),
+            Err(error) => {
+                let error = bulkhead_model::error::message(&error);
+                tracing::warn!(mirror = at.domain, error, "going on without this mirror");
+                None
+            }
+        });
+        let image = mirrored.map_or_else(|| fetch(request.sought()), Ok)?;
         self.events.image(
             &image,
             "pull",
@@ -180,33 +217,37 @@ impl Engine {
         Ok(())
     }
 
-    /// Which plugin and directory serve a request: a directory the user
-    /// named, an image embedded in this program, or the reference's registry.
+    /// Which plugin and files serve a request: a directory or an archive the
+    /// user named, an image embedded in this program, or the reference's registry.
     fn source_of(
         &self,
         request: &PullRequest,
     ) -> Result<(Arc<dyn RegistrySource>, SourceDirectory), EngineError> {
-        let layout = || {
-            self.sources
-                .layout
-                .clone()
-                .ok_or(EngineError::NoRegistrySource("OCI layouts"))
-        };
-        if let Some(directory) = &request.directory {
-            return Ok((layout()?, SourceDirectory::Host(directory.clone())));
-        }
-        match &self.sources.embedded {
-            Some(embedded) if embedded.reference == request.reference => {
-                Ok((layout()?, SourceDirectory::Embedded(embedded.files)))
+        let sources = &self.sources;
+        let embedded = sources.embedded.as_ref();
+        let embedded = embedded.filter(|embedded| embedded.reference == request.reference);
+        let (source, what, files) = match (&request.origin, embedded) {
+            (Origin::Layout(path), _) => (
+                &sources.layout,
+                "OCI layouts",
+                SourceDirectory::Host(path.clone()),
+            ),
+            (Origin::Archive { path, .. }, _) => (
+                &sources.archive,
+                "docker-archives",
+                SourceDirectory::Archive(path.clone()),
+            ),
+            (Origin::Registry, Some(embedded)) => (
+                &sources.layout,
+                "OCI layouts",
+                SourceDirectory::Embedded(embedded.files),
+            ),
+            (Origin::Registry, None) => {
+                (&sources.registry, "OCI distribution", SourceDirectory::None)
             }
-            _ => Ok((
-                self.sources
-                    .registry
-                    .clone()
-                    .ok_or(EngineError::NoRegistrySource("OCI distribution"))?,
-                SourceDirectory::None,
-            )),
-        }
+        };
+        let source = source.clone();
+        Ok((source.ok_or(EngineError::NoRegistrySource(what))?, files))
     }
 
     fn record(

@@ -28,6 +28,17 @@ pub struct SessionError {
     pub retryable: bool,
 }
 
+/// What a plugin may know of a file whose bytes it does not get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Bytes.
+    pub size: u64,
+    /// Of the bytes as they are.
+    pub digest: Digest,
+    /// "none", "gzip", "zstd", "bzip2" or "xz".
+    pub compression: &'static str,
+}
+
 /// What a registry plugin may do while it is called. Implemented by the
 /// fetcher; every URL and each redirect hop is checked against the grant, and
 /// credentials are attached by the host and never shown to the plugin.
@@ -57,9 +68,18 @@ pub trait RegistrySession: Send {
         scheme: &str,
         params: &[(String, String)],
     ) -> Result<(), SessionError>;
-    /// A small file of the source's own directory (OCI layouts), by relative
-    /// path; at most 4 MiB.
+    /// A small file of the source's own directory (OCI layouts) or member of
+    /// its archive, by relative path; at most 4 MiB.
     fn read_file(&mut self, path: &str) -> Result<Vec<u8>, SessionError>;
+    /// What is known of a member of the source's archive. Sources that are no
+    /// archive have none.
+    fn file_facts(&mut self, path: &str) -> Result<FileFacts, SessionError> {
+        Err(SessionError {
+            code: "unsupported",
+            message: format!("{path}: this source is not an archive"),
+            retryable: false,
+        })
+    }
     /// Whether plain HTTP may be used for this registry (loopback, or
     /// configured insecure).
     fn allows_http(&self, registry: &str) -> bool;
@@ -281,7 +301,7 @@ pub trait FetchSession: RegistrySession + Send {
     ) -> Result<(), crate::error::Failure>;
 }
 
-/// Where a session's files come from, for sources that are directories.
+/// Where a session's files come from, for sources that are directories or archives.
 #[derive(Clone, Debug)]
 pub enum SourceDirectory {
     /// None: the source is a network registry.
@@ -290,6 +310,8 @@ pub enum SourceDirectory {
     Embedded(&'static [(&'static str, &'static [u8])]),
     /// A directory of this host.
     Host(std::path::PathBuf),
+    /// A tar file of this host; its members are the files.
+    Archive(std::path::PathBuf),
 }
 
 /// Opens sessions. Sessions of the same fetcher share connections.

@@ -14,12 +14,16 @@
 //! Members ─▶ images(): what each image consists of ─▶ Spooled::publish ─▶ the engine lays out and records
 //! ```
 //!
+//! An archive that an image is pulled from stays where it is ([`InPlace`]): it
+//! is read once for names, offsets and digests, then what is wanted of it.
+//!
 //! A name in an archive is a name in [`Members`] and nothing else: no file of
 //! this machine is opened by it. Links lead from member to member. When two
 //! members have one name the later counts, as for tar.
 
 mod docker;
 mod error;
+mod in_place;
 mod layout;
 mod legacy;
 mod members;
@@ -32,6 +36,7 @@ use crate::Spooled;
 use crate::manifest::MAX_DOCUMENT;
 
 pub use error::ArchiveError;
+pub use in_place::InPlace;
 pub use members::Members;
 pub use receive::{receive, uncompressed};
 pub use write::{Exported, write};

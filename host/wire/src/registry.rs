@@ -124,6 +124,12 @@ pub enum HostCall {
     AllowsHttp(String),
     /// `send(method, url, headers, body)`: a response.
     Send(String, String, Vec<(String, String)>, Vec<u8>),
+    /// `file-size(path)`: a number.
+    FileSize(String),
+    /// `file-digest(path)`: a text.
+    FileDigest(String),
+    /// `file-compression(path)`: a text.
+    FileCompression(String),
 }
 
 /// An HTTP answer.

@@ -11,7 +11,7 @@ use crate::bindings::registry::exports::bulkhead::plugin::registry_source as exp
 use crate::bindings::registry_browse::exports::bulkhead::plugin::registry_catalog as catalog;
 use crate::bindings::registry_push::exports::bulkhead::plugin::registry_sink as sink;
 use crate::bindings::storage::bulkhead::plugin::types;
-use crate::{Error, Result, log};
+use crate::{Digest, Error, Result, log};
 
 /// A source as the component's export; made by [`export_registry!`](crate::export_registry).
 pub struct Export<S>(PhantomData<S>);
@@ -259,6 +259,18 @@ impl Session for wit::Session {
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>> {
         Ok(wit::Session::read_file(self, path)?)
+    }
+
+    fn file_size(&self, path: &str) -> Result<u64> {
+        Ok(wit::Session::file_size(self, path)?)
+    }
+
+    fn file_digest(&self, path: &str) -> Result<Digest> {
+        wit::Session::file_digest(self, path)?.parse()
+    }
+
+    fn file_compression(&self, path: &str) -> Result<String> {
+        Ok(wit::Session::file_compression(self, path)?)
     }
 
     fn allows_http(&self, registry: &str) -> bool {

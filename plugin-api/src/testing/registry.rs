@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::registry::{Method, Response, Scheme, Session};
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
 
 /// A request that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl FakeRegistry {
         self
     }
 
-    /// Adds a file of the source's directory.
+    /// Adds a file of the source's directory, or a member of its archive.
     #[must_use]
     pub fn with_file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.to_owned(), bytes.into());
@@ -204,6 +204,35 @@ impl Session for FakeRegistry {
             .get(path)
             .cloned()
             .ok_or_else(|| Error::not_found(format!("{path}: not found")))
+    }
+
+    fn file_size(&self, path: &str) -> Result<u64> {
+        Ok(self.read_file(path)?.len() as u64)
+    }
+
+    #[cfg(feature = "oci")]
+    fn file_digest(&self, path: &str) -> Result<Digest> {
+        Ok(Digest::of(&self.read_file(path)?))
+    }
+
+    /// Digests are computed with the feature `oci` only.
+    #[cfg(not(feature = "oci"))]
+    fn file_digest(&self, path: &str) -> Result<Digest> {
+        Err(Error::unsupported(format!(
+            "{path}: digests need the feature oci"
+        )))
+    }
+
+    /// By the magic numbers of RFC 1952, RFC 8878, bzip2 and xz.
+    fn file_compression(&self, path: &str) -> Result<String> {
+        let name = match self.read_file(path)?.as_slice() {
+            [0x1f, 0x8b, 8, ..] => "gzip",
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
+            [b'B', b'Z', b'h', ..] => "bzip2",
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
+            _ => "none",
+        };
+        Ok(name.to_owned())
     }
 
     fn allows_http(&self, registry: &str) -> bool {

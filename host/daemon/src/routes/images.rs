@@ -1,5 +1,7 @@
 //! `/images`: list, pull, inspect, remove.
 
+mod origin;
+
 use std::sync::Arc;
 
 use bulkhead_api::ApiVersion;
@@ -17,9 +19,6 @@ use crate::reply::{self, Body};
 use crate::status::ApiError;
 
 type Answer = Result<Response<Body>, ApiError>;
-
-/// The prefix by which a user names a directory in OCI layout.
-const LAYOUT: &str = "oci-layout:";
 
 /// `GET /images/json`
 pub async fn list(daemon: &Arc<Daemon>, version: ApiVersion, text: &str) -> Answer {
@@ -133,29 +132,14 @@ async fn pull(
 fn means_all_tags(asked: &ImageCreateQuery) -> bool {
     let name = asked.from_image.as_str();
     let last = name.rsplit('/').next().unwrap_or_default();
-    asked.tag.is_empty() && !name.starts_with(LAYOUT) && !last.contains([':', '@'])
+    asked.tag.is_empty() && !origin::is_local(name) && !last.contains([':', '@'])
 }
 
 fn pull_request(
     asked: &ImageCreateQuery,
     request: &Request<Incoming>,
 ) -> Result<PullRequest, ApiError> {
-    let (directory, name) = match asked.from_image.strip_prefix(LAYOUT) {
-        Some(path) => {
-            let (path, tag) = layout_path(path);
-            (Some(path.into()), format!("{}:{tag}", layout_name(path)))
-        }
-        None => (None, asked.from_image.clone()),
-    };
-    let name = match asked.tag.as_str() {
-        "" => name,
-        tag if directory.is_some() => format!(
-            "{}:{tag}",
-            name.rsplit_once(':').map_or(name.as_str(), |(n, _)| n)
-        ),
-        digest if digest.contains(':') => format!("{name}@{digest}"),
-        tag => format!("{name}:{tag}"),
-    };
+    let (origin, name) = origin::of(&asked.from_image, &asked.tag);
     Ok(PullRequest {
         reference: name.parse::<Reference>()?,
         platform: if asked.platform.is_empty() {
@@ -165,25 +149,7 @@ fn pull_request(
         },
         credentials: credentials::of(request)?,
         storage_driver: None,
-        directory,
+        origin,
         waiting: Waiting::default(),
     })
-}
-
-/// A directory and the tag after its last colon.
-fn layout_path(text: &str) -> (&str, &str) {
-    match text.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains('/') => (path, tag),
-        _ => (text, "latest"),
-    }
-}
-
-/// The repository an image from a directory is called by: the directory's name.
-fn layout_name(path: &str) -> String {
-    let last = path
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    last.to_ascii_lowercase()
 }

@@ -182,20 +182,39 @@ impl RegistryHandler<'_> {
                 let done = self.session.authenticate(&registry, &scheme, &params);
                 done.map_or_else(fault, |()| HostReply::Unit)
             }
-            HostCall::ReadFile(path) => {
-                if !is_inside(&path) {
-                    return refuse(Refusal::invalid(
-                        "the path must be relative, without . and ..",
-                    ));
-                }
-                if let Err(refusal) = self.granted(Grant::Directory, &path) {
-                    return refuse(refusal);
-                }
-                let bytes = self.session.read_file(&path);
-                bytes.map_or_else(fault, |bytes| HostReply::Bytes(Some(bytes)))
-            }
+            HostCall::ReadFile(path) => self.of_file(&path, |session| {
+                Ok(HostReply::Bytes(Some(session.read_file(&path)?)))
+            }),
+            HostCall::FileSize(path) => self.of_file(&path, |session| {
+                Ok(HostReply::Number(Some(session.file_facts(&path)?.size)))
+            }),
+            HostCall::FileDigest(path) => self.of_file(&path, |session| {
+                let digest = session.file_facts(&path)?.digest;
+                Ok(HostReply::Text(digest.to_string()))
+            }),
+            HostCall::FileCompression(path) => self.of_file(&path, |session| {
+                let compression = session.file_facts(&path)?.compression;
+                Ok(HostReply::Text(compression.to_owned()))
+            }),
             HostCall::AllowsHttp(registry) => HostReply::Flag(self.session.allows_http(&registry)),
         }
+    }
+
+    /// What a session says of a file, once path and grant are in order.
+    fn of_file(
+        &mut self,
+        path: &str,
+        ask: impl FnOnce(&mut dyn RegistrySession) -> Result<HostReply, SessionError>,
+    ) -> HostReply {
+        if !is_inside(path) {
+            return refuse(Refusal::invalid(
+                "the path must be relative, without . and ..",
+            ));
+        }
+        if let Err(refusal) = self.granted(Grant::Directory, path) {
+            return refuse(refusal);
+        }
+        ask(self.session).unwrap_or_else(fault)
     }
 
     fn granted(&mut self, grant: Grant, subject: &str) -> Result<(), Refusal> {

@@ -216,6 +216,14 @@ impl CallState {
     fn ask_registry(&mut self, question: HostCall) -> Result<HostReply> {
         self.ask(call::HostCall::Registry(question))
     }
+
+    fn ask_text(&mut self, question: HostCall) -> Result<std::result::Result<String, Error>> {
+        match self.ask_registry(question)? {
+            HostReply::Text(text) => Ok(Ok(text)),
+            HostReply::Fault(f) => Ok(Err(error(f))),
+            _ => Err(unexpected()),
+        }
+    }
 }
 
 impl registry_host::Host for CallState {}
@@ -294,6 +302,34 @@ impl HostSession for CallState {
             HostReply::Fault(f) => Ok(Err(error(f))),
             _ => Err(unexpected()),
         }
+    }
+
+    fn file_size(
+        &mut self,
+        _session: Resource<Session>,
+        path: String,
+    ) -> Result<std::result::Result<u64, Error>> {
+        match self.ask_registry(HostCall::FileSize(path))? {
+            HostReply::Number(Some(size)) => Ok(Ok(size)),
+            HostReply::Fault(f) => Ok(Err(error(f))),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn file_digest(
+        &mut self,
+        _session: Resource<Session>,
+        path: String,
+    ) -> Result<std::result::Result<String, Error>> {
+        self.ask_text(HostCall::FileDigest(path))
+    }
+
+    fn file_compression(
+        &mut self,
+        _session: Resource<Session>,
+        path: String,
+    ) -> Result<std::result::Result<String, Error>> {
+        self.ask_text(HostCall::FileCompression(path))
     }
 
     fn allows_http(&mut self, _session: Resource<Session>, registry: String) -> Result<bool> {

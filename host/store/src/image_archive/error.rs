@@ -19,6 +19,9 @@ pub enum ArchiveError {
     /// A document of the archive makes no sense.
     #[error(transparent)]
     Document(#[from] ManifestError),
+    /// It cannot be read in place.
+    #[error("the image archive is compressed with {0}: decompress it, or load it")]
+    Compressed(&'static str),
     /// Neither format.
     #[error(
         "unrecognized image format: the archive has neither manifest.json nor oci-layout with index.json nor repositories"
@@ -104,7 +107,8 @@ impl Kind for ArchiveError {
             Self::Limit { .. } => ErrorKind::ResourceExhausted,
             Self::Platform(_) | Self::OtherPlatform { .. } => ErrorKind::NotFound,
             Self::Write(_) => ErrorKind::Unavailable,
-            Self::NoImage
+            Self::Compressed(_)
+            | Self::NoImage
             | Self::Missing(_)
             | Self::Outside(_)
             | Self::Links(_)

@@ -98,6 +98,11 @@ impl Archive {
         self.data -= n as u64;
     }
 
+    /// Bytes of the archive before what is read next.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Reads what follows the end of the archive: it is part of the diff id.
     pub(super) fn drain(&mut self) {
         loop {

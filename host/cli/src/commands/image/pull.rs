@@ -17,14 +17,17 @@ use crate::output::PullProgress;
 use crate::output::print;
 use crate::{credentials, terminal};
 
-/// Names a directory in OCI layout instead of an image of a registry.
-const LAYOUT: &str = "oci-layout:";
+/// What the name of a directory or an archive begins with, in the place of an
+/// image of a registry.
+const LOCAL: [&str; 2] = ["oci-layout:", "docker-archive:"];
 
 /// A line of progress longer than this is not one.
 const MAX_LINE: usize = 1 << 20;
 
 #[derive(Args, Debug)]
-#[command(override_usage = "[OPTIONS] NAME[:TAG|@DIGEST] | oci-layout:/DIRECTORY[:TAG]")]
+#[command(
+    override_usage = "[OPTIONS] NAME[:TAG|@DIGEST] | oci-layout:/DIRECTORY[:TAG] | docker-archive:/FILE[:NAME[:TAG]]"
+)]
 pub(crate) struct PullArgs {
     /// Download every tag of the repository
     #[arg(short, long)]
@@ -40,8 +43,8 @@ pub(crate) struct PullArgs {
 }
 
 pub(crate) async fn execute(client: &Client, args: &PullArgs) -> Result<u8> {
-    if args.name.starts_with(LAYOUT) {
-        return from_layout(client, args).await;
+    if LOCAL.iter().any(|prefix| args.name.starts_with(prefix)) {
+        return from_file(client, args).await;
     }
     let reference = reference(&args.name)?;
     if args.all_tags {
@@ -76,8 +79,9 @@ async fn every_tag(client: &Client, args: &PullArgs, repository: &Reference) -> 
     Ok(0)
 }
 
-/// Pulls from a directory of the daemon's host, `oci-layout:/path[:tag]`.
-async fn from_layout(client: &Client, args: &PullArgs) -> Result<u8> {
+/// Pulls from a directory or an archive of the daemon's host,
+/// `oci-layout:/path[:tag]` or `docker-archive:/path[:name[:tag]]`.
+async fn from_file(client: &Client, args: &PullArgs) -> Result<u8> {
     let query = ImageCreateQuery {
         from_image: args.name.clone(),
         platform: args.platform.clone(),
