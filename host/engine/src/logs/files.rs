@@ -36,7 +36,7 @@ pub(super) fn open_all(folder: &Path, name: &str) -> io::Result<Vec<LogFile>> {
         let names = list(folder, name)?;
         // A number is missing while names move up.
         let whole = names.keys().copied().eq(0..names.len() as u32);
-        if whole && let Some(files) = open_listed(folder, &names)? {
+        if whole && let Some(files) = open_listed(folder, name, &names)? {
             return Ok(files);
         }
         std::thread::sleep(PAUSE);
@@ -51,18 +51,26 @@ pub(super) fn open_all(folder: &Path, name: &str) -> io::Result<Vec<LogFile>> {
 }
 
 /// `None` when a rotation came between.
-fn open_listed(folder: &Path, names: &Names) -> io::Result<Option<Vec<LogFile>>> {
+fn open_listed(folder: &Path, name: &str, names: &Names) -> io::Result<Option<Vec<LogFile>>> {
     let mut files = Vec::with_capacity(names.len());
-    for (name, compressed) in names.values().rev() {
-        match open(&folder.join(name), *compressed)? {
+    for (file, compressed) in names.values().rev() {
+        match open(&folder.join(file), *compressed)? {
             Some(file) => files.push(file),
             None => return Ok(None),
+        }
+    }
+    // A folder that is read while names move may show a file under neither its
+    // old name nor its new one (readdir(3)). One that is missed twice moved in
+    // two rotations, and then the files below it have other names, too.
+    for _ in 0..2 {
+        if list(folder, name)? != *names {
+            return Ok(None);
         }
     }
     // Files only move up: each that still has its name had it when the last
     // one was opened, all of them at the same moment.
     let named = names.values().rev().zip(&files);
-    let mut same = named.map(|((name, _), file)| inode(&folder.join(name)) == Some(file.inode));
+    let mut same = named.map(|((at, _), file)| inode(&folder.join(at)) == Some(file.inode));
     Ok(same.all(|same| same).then_some(files))
 }
 
