@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use bulkhead_engine::{Config, Drivers, Embedded, Engine, Networks, Sources as EngineSources};
 use bulkhead_fetch::{FetchConfig, Fetcher};
 use bulkhead_model::network::{Cidr, NetworkConfig};
+use bulkhead_model::process::Runtime as _;
 use bulkhead_plugin_host::{Options, PluginHost};
 use bulkhead_runtime::Runtime;
 use bulkhead_runtime::network::{NetworkContext, pick_subnet};
@@ -22,7 +23,8 @@ use crate::{storage_driver, subordinate};
 /// Plugins that a package installed.
 const SYSTEM_PLUGINS: &str = "/usr/lib/bulkhead/plugins";
 
-/// Builds everything up to, but without, the sockets.
+/// Builds everything up to, but without, the sockets. What a daemon that cannot
+/// be built has made in the kernel goes, unless containers use it.
 pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Result<Daemon> {
     let names = Names::of(&settings.exec_root);
     let store = Arc::new(Store::open(&settings.data_root)?);
@@ -30,6 +32,45 @@ pub fn build(settings: &Settings, handle: tokio::runtime::Handle) -> anyhow::Res
     let network =
         NetworkContext::open(&names.nft_table).context("opening the network's sockets")?;
     let runtime = runtime(settings, &names, &bin, network.clone())?;
+    let parts = Parts {
+        names,
+        store,
+        bin,
+        network,
+        runtime: runtime.clone(),
+    };
+    let built = assemble(settings, handle, parts);
+    if built.is_err()
+        && runtime.known().is_empty()
+        && let Err(error) = runtime.retire(&[])
+    {
+        let error = bulkhead_model::error::message(&error);
+        tracing::warn!(error, "giving back what a start has made");
+    }
+    built
+}
+
+/// What everything else is built upon.
+struct Parts {
+    names: Names,
+    store: Arc<Store>,
+    bin: PathBuf,
+    network: NetworkContext,
+    runtime: Arc<Runtime>,
+}
+
+fn assemble(
+    settings: &Settings,
+    handle: tokio::runtime::Handle,
+    parts: Parts,
+) -> anyhow::Result<Daemon> {
+    let Parts {
+        names,
+        store,
+        bin,
+        network,
+        runtime,
+    } = parts;
     let plugins = plugins(settings, &bin)?;
     let storage: BTreeMap<_, _> = plugins
         .storage_drivers()
