@@ -181,6 +181,8 @@ fn lists_are_filtered_and_dangling_images_pruned() {
             .docker(&["commit", "-c", &format!("LABEL n={n}"), "box", "made:1"])
             .success();
         daemon.docker(&["rm", "-f", "box"]).success();
+        // Lists are sorted by the second.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
     }
     let names = |filters: &[&str]| {
         let list = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
