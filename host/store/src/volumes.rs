@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bulkhead_sys::directory::rename_exchange;
+use bulkhead_sys::directory::{is_mount_root, rename_exchange};
 use bulkhead_sys::path::open_host_dir;
 use rusqlite::OptionalExtension;
 
@@ -114,6 +114,11 @@ impl Store {
     /// a crash in between leaves a nameless directory and no half-empty volume.
     pub fn remove_volume(&self, name: &str) -> Result<(), StoreError> {
         check_name("local volume", name)?;
+        if self.has_mount(name)? {
+            let path = self.volume_path(name)?;
+            let busy = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+            return Err(StoreError::io("remove what is mounted at", path, busy));
+        }
         let step = "remove a volume";
         self.database.write(step, Durability::PowerCut, |db| {
             let gone = db
@@ -207,6 +212,10 @@ impl Store {
                     .collect()
             })?;
         for (name, owner) in unsettled {
+            if self.has_mount(&name)? {
+                // For a later start, when it is gone.
+                continue;
+            }
             let recorded = self.find_volume(&name)?.is_some();
             match owner.as_str() {
                 "" if recorded => self.forget_note(&name)?,
@@ -216,6 +225,17 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Whether something is mounted over a volume's directory: files there are
+    /// somebody else's, and no removal may reach them.
+    fn has_mount(&self, name: &str) -> Result<bool, StoreError> {
+        let path = self.volume_path(name)?;
+        match open_host_dir(&path) {
+            Ok(files) => is_mount_root(files).map_err(|e| StoreError::io("look at", &path, e)),
+            Err(error) if error.io_kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::io("open", &path, error)),
+        }
     }
 
     fn finish_removal(&self, name: &str) -> Result<(), StoreError> {

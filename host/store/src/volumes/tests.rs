@@ -35,3 +35,29 @@ fn folders_without_a_record_go_when_they_were_noted() {
     assert!(temp.path().join("volumes/foreign").exists());
     assert_eq!(names(&store), ["named"]);
 }
+
+#[test]
+fn what_is_mounted_over_a_volume_is_not_removed_with_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = Store::open(temp.path()).unwrap();
+    store.ensure_volume("bound", "local", "{}").unwrap();
+    std::thread::scope(|scope| {
+        let seen_from_inside = scope.spawn(|| {
+            bulkhead_sys::mount::private_namespace().unwrap();
+            let mine = temp.path().join("mine");
+            std::fs::create_dir(&mine).unwrap();
+            std::fs::write(mine.join("file"), "kept").unwrap();
+            let files = store.open_volume("bound").unwrap();
+            let mine = bulkhead_sys::path::open_host_dir(&mine).unwrap();
+            let mount = bulkhead_sys::mount::clone_mount(mine, false).unwrap();
+            bulkhead_sys::mount::move_mount(mount, files).unwrap();
+            assert!(store.remove_volume("bound").is_err());
+            store.unsettle_volume("bound", "never recorded").unwrap();
+            store.settle_volumes(|_| false).unwrap();
+        });
+        seen_from_inside.join().unwrap();
+    });
+    assert_eq!(names(&store), ["bound"]);
+    let kept = std::fs::read_to_string(temp.path().join("mine/file"));
+    assert_eq!(kept.unwrap(), "kept");
+}
