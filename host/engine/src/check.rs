@@ -219,6 +219,10 @@ impl Engine {
                 let problem = format!("its image {} is not here", record.image_id);
                 checked.found("container", &record.name, problem, None);
             }
+            // What runs is mounted, and a copy of its files may last.
+            if entry.is_active() {
+                continue;
+            }
             let _root = entry.mount_root();
             if !entry.is_active()
                 && let Err(error) = self.mount_container(&record)
