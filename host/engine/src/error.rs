@@ -81,6 +81,8 @@ pub enum EngineError {
         "create {volume}: driver '{driver}' already has volume '{volume}': volume name must be unique"
     )]
     OtherVolumeDriver { volume: String, driver: String },
+    #[error("volume {0} is being restored: try again when that has ended")]
+    VolumeRestored(String),
     #[error("restore {volume}: volume is used by running containers - [{users}]; stop them first")]
     VolumeRuns { volume: String, users: String },
     #[error("error while mounting volume '{volume}'")]

@@ -308,6 +308,38 @@ fn what_cannot_be_restored_leaves_a_volume_as_it_was() {
     let folder = daemon.folder().join("data/volumes/data");
     let left = std::fs::read_dir(folder).unwrap().count();
     assert_eq!(left, 1);
+    // Nor is a volume made for it.
+    let new = ["volume", "restore", "-i", bad.to_str().unwrap(), "new"];
+    daemon.bulkhead(&new).failure(1);
+    assert_eq!(daemon.docker(&["volume", "ls", "-q"]).success(), "data\n");
+}
+
+#[test]
+fn one_restore_of_a_volume_goes_on_at_a_time_and_nobody_removes_it_meanwhile() {
+    let daemon = with_busybox();
+    daemon.docker(&["volume", "create", "data"]).success();
+    let mut slow = daemon
+        .bulkhead_command(&["volume", "restore", "data"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let staged = daemon.folder().join("data/volumes/data/_restored");
+    bulkhead_test_support::wait_until(|| staged.exists());
+    let empty = daemon.folder().join("empty.tar");
+    std::fs::write(&empty, vec![0; 1024]).unwrap();
+    let again = ["volume", "restore", "-i", empty.to_str().unwrap(), "data"];
+    for refused in [
+        daemon.bulkhead(&again),
+        daemon.docker(&["volume", "rm", "data"]),
+    ] {
+        let said = refused.failure(1);
+        assert!(said.contains("is being restored"), "{said}");
+    }
+    daemon.docker(&["volume", "prune", "-af"]).success();
+    std::io::Write::write_all(&mut slow.stdin.take().unwrap(), &[0; 1024]).unwrap();
+    assert!(slow.wait().unwrap().success());
+    daemon.docker(&["volume", "rm", "data"]).success();
 }
 
 #[test]

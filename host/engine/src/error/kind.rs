@@ -106,9 +106,10 @@ fn of_networks(error: &E) -> Option<ErrorKind> {
 fn of_storage(error: &E) -> Option<ErrorKind> {
     Some(match error {
         E::NoSuchVolume(_) | E::NoSuchVolumeDriver { .. } => ErrorKind::NotFound,
-        E::OtherVolumeDriver { .. } | E::VolumeRuns { .. } | E::VolumeInUse { .. } => {
-            ErrorKind::Conflict
-        }
+        E::OtherVolumeDriver { .. }
+        | E::VolumeRestored(_)
+        | E::VolumeRuns { .. }
+        | E::VolumeInUse { .. } => ErrorKind::Conflict,
         E::NoMount(_) | E::AnotherPool(_) => ErrorKind::Internal,
         _ => return None,
     })

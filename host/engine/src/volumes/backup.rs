@@ -9,6 +9,7 @@ use bulkhead_store::pack::{self, Style, Times};
 use bulkhead_store::root::Root;
 use bulkhead_store::unpack::{self, Extraction, Owner};
 
+use super::mounts::Restoring;
 use super::objects::{Volume, VolumeSpec};
 use crate::error::EngineError;
 use crate::view::named;
@@ -35,17 +36,43 @@ impl Engine {
     }
 
     /// Puts an archive's files in the place of a volume's, all at once and
-    /// durably; the volume is made when missing. Where a driver mounts
-    /// something for it the files are added to what is there.
+    /// durably; a volume that is made for it goes when that fails. Where a
+    /// driver mounts something for it the files are added to what is there.
     pub fn restore_volume(&self, name: &str, archive: impl Read + Send) -> Result<(), EngineError> {
+        let restoring = self.begin_restore(name)?;
+        let before = self.store.find_volume(name)?;
         let volume = self.create_volume(VolumeSpec {
             name: name.to_owned(),
-            driver: self.volume(name).map(|v| v.driver).unwrap_or_default(),
+            driver: before
+                .as_ref()
+                .map_or_else(String::new, |v| v.driver.clone()),
             ..VolumeSpec::default()
         })?;
+        let restored = self.restore_files(&volume, archive);
+        drop(restoring);
+        if restored.is_err()
+            && before.is_none()
+            && let Err(error) = self.remove_volume(name, false)
+        {
+            tracing::warn!(volume = name, %error, "removing a volume that was not restored");
+        }
+        restored
+    }
+
+    /// Nobody removes the volume meanwhile, and one restore goes on at a time:
+    /// they lay their files out in the same place.
+    fn begin_restore(&self, name: &str) -> Result<Restoring<'_>, EngineError> {
+        let making = self.volume_lock.read();
+        let _making = making.unwrap_or_else(PoisonError::into_inner);
+        let begun = self.volume_users_now.begin_restore(name);
+        begun.ok_or_else(|| EngineError::VolumeRestored(name.to_owned()))
+    }
+
+    fn restore_files(&self, volume: &Volume, archive: impl Read + Send) -> Result<(), EngineError> {
+        let name = volume.name.as_str();
         self.check_idle(name)?;
         if volume.mounted {
-            return self.with_files(&volume, |files| extract(files, name, archive));
+            return self.with_files(volume, |files| extract(files, name, archive));
         }
         let new = self.store.begin_restore(name)?;
         let replaced = extract(new.as_fd(), name, archive).and_then(|()| {

@@ -2,7 +2,7 @@
 //! for the first, gone with the last.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::Engine;
 use crate::container::Container;
@@ -16,6 +16,19 @@ pub(crate) struct Users {
     /// Read while a container's volumes become mounts of its own, written by
     /// who puts other files in a volume's place.
     pub(super) places: RwLock<()>,
+    restored: Mutex<BTreeSet<String>>,
+}
+
+/// A volume whose files are being replaced.
+pub(super) struct Restoring<'a> {
+    users: &'a Users,
+    volume: String,
+}
+
+impl Drop for Restoring<'_> {
+    fn drop(&mut self) {
+        self.users.restored().remove(&self.volume);
+    }
 }
 
 impl Users {
@@ -24,6 +37,23 @@ impl Users {
     fn of(&self, volume: &str) -> Arc<Mutex<BTreeSet<String>>> {
         let mut all = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(volume.to_owned()).or_default())
+    }
+
+    /// `None` while another restore of the volume goes on.
+    pub(super) fn begin_restore(&self, volume: &str) -> Option<Restoring<'_>> {
+        let begun = self.restored().insert(volume.to_owned());
+        begun.then(|| Restoring {
+            users: self,
+            volume: volume.to_owned(),
+        })
+    }
+
+    pub(super) fn is_restored(&self, volume: &str) -> bool {
+        self.restored().contains(volume)
+    }
+
+    fn restored(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.restored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No volume's files are replaced while it lives.
@@ -74,6 +104,10 @@ impl Engine {
         if !users.remove(user) || !users.is_empty() {
             return;
         }
+        self.unmount(name);
+    }
+
+    fn unmount(&self, name: &str) {
         if let Err(error) = self.runtime.unmount_volume(name) {
             let error = bulkhead_model::error::message(&error);
             tracing::warn!(volume = name, error, "unmounting a volume");
@@ -92,13 +126,13 @@ impl Engine {
     }
 
     /// Unmounts what an engine before this one mounted for containers that
-    /// have ended since.
+    /// have ended since. One that does not go holds up nobody's start.
     pub(crate) fn unmount_unused_volumes(&self) -> Result<(), EngineError> {
         for volume in self.volumes()?.iter().filter(|volume| volume.mounted) {
             let users = self.volume_users_now.of(&volume.name);
             let users = users.lock().unwrap_or_else(PoisonError::into_inner);
             if users.is_empty() {
-                self.runtime.unmount_volume(&volume.name)?;
+                self.unmount(&volume.name);
             }
         }
         Ok(())

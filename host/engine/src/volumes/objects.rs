@@ -210,7 +210,9 @@ impl Engine {
         let _alone = lock.unwrap_or_else(PoisonError::into_inner);
         let (mut removed, mut bytes) = (Vec::new(), 0);
         for volume in self.volumes()? {
-            if !chosen(&volume) || !self.volume_users(&volume.name).is_empty() {
+            let used = !self.volume_users(&volume.name).is_empty()
+                || self.volume_users_now.is_restored(&volume.name);
+            if used || !chosen(&volume) {
                 continue;
             }
             bytes += self.volume_size(&volume.name)?;
@@ -243,6 +245,9 @@ impl Engine {
     /// Removes a volume that nobody uses. What is mounted over it is another's.
     pub(super) fn delete_volume(&self, name: &str) -> Result<(), EngineError> {
         let volume = self.volume(name)?;
+        if self.volume_users_now.is_restored(name) {
+            return Err(EngineError::VolumeRestored(name.to_owned()));
+        }
         self.runtime.unmount_volume(name)?;
         self.store.remove_volume(name)?;
         self.say_volume("destroy", name, &volume.driver);
