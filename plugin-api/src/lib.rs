@@ -132,6 +132,7 @@ pub mod network;
 #[cfg(feature = "oci")]
 pub mod oci;
 pub mod registry;
+pub mod size;
 pub mod storage;
 pub mod testing;
 pub mod volume;

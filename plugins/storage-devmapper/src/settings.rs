@@ -1,9 +1,7 @@
 //! What the administrator set by `--storage-opt`.
 
 use bulkhead_plugin_api::storage::{Filesystem, VolumeOption};
-use bulkhead_plugin_api::{Error, Result};
-
-use crate::size;
+use bulkhead_plugin_api::{Error, Result, size};
 
 /// Docker's `dm.basesize`: what a container may hold that asks for no size.
 const BASE_SIZE: u64 = 10 << 30;

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use bulkhead_plugin_api::volume::{Txn, VolumeDriver};
-use bulkhead_plugin_api::{Code, Error, Result};
-
-use crate::size;
+use bulkhead_plugin_api::{Code, Error, Result, size};
 
 const TYPE: &str = "type";
 const DEVICE: &str = "device";
@@ -58,8 +56,8 @@ fn check(options: &BTreeMap<String, String>) -> Result<()> {
 }
 
 fn limit<T: Txn>(txn: &T, text: &str) -> Result<()> {
-    let bytes =
-        size::parse(text).ok_or_else(|| Error::invalid(format!("invalid size: {text:?}")))?;
+    let bytes = size::parse(text).filter(|bytes| *bytes > 0);
+    let bytes = bytes.ok_or_else(|| Error::invalid(format!("invalid size: {text:?}")))?;
     if !txn.facts().iter().any(|fact| fact == "quota") {
         return Err(Error::new(
             Code::Unsupported,

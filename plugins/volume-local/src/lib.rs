@@ -3,7 +3,6 @@
 //! a container uses the volume.
 
 mod driver;
-mod size;
 
 use driver::Local;
 
