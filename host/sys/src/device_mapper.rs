@@ -69,6 +69,8 @@ pub struct Device {
     pub open: u32,
     /// It goes with the last one who has it open.
     pub going: bool,
+    /// What is written to it waits.
+    pub suspended: bool,
 }
 
 impl Device {
@@ -299,6 +301,7 @@ fn device(answer: &[u8]) -> Device {
         number: u64::from_ne_bytes(number.unwrap_or_default()),
         open: word(answer, 24),
         going: word(answer, 28) & DEFERRED_REMOVE != 0,
+        suspended: word(answer, 28) & SUSPEND != 0,
     }
 }
 

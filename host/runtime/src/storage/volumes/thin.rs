@@ -24,6 +24,7 @@ mod tests;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use bulkhead_model::storage::Filesystem;
 use bulkhead_sys::block_device::BlockDevice;
@@ -57,6 +58,7 @@ impl Pool {
     }
 
     fn activate_once(&self, name: &str, record: &Record) -> Result<BlockDevice> {
+        let _alone = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let number = match self.mapper.device(name)? {
             Some(device) => device.number,
             None => {
@@ -82,6 +84,7 @@ impl Pool {
 
     /// A device that is in use must stand still while it is snapshotted.
     fn while_suspended(&self, id: u32, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let _alone = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let name = self.volume(id);
         if self.mapper.device(&name)?.is_none() {
             return work();

@@ -1,6 +1,7 @@
 //! The pool's device.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bulkhead_sys::Result;
@@ -25,6 +26,9 @@ pub(in crate::storage) struct Pool {
     pub(super) mapper: DeviceMapper,
     pub(super) folder: OwnedFd,
     pub(super) ids: Ids,
+    /// Held from a look at a volume's device until it is as it shall be: one
+    /// that is just being made has no table yet, and cannot be resumed.
+    pub(super) tables: Mutex<()>,
     pub(super) data_loop: String,
     pub(super) metadata_loop: String,
     /// `major:minor`
@@ -63,6 +67,7 @@ impl Pool {
         let pool = Self {
             mapper,
             ids: Ids::open(&folder)?,
+            tables: Mutex::default(),
             folder,
             data_loop: data.path().display().to_string(),
             metadata_loop: metadata.path().display().to_string(),
@@ -126,7 +131,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Removes devices that a killed daemon made and nobody uses.
+    /// Removes devices that a killed daemon made and nobody uses, and lets go
+    /// on what it held up for a snapshot.
     fn sweep(&self) -> Result<()> {
         let pool = self.name();
         let volume = format!("{}-", self.prefix);
@@ -134,10 +140,10 @@ impl Pool {
             if name == pool || !name.starts_with(&volume) {
                 continue;
             }
-            if let Some(device) = self.mapper.device(&name)?
-                && device.open == 0
-            {
-                self.mapper.remove_when_unused(&name)?;
+            match self.mapper.device(&name)? {
+                Some(device) if device.open == 0 => self.mapper.remove_when_unused(&name)?,
+                Some(device) if device.suspended => self.mapper.resume(&name)?,
+                _ => {}
             }
         }
         Ok(())

@@ -149,6 +149,42 @@ fn thin_snapshots_share_what_was_and_keep_what_is_written_apart() {
     wait_until("devices stay", || scene.devices().len() == 1);
 }
 
+/// A device without a table yet cannot be resumed.
+#[test]
+fn a_thin_layer_is_snapshotted_while_others_begin_and_end_to_look_at_it() {
+    let Some(scene) = Scene::new() else { return };
+    let layer = scene.created("layer", Filesystem::Ext4);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..15).for_each(|_| drop(scene.mounted(&layer, LOOK))));
+        }
+        for thread in 0..2 {
+            let (scene, layer) = (&scene, &layer);
+            scope.spawn(move || {
+                (0..15).for_each(|n| drop(scene.snapshot(layer, &format!("{thread}-{n}"))));
+            });
+        }
+    });
+}
+
+#[test]
+fn what_a_killed_daemon_held_up_for_a_snapshot_goes_on() {
+    let Some(mut scene) = Scene::new() else {
+        return;
+    };
+    let layer = scene.created("layer", Filesystem::Ext4);
+    let mounted = scene.mounted(&layer, WRITABLE);
+    let devices = scene.devices();
+    let volume = devices.iter().find(|name| !name.ends_with("-pool"));
+    let volume = volume.expect("a volume's device");
+    let mapper = mapper().unwrap();
+    mapper.suspend(volume).unwrap();
+    assert!(mapper.device(volume).unwrap().unwrap().suspended);
+    scene.reopen();
+    assert!(!mapper.device(volume).unwrap().unwrap().suspended);
+    std::fs::write(at(&mounted, "file"), "x").unwrap();
+}
+
 #[test]
 fn a_thin_pool_outlives_a_killed_daemon_and_goes_with_its_last_user() {
     let Some(mut scene) = Scene::new() else {
