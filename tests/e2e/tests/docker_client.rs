@@ -25,12 +25,10 @@ fn run_ps_logs_stop_and_rm() {
             .status,
         Some(9)
     );
-    assert_eq!(
-        daemon
-            .docker(&["run", "--rm", "busybox", "no-such-command"])
-            .status,
-        Some(127)
-    );
+    let refused = daemon.docker(&["run", "--rm", "busybox", "no-such-command"]);
+    assert_eq!(refused.status, Some(127));
+    let told = refused.stderr.matches("no-such-command").count();
+    assert_eq!(told, 1, "told once: {}", refused.stderr);
     let id = daemon
         .docker(&[
             "run",

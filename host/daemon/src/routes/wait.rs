@@ -34,7 +34,8 @@ pub fn wait(daemon: &Arc<Daemon>, id: &str, text: &str) -> Result<Response<Body>
     Ok(reply::stream("application/json", code))
 }
 
-/// The exit code, and why the container was not started or removed.
+/// The exit code, and what Docker tells with it: why a container that does
+/// not run was not started, or why one was not removed.
 async fn until(condition: Condition, mut phase: watch::Receiver<Phase>) -> (i32, Option<Arc<str>>) {
     let exits = phase.borrow().exits;
     let holds = |p: &Phase| match condition {
@@ -46,5 +47,10 @@ async fn until(condition: Condition, mut phase: watch::Receiver<Phase>) -> (i32,
     // The sender goes only with the container.
     let _ = phase.wait_for(holds).await;
     let last = phase.borrow();
-    (last.code, last.error.clone())
+    let told = match condition {
+        Condition::NotRunning => true,
+        Condition::NextExit => false,
+        Condition::Removed => last.dead,
+    };
+    (last.code, last.error.clone().filter(|_| told))
 }
