@@ -85,6 +85,8 @@ pub enum ApiError {
     #[error(transparent)]
     Fetch(#[from] bulkhead_fetch::FetchError),
     #[error(transparent)]
+    Pull(EngineError),
+    #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
@@ -111,7 +113,8 @@ impl ApiError {
             Self::Panicked | Self::Thread(_) | Self::Connection(_) | Self::Registry(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Engine(error) => of_kind(error.kind()),
+            Self::Pull(EngineError::Registry(error)) => of_pull(error.kind()),
+            Self::Engine(error) | Self::Pull(error) => of_kind(error.kind()),
             Self::Fetch(error) => of_kind(error.kind()),
             Self::Body(_)
             | Self::SinceAfterUntil { .. }
@@ -133,6 +136,16 @@ impl ApiError {
             | Self::Platform(_)
             | Self::Reference(_) => StatusCode::BAD_REQUEST,
         }
+    }
+}
+
+/// Docker's choice where a registry refuses a pull. By 401 its client would
+/// take the daemon to ask for a login, and prompt for one.
+fn of_pull(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Unauthorized => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::Forbidden => StatusCode::NOT_FOUND,
+        kind => of_kind(kind),
     }
 }
 

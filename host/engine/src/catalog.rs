@@ -107,7 +107,9 @@ impl Engine {
         let blobs = self.store.blobs();
         let held = blobs.hold(&config.digest);
         if !blobs.has(&config.digest)? {
-            let location = source.locate(&mut *session, reference, config)?;
+            let location = source
+                .locate(&mut *session, reference, config)
+                .map_err(EngineError::of_registry)?;
             session.download(&location, config, &|_| ControlFlow::Continue(()))?;
         }
         let bytes = blobs.read(&config.digest, manifest::MAX_DOCUMENT as u64)?;
@@ -129,7 +131,7 @@ impl Engine {
         let mut session = self
             .fetcher
             .session(&**source, reference, &nowhere, credentials)?;
-        Ok(ask(catalog, &mut *session)?)
+        ask(catalog, &mut *session).map_err(EngineError::of_registry)
     }
 }
 

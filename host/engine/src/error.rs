@@ -7,6 +7,7 @@ use bulkhead_model::PluginError;
 use bulkhead_model::cgroup_parent::InvalidCgroupParent;
 use bulkhead_model::container::Refusal;
 use bulkhead_model::error::{ErrorKind, Failure, Kind as _};
+use bulkhead_model::plugin::PluginFailure;
 use bulkhead_store::StoreError;
 
 /// One operation's failure.
@@ -336,6 +337,9 @@ pub enum EngineError {
     Unpack(#[from] bulkhead_store::unpack::UnpackError),
     #[error(transparent)]
     Plugin(Box<PluginError>),
+    // The registry's words are for users, as Docker has them.
+    #[error("{}", .0.cause)]
+    Registry(Box<PluginError>),
     #[error(transparent)]
     Runtime(#[from] Failure),
     #[error(transparent)]
@@ -374,6 +378,16 @@ impl EngineError {
         Self::Shared {
             kind: error.kind(),
             message: bulkhead_model::error::message(error),
+        }
+    }
+}
+
+impl EngineError {
+    /// The failure of a call to a registry plugin: a refusal is the registry's.
+    pub(crate) fn of_registry(error: PluginError) -> Self {
+        match &error.cause {
+            PluginFailure::Refused { .. } => Self::Registry(Box::new(error)),
+            _ => error.into(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod tag;
 use std::collections::HashMap;
 
 use bulkhead_model::image::Image;
+use bulkhead_model::reference::InvalidReference;
 use bulkhead_model::{Digest, Reference};
 use bulkhead_store::{ImageRecord, StoreError};
 
@@ -46,10 +47,11 @@ impl Engine {
     /// The same with its names.
     pub fn image_record(&self, text: &str) -> Result<ImageRecord, EngineError> {
         self.store.image(text).map_err(|error| match error {
-            StoreError::NotFound { .. } => EngineError::NoSuchImage(
-                text.parse::<Reference>()
-                    .map_or_else(|_| text.to_owned(), |r| r.familiar()),
-            ),
+            StoreError::NotFound { .. } => match text.parse::<Reference>() {
+                Ok(name) => EngineError::NoSuchImage(name.familiar()),
+                Err(InvalidReference::LooksLikeId(id)) => EngineError::NoSuchImage(id),
+                Err(invalid) => invalid.into(),
+            },
             other => other.into(),
         })
     }

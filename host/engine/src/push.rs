@@ -196,7 +196,8 @@ impl Push<'_> {
             None => document::write(self.request.format, &config, &blobs),
         };
         self.patience
-            .with(|| self.sink.put_manifest(&mut *session, self.name, &manifest))?;
+            .with(|| self.sink.put_manifest(&mut *session, self.name, &manifest))
+            .map_err(EngineError::of_registry)?;
         self.record(image, &manifest)?;
         (self.tell)(PushEvent::Done {
             tag: self.name.tag_or_digest().to_owned(),
@@ -327,10 +328,13 @@ impl Push<'_> {
         let candidates = self.candidates(&blob.digest)?;
         let mut lost = 0;
         let end = loop {
-            let begun = self.patience.with(|| {
-                self.sink
-                    .begin_upload(session, self.name, blob, &candidates)
-            })?;
+            let begun = self
+                .patience
+                .with(|| {
+                    self.sink
+                        .begin_upload(session, self.name, blob, &candidates)
+                })
+                .map_err(EngineError::of_registry)?;
             let (url, headers) = match begun {
                 BlobUpload::Present => break PushProgress::AlreadyExists,
                 BlobUpload::Mounted(from) => break PushProgress::Mounted(from),

@@ -205,7 +205,10 @@ impl Finder<'_> {
         let blobs = self.engine.store.blobs();
         let held = blobs.hold(&blob.digest);
         if !blobs.has(&blob.digest)? {
-            let location = self.source.locate(self.session, self.at, blob)?;
+            let location = self
+                .source
+                .locate(self.session, self.at, blob)
+                .map_err(EngineError::of_registry)?;
             self.session
                 .download(&location, blob, &|_| std::ops::ControlFlow::Continue(()))?;
         }

@@ -105,11 +105,13 @@ impl FromStr for Reference {
         };
         let (name, tag) = split_tag(rest);
         let (domain, path) = split_domain(name);
-        check_path(path)?;
-        let path = match (domain, path.contains('/')) {
-            (DEFAULT_DOMAIN, false) => format!("library/{path}"),
-            _ => path.to_owned(),
+        let path = match (domain, path) {
+            (DEFAULT_DOMAIN, path) if !path.is_empty() && !path.contains('/') => {
+                format!("library/{path}")
+            }
+            (_, path) => path.to_owned(),
         };
+        check_path(&path)?;
         if domain.len() + 1 + path.len() > 255 {
             return Err(InvalidReference::TooLong);
         }
@@ -270,7 +272,7 @@ mod tests {
         }
         assert_eq!(
             "Busybox".parse::<Reference>(),
-            Err(InvalidReference::UpperCase("Busybox".into()))
+            Err(InvalidReference::UpperCase("library/Busybox".into()))
         );
         assert!(matches!(
             "a".repeat(64).parse::<Reference>(),

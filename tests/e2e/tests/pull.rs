@@ -73,8 +73,16 @@ fn progress_and_status_lines_are_dockers() {
     assert!(first.trim_end().ends_with(&reference));
     let again = daemon.bulkhead(&["pull", &reference]).success();
     assert!(
-        again.contains(": Already exists") && again.contains("Status: Image is up to date for "),
+        !again.contains(": Already exists") && again.contains("Status: Image is up to date for "),
         "{again}"
+    );
+    // What another image brought is told layer by layer.
+    let more = layered().layer(Tree::new().file("more", 0o644, b"more"));
+    let more = registry.push("small:2", &more);
+    let shared = daemon.bulkhead(&["pull", &more]).success();
+    assert!(
+        shared.contains(": Already exists") && shared.contains(": Pull complete"),
+        "{shared}"
     );
 }
 

@@ -20,8 +20,12 @@ impl Lines {
     pub fn of(&mut self, event: PullEvent) -> Vec<Line> {
         match event {
             PullEvent::Pulling(reference) => {
+                let id = match (&reference.digest, &reference.tag) {
+                    (None, Some(tag)) => tag.clone(),
+                    _ => reference.familiar(),
+                };
                 let line = Line {
-                    id: reference.tag_or_digest().to_owned(),
+                    id,
                     ..Line::status(format!("Pulling from {}", reference.path))
                 };
                 vec![line]

@@ -120,10 +120,11 @@ async fn pull(
             let told = lines.lock().expect("pull lines").of(event);
             told.into_iter().for_each(tell);
         };
-        match all_tags {
+        let pulled = match all_tags {
             true => engine.pull_all_tags(&pull, &tell),
             false => engine.pull(&pull, &tell).map(drop),
-        }
+        };
+        pulled.map_err(ApiError::Pull)
     })
     .await
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bulkhead_api::progress::Progress as Line;
-use bulkhead_engine::{Engine, EngineError};
+use bulkhead_engine::Engine;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::Response;
@@ -31,9 +31,9 @@ impl Reader {
 
 /// Runs an operation and answers with its lines. What fails before anything
 /// was told has a status of its own; what fails later is the last line.
-pub async fn answer(
+pub async fn answer<E: Into<ApiError>>(
     daemon: &Arc<Daemon>,
-    operation: impl FnOnce(&Engine, Tell<'_>, Reader) -> Result<(), EngineError> + Send + 'static,
+    operation: impl FnOnce(&Engine, Tell<'_>, Reader) -> Result<(), E> + Send + 'static,
 ) -> Result<Response<Body>, ApiError> {
     let (send, mut receive) = mpsc::unbounded_channel();
     let reader = Reader(send.downgrade());
@@ -44,7 +44,7 @@ pub async fn answer(
             let _ = send.send(Ok(line));
         };
         if let Err(error) = operation(&engine, &tell, reader) {
-            let error = ApiError::from(error);
+            let error: ApiError = error.into();
             tracing::info!(error = error.message(), "failed");
             let _ = send.send(Err(error));
         }

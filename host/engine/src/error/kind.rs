@@ -27,7 +27,7 @@ fn carried(error: &E) -> Option<ErrorKind> {
         E::Pack(e) => e.kind(),
         E::Changes(e) => e.kind(),
         E::Unpack(e) => e.kind(),
-        E::Plugin(e) => e.kind(),
+        E::Plugin(e) | E::Registry(e) => e.kind(),
         E::Runtime(e) | E::CannotExec(e) => e.kind(),
         E::Store(e) => e.kind(),
         _ => return None,

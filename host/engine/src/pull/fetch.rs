@@ -106,7 +106,10 @@ impl Fetch<'_> {
     fn resolve(&self, session: &mut dyn FetchSession) -> Result<(Digest, Image), EngineError> {
         let reference = &self.at;
         let platform = self.request.platform.clone().unwrap_or_else(Platform::host);
-        let found = self.source.resolve(session, reference, &platform)?;
+        let found = self
+            .source
+            .resolve(session, reference, &platform)
+            .map_err(EngineError::of_registry)?;
         manifest::check_digest("manifest", &found.digest, &found.bytes)?;
         if let Some(wanted) = reference
             .digest
@@ -145,7 +148,10 @@ impl Fetch<'_> {
         if self.engine.store.blobs().has(&blob.digest)? {
             return Ok(());
         }
-        let location = self.source.locate(session, &self.at, blob)?;
+        let location = self
+            .source
+            .locate(session, &self.at, blob)
+            .map_err(EngineError::of_registry)?;
         let waiting = &self.request.waiting;
         let told = |bytes| {
             progress(bytes);
@@ -167,27 +173,25 @@ impl Fetch<'_> {
         driver: &Arc<dyn StorageDriver>,
         tell: Tell<'_>,
     ) -> Result<Vec<LaidOut>, EngineError> {
-        let mut missing = Vec::new();
-        for (at, layer) in image.layers.iter().enumerate() {
+        let store = &self.engine.store;
+        let mut here = Vec::new();
+        for layer in &image.layers {
             self.hold(&layer.digest);
-            let here = self
-                .engine
-                .store
-                .layer(driver.driver_name(), &layer.chain_id)?
-                .is_some()
-                && self.engine.store.blobs().has(&layer.digest)?;
-            tell(PullEvent::Layer(
-                layer.digest.clone(),
-                if here {
-                    Progress::AlreadyExists
-                } else {
-                    Progress::Queued
-                },
-            ));
-            if !here {
-                missing.push(at);
-            }
+            let laid_out = store.layer(driver.driver_name(), &layer.chain_id)?;
+            here.push(laid_out.is_some() && store.blobs().has(&layer.digest)?);
         }
+        if here.iter().all(|here| *here) && store.image(image.id.as_str()).is_ok() {
+            // As in Docker, nothing is told of the layers of a known image.
+            return Ok(Vec::new());
+        }
+        for (layer, here) in image.layers.iter().zip(&here) {
+            let state = match here {
+                true => Progress::AlreadyExists,
+                false => Progress::Queued,
+            };
+            tell(PullEvent::Layer(layer.digest.clone(), state));
+        }
+        let missing = (0..here.len()).filter(|at| !here[*at]).collect();
         let queue = Queue::new(missing);
         let results: Vec<Result<Vec<LaidOut>, EngineError>> = std::thread::scope(|scope| {
             let at_once = self.engine.transfers().downloads;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
+use bulkhead_model::driver::VolumeDriver;
 use bulkhead_model::plugin::PluginFailure;
 use bulkhead_model::volume::{VolumeLayout, VolumeRequest};
 use bulkhead_store::VolumeRow;
@@ -49,6 +50,15 @@ pub struct VolumeSpec {
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: Option<BTreeMap<String, String>>,
+}
+
+impl VolumeSpec {
+    fn driver(&self) -> &str {
+        match self.driver.as_str() {
+            "" => LOCAL,
+            driver => driver,
+        }
+    }
 }
 
 /// What of a volume is kept as JSON.
@@ -102,12 +112,9 @@ impl Engine {
             labels.insert(ANONYMOUS.to_owned(), String::new());
         }
         super::check_volume_name(&spec.name)?;
+        let driver = spec.driver().to_owned();
+        self.volume_driver(&spec.name, &driver)?;
         let made = self.ensure_volume(&spec)?;
-        let driver = if spec.driver.is_empty() {
-            LOCAL
-        } else {
-            &spec.driver
-        };
         if made.driver != driver {
             return Err(EngineError::OtherVolumeDriver {
                 volume: spec.name,
@@ -124,11 +131,7 @@ impl Engine {
         if let Some(row) = self.store.find_volume(name)? {
             return self.volume_of(row);
         }
-        let driver = if spec.driver.is_empty() {
-            LOCAL
-        } else {
-            &spec.driver
-        };
+        let driver = spec.driver();
         let layout = self.volume_layout(name, driver, &spec.options)?;
         let record = Record {
             labels: spec.labels.clone(),
@@ -152,6 +155,18 @@ impl Engine {
         Ok(self.store.update_volume(&volume.name, &json)?)
     }
 
+    fn volume_driver(
+        &self,
+        volume: &str,
+        driver: &str,
+    ) -> Result<&Arc<dyn VolumeDriver>, EngineError> {
+        let plugin = self.volume_drivers.get(driver);
+        plugin.ok_or_else(|| EngineError::NoSuchVolumeDriver {
+            volume: volume.to_owned(),
+            driver: driver.to_owned(),
+        })
+    }
+
     /// What a driver says about a volume.
     pub(super) fn volume_layout(
         &self,
@@ -159,11 +174,7 @@ impl Engine {
         driver: &str,
         options: &BTreeMap<String, String>,
     ) -> Result<VolumeLayout, EngineError> {
-        let plugin = self.volume_drivers.get(driver);
-        let plugin = plugin.ok_or_else(|| EngineError::NoSuchVolumeDriver {
-            volume: name.to_owned(),
-            driver: driver.to_owned(),
-        })?;
+        let plugin = self.volume_driver(name, driver)?;
         let request = VolumeRequest {
             name: name.to_owned(),
             options: options.clone(),

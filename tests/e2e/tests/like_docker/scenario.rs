@@ -3,19 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bulkhead_test_support::{Response, call};
+use bulkhead_test_support::{Response, call, call_with};
 use serde_json::{Value, json};
 
 use crate::kinds::Answer;
 
-const NAME: &str = "like-docker";
+pub(crate) const NAME: &str = "like-docker";
 /// How long a slow machine may take for a check or a process that ends.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 const CHECKED: &str = "like-docker-checked";
 
-struct Scenario<'a> {
+pub(crate) struct Scenario<'a> {
     socket: &'a Path,
-    answers: BTreeMap<String, Answer>,
+    pub(crate) answers: BTreeMap<String, Answer>,
+}
+
+/// One filter with one value, as a query has it.
+pub(crate) fn filters(name: &str, value: &str) -> String {
+    let value = value.replace('=', "%3D");
+    format!("%7B%22{name}%22%3A%5B%22{value}%22%5D%7D")
 }
 
 /// Makes every call and takes everything away again.
@@ -32,13 +38,15 @@ pub(crate) fn run(socket: &Path) -> BTreeMap<String, Answer> {
     scenario.processes();
     scenario.networks_and_volumes();
     scenario.ended();
+    scenario.images();
     scenario.refusals();
+    scenario.volumes();
     scenario.clean();
     scenario.answers
 }
 
 impl Scenario<'_> {
-    fn send(&self, method: &str, target: &str, body: &Value) -> Response {
+    pub(crate) fn send(&self, method: &str, target: &str, body: &Value) -> Response {
         call(self.socket, method, &format!("/v1.41{target}"), body).expect("an answer")
     }
 
@@ -48,12 +56,23 @@ impl Scenario<'_> {
         response.json()
     }
 
-    fn get(&mut self, name: &str, target: &str) -> Value {
+    pub(crate) fn get(&mut self, name: &str, target: &str) -> Value {
         self.note(name, "GET", target, Value::Null)
     }
 
-    fn post(&mut self, name: &str, target: &str, body: Value) -> Value {
+    pub(crate) fn post(&mut self, name: &str, target: &str, body: Value) -> Value {
         self.note(name, "POST", target, body)
+    }
+
+    pub(crate) fn delete(&mut self, name: &str, target: &str) {
+        self.note(name, "DELETE", target, Value::Null);
+    }
+
+    pub(crate) fn with_body(&mut self, name: &str, target: &str, content_type: &str, body: &[u8]) {
+        let target = format!("/v1.41{target}");
+        let response =
+            call_with(self.socket, "POST", &target, content_type, body).expect("an answer");
+        self.answers.insert(name.to_owned(), Answer::of(&response));
     }
 
     /// Asks until the answer is as wanted.
