@@ -9,7 +9,7 @@ use bulkhead_model::{ContainerId, ExecId};
 
 use crate::config::Settings;
 use crate::follow::follow;
-use crate::resolver::{self, Resolver};
+use crate::resolver::Resolvers;
 use crate::status::ApiError;
 
 /// The running daemon.
@@ -108,31 +108,43 @@ impl Daemon {
     }
 }
 
-/// Follows shims on behalf of the engine.
-pub struct Shims(pub Weak<Engine>);
+/// Follows shims, and answers for names, on behalf of the engine.
+pub struct Shims {
+    engine: Weak<Engine>,
+    resolvers: Arc<Resolvers>,
+}
 
-impl Follow for Shims {
-    fn end_of(&self, id: &ContainerId, running: Running) -> End {
-        let (engine, id) = (self.0.clone(), id.clone());
-        let resolver = engine
-            .upgrade()
-            .and_then(|engine| resolver(engine, &id, running.resolver));
-        Box::pin(async move {
-            let _resolver = resolver;
-            let detached = || engine.upgrade().iter().for_each(|e| e.detached(&id));
-            follow(running.shim, detached).await
+impl Shims {
+    /// Starts what answers for names.
+    pub fn of(engine: &Arc<Engine>) -> std::io::Result<Self> {
+        Ok(Self {
+            engine: Arc::downgrade(engine),
+            resolvers: Arc::new(Resolvers::start()?),
         })
     }
 }
 
-fn resolver(
-    engine: Arc<Engine>,
-    id: &ContainerId,
-    sockets: Option<ResolverSockets>,
-) -> Option<Resolver> {
-    let served = resolver::serve(engine, id.clone(), sockets?);
-    if let Err(error) = &served {
-        tracing::warn!(container = %id, %error, "answering a container's questions for names");
+impl Follow for Shims {
+    fn end_of(&self, id: &ContainerId, running: Running) -> End {
+        if let Some(sockets) = running.resolver {
+            self.answer_names(id, sockets);
+        }
+        let (engine, id) = (self.engine.clone(), id.clone());
+        let resolvers = self.resolvers.clone();
+        Box::pin(async move {
+            let detached = || engine.upgrade().iter().for_each(|e| e.detached(&id));
+            let end = follow(running.shim, detached).await;
+            resolvers.end(&id);
+            end
+        })
     }
-    served.ok()
+
+    fn answer_names(&self, id: &ContainerId, sockets: ResolverSockets) {
+        let Some(engine) = self.engine.upgrade() else {
+            return;
+        };
+        if let Err(error) = self.resolvers.serve(engine, id, sockets) {
+            tracing::warn!(container = %id, %error, "answering a container's questions for names");
+        }
+    }
 }

@@ -111,7 +111,7 @@ fn assemble(
     let config = Config {
         storage_driver,
         cpus: cpus(),
-        resolv_conf: resolv_conf(),
+        resolv_conf: PathBuf::from("/etc/resolv.conf"),
         user_namespace: settings
             .userns_remap
             .as_deref()
@@ -130,7 +130,8 @@ fn assemble(
         sources,
         fetcher,
     )?;
-    engine.follow_by(Arc::new(Shims(Arc::downgrade(&engine))));
+    let shims = Shims::of(&engine).context("starting the resolvers")?;
+    engine.follow_by(Arc::new(shims));
     let daemon = Daemon {
         engine,
         runtime,
@@ -276,18 +277,6 @@ fn describe(plugins: &PluginHost) -> Vec<(String, String)> {
 
 fn cpus() -> u64 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
-}
-
-/// systemd-resolved's own list, when the usual file only names its stub.
-fn resolv_conf() -> PathBuf {
-    let usual = Path::new("/etc/resolv.conf");
-    let behind = Path::new("/run/systemd/resolve/resolv.conf");
-    let stub = std::fs::read_to_string(usual).is_ok_and(|t| t.contains("nameserver 127.0.0.53"));
-    if stub && behind.exists() {
-        behind.to_owned()
-    } else {
-        usual.to_owned()
-    }
 }
 
 /// Made once, kept in the data root.

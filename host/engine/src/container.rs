@@ -57,6 +57,10 @@ pub struct Container {
     /// Its addresses and ports while it runs, one entry a network.
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
+    /// Its resolv.conf as it was last written for it: one that says something
+    /// else was changed by somebody.
+    #[serde(default)]
+    pub resolv_conf: String,
     /// What the plugins were that made its root filesystem and its network.
     pub rootfs_plugin: Option<PluginRecord>,
     /// See `rootfs_plugin`.

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bulkhead_model::ContainerId;
@@ -94,6 +95,8 @@ struct Table {
 pub struct Containers {
     store: Arc<Store>,
     table: RwLock<Table>,
+    /// Counts changes.
+    generation: AtomicU64,
 }
 
 impl Containers {
@@ -113,7 +116,19 @@ impl Containers {
         Ok(Self {
             store,
             table: RwLock::new(table),
+            generation: AtomicU64::new(0),
         })
+    }
+
+    /// A number that is another one after each change of a record.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Comes after the change, so that nobody who reads the new number sees
+    /// what was before.
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Every container, oldest first.
@@ -171,12 +186,14 @@ impl Containers {
         change(&mut next);
         self.write(&next, Durability::Crash)?;
         *current = Arc::new(next);
+        self.changed();
         Ok(Arc::clone(&current))
     }
 
     /// Changes a record in memory alone: what the next engine finds out anew.
     pub(crate) fn note(&self, entry: &Entry, change: impl FnOnce(&mut Container)) {
         change(Arc::make_mut(&mut entry.lock()));
+        self.changed();
     }
 
     /// Gives a container another name, which must be free.
@@ -254,7 +271,9 @@ impl Containers {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
-        change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner))
+        let changed = change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner));
+        self.changed();
+        changed
     }
 }
 

@@ -232,6 +232,7 @@ fn new_record(
         state: State::Created,
         networks: Vec::new(),
         endpoints: Vec::new(),
+        resolv_conf: String::new(),
         rootfs_plugin: None,
         network_plugin: None,
         exits: 0,

@@ -1,15 +1,20 @@
 //! The files the engine writes for a container: `/etc/hosts`,
 //! `/etc/hostname` and `/etc/resolv.conf`, with Docker's contents.
 
+mod host_resolver;
+mod running;
+
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use bulkhead_model::ContainerId;
 use bulkhead_model::network::RESOLVER;
-use bulkhead_model::process::InjectedFile;
+use bulkhead_model::process::{ContainerPlan, InjectedFile};
 
 use crate::spec::{ContainerSpec, HOST_GATEWAY};
+
+pub use host_resolver::HostResolver;
 
 /// The files' names, in `/etc` and in the container's state folder.
 pub(crate) const NAMES: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
@@ -82,23 +87,30 @@ fn hosts(spec: &ContainerSpec, hostname: &str, addresses: &Addresses<'_>) -> Str
         }
     }
     for addr in addresses.own {
-        let _ = match spec.domainname.as_str() {
-            "" => writeln!(text, "{addr}\t{hostname}"),
-            domain => writeln!(text, "{addr}\t{hostname}.{domain} {hostname}"),
-        };
+        let _ = writeln!(text, "{}", host_line(addr, hostname, &spec.domainname));
     }
     text
 }
 
-fn resolv_conf(spec: &ContainerSpec, host: &str, asked: NameServers) -> String {
-    let words = |key: &'static str| {
-        host.lines().filter_map(move |l| {
-            l.trim()
-                .strip_prefix(key)
-                .filter(|r| r.starts_with([' ', '\t']))
-                .map(str::trim)
-        })
-    };
+/// A container's own line in its hosts file.
+fn host_line(addr: &IpAddr, hostname: &str, domainname: &str) -> String {
+    match domainname {
+        "" => format!("{addr}\t{hostname}"),
+        domain => format!("{addr}\t{hostname}.{domain} {hostname}"),
+    }
+}
+
+/// The resolv.conf among a plan's files; empty when it is another container's.
+pub(crate) fn resolv_conf_of(plan: &ContainerPlan) -> String {
+    let mut files = plan.files.iter();
+    let found = files.find(|file| file.name == "resolv.conf");
+    found.map_or_else(String::new, |file| {
+        String::from_utf8_lossy(&file.content).into_owned()
+    })
+}
+
+/// What a container's resolv.conf(5) says; `host` is the host's.
+pub(crate) fn resolv_conf(spec: &ContainerSpec, host: &str, asked: NameServers) -> String {
     let servers = match asked {
         NameServers::Resolver => vec![RESOLVER.to_string()],
         _ => forwarders(spec, host, asked == NameServers::Host),
@@ -107,20 +119,13 @@ fn resolv_conf(spec: &ContainerSpec, host: &str, asked: NameServers) -> String {
     for server in servers {
         let _ = writeln!(text, "nameserver {server}");
     }
-    let or_host = |own: &[String], key| {
-        if own.is_empty() {
-            words(key).next().unwrap_or_default().to_owned()
-        } else {
-            own.join(" ")
-        }
-    };
-    let mut options = or_host(&spec.dns_options, "options");
+    let mut options = own_or_hosts(&spec.dns_options, host, "options");
     if asked == NameServers::Resolver && !options.contains("ndots:") {
         // A name of one word is first asked for as it is: it may be a neighbour's.
         options = format!("{options} ndots:0").trim_start().to_owned();
     }
     for (key, value) in [
-        ("search", or_host(&spec.dns_search, "search")),
+        ("search", own_or_hosts(&spec.dns_search, host, "search")),
         ("options", options),
     ] {
         if !value.is_empty() && value != "." {
@@ -130,18 +135,35 @@ fn resolv_conf(spec: &ContainerSpec, host: &str, asked: NameServers) -> String {
     text
 }
 
+/// Whether the options that a container gets complete names of one label
+/// before they are asked for (resolv.conf(5), `ndots`).
+pub(crate) fn sets_ndots(spec: &ContainerSpec, host: &str) -> bool {
+    let options = own_or_hosts(&spec.dns_options, host, "options");
+    let ndots = |word: &str| word.strip_prefix("ndots:")?.parse::<u8>().ok();
+    let set = options.split_whitespace().find_map(ndots);
+    set.is_some_and(|dots| dots > 0)
+}
+
+/// The request's words, or those of the host's line that starts with `key`.
+fn own_or_hosts(own: &[String], host: &str, key: &str) -> String {
+    if !own.is_empty() {
+        return own.join(" ");
+    }
+    let value = |line: &str| {
+        let rest = line.trim().strip_prefix(key)?;
+        rest.starts_with([' ', '\t'])
+            .then(|| rest.trim().to_owned())
+    };
+    host.lines().find_map(value).unwrap_or_default()
+}
+
 /// The servers of the request, or the host's, or public ones. Those on the
 /// host's loopback can only be reached from its own network namespace.
 pub fn forwarders(spec: &ContainerSpec, host: &str, host_namespace: bool) -> Vec<String> {
     if !spec.dns.is_empty() {
         return spec.dns.clone();
     }
-    let servers: Vec<String> = host
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            (words.next() == Some("nameserver")).then(|| words.next())?
-        })
+    let servers: Vec<String> = servers(host)
         .filter(|s| host_namespace || !is_loopback(s))
         .map(str::to_owned)
         .collect();
@@ -149,6 +171,14 @@ pub fn forwarders(spec: &ContainerSpec, host: &str, host_namespace: bool) -> Vec
         true => PUBLIC_NAME_SERVERS.map(str::to_owned).to_vec(),
         false => servers,
     }
+}
+
+/// The servers that a resolv.conf(5) names.
+fn servers(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next())?
+    })
 }
 
 fn is_loopback(server: &str) -> bool {

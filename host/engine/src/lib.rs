@@ -179,6 +179,10 @@ pub struct Engine {
     pub pools: address_pool::Pools,
     /// All containers.
     pub containers: containers::Containers,
+    /// What they are called.
+    names: networks::names::LastDirectory,
+    /// Whom the host asks for names.
+    pub(crate) host_resolver: files::HostResolver,
     /// What happened.
     pub events: events::Events,
     /// For containers that do not say otherwise.
@@ -249,6 +253,8 @@ impl Engine {
             fetcher,
             pools,
             containers,
+            names: networks::names::LastDirectory::default(),
+            host_resolver: files::HostResolver::default(),
             events: events::Events::default(),
             defaults: RwLock::default(),
             mirrors: RwLock::default(),

@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::exited::{failed, take_up};
 use crate::live::Message;
 use crate::networks::Wiring;
-use crate::{Engine, block_devices, health, now, plan};
+use crate::{Engine, block_devices, files, health, now, plan};
 
 impl Engine {
     /// Starts a container, with the clients that wait for it; nothing is done
@@ -62,8 +62,8 @@ impl Engine {
         let _places = self.volume_users_now.hold_places();
         self.use_volumes(record, record.id.as_str())?;
         let rootfs = self.rootfs(record)?;
-        let wiring = self.wire(record)?;
-        let resolv_conf = std::fs::read_to_string(&self.config.resolv_conf).unwrap_or_default();
+        let mut wiring = self.wire(record)?;
+        let resolv_conf = self.host_resolver.text(&self.config.resolv_conf);
         let host = plan::HostFacts {
             cpus: self.config.cpus,
             resolv_conf: &resolv_conf,
@@ -73,6 +73,7 @@ impl Engine {
         };
         let started = plan::container(record, rootfs, &wiring, &host).and_then(|mut plan| {
             block_devices::fill(&record.spec.limits, &mut plan.resources)?;
+            wiring.resolv_conf = files::resolv_conf_of(&plan);
             let clients = self.clients_of(&record.id);
             Ok(self.runtime.start(&plan, &wiring.plan, clients)?)
         });
@@ -109,6 +110,7 @@ impl Engine {
         let record = self.containers.update(entry, |record| {
             take_up(record, life);
             record.endpoints = wiring.endpoints;
+            record.resolv_conf = wiring.resolv_conf;
             record.network_plugin = wiring.plugin;
             health::begin(record);
         })?;

@@ -164,12 +164,15 @@ pub struct EndpointRequest {
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 /// The resolver's sockets, made inside a container's network namespace.
+/// What its processes send to port 53 of [`RESOLVER`] comes to these.
 #[derive(Debug)]
 pub struct ResolverSockets {
-    /// Bound to port 53.
+    /// Bound to a port of [`RESOLVER`] that was free.
     pub udp: std::net::UdpSocket,
-    /// Bound to port 53 and listening.
+    /// Bound to one too, and listening.
     pub tcp: std::net::TcpListener,
+    /// The namespace they are in.
+    pub namespace: std::os::fd::OwnedFd,
 }
 
 /// Which network namespace the container gets.

@@ -330,11 +330,20 @@ pub trait Runtime: Send + Sync {
     /// ones are fine.
     fn remove_network(&self, bridge: &crate::network::IfName) -> Result<(), crate::error::Failure>;
     /// Carries out one more network's plan, without published ports, for a
-    /// container that runs.
+    /// container that runs; the resolver's sockets where it orders some.
     fn connect(
         &self,
         id: &ContainerId,
         network: &crate::network::NetworkPlan,
+    ) -> Result<Option<crate::network::ResolverSockets>, crate::error::Failure>;
+    /// Replaces the content of a file that was injected when the container
+    /// started, in place: it is mounted. Nothing is written when `edit` gives
+    /// nothing for what is there.
+    fn edit_injected(
+        &self,
+        id: &ContainerId,
+        name: &'static str,
+        edit: &mut dyn FnMut(&str) -> Option<String>,
     ) -> Result<(), crate::error::Failure>;
     /// Takes the interface `inner` away from a container that runs, and the
     /// ports that are forwarded to its addresses.

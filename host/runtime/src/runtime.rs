@@ -4,6 +4,7 @@ mod cgroups;
 mod devices;
 mod exec;
 mod files;
+mod injected;
 mod mounts;
 mod networks;
 mod operations;
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex};
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::error::Failure;
-use bulkhead_model::network::{Cidr, IfName, NetworkPlan};
+use bulkhead_model::network::{Cidr, IfName, NetworkPlan, ResolverSockets};
 use bulkhead_model::process::{
     Attachment, ContainerPlan, ExecPlan, ExitStatus, ProcessRef, Running, Stats,
 };
@@ -164,8 +165,21 @@ impl process::Runtime for Runtime {
         crate::network::remove_network(bridge, &self.network).map_err(Failure::new)
     }
 
-    fn connect(&self, id: &ContainerId, network: &NetworkPlan) -> Result<(), Failure> {
+    fn connect(
+        &self,
+        id: &ContainerId,
+        network: &NetworkPlan,
+    ) -> Result<Option<ResolverSockets>, Failure> {
         self.connect_running(id, network).map_err(Failure::new)
+    }
+
+    fn edit_injected(
+        &self,
+        id: &ContainerId,
+        name: &'static str,
+        edit: &mut dyn FnMut(&str) -> Option<String>,
+    ) -> Result<(), Failure> {
+        self.edit_file(id, name, edit).map_err(Failure::new)
     }
 
     fn disconnect(&self, id: &ContainerId, inner: &str) -> Result<(), Failure> {

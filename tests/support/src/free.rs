@@ -14,6 +14,24 @@ pub fn own_network() {
     assert!(up.is_ok_and(|status| status.success()), "bring lo up");
 }
 
+/// Gives the calling thread, and what it starts from now on, a resolv.conf of
+/// its own: the file at `path`, as it is at any time.
+#[track_caller]
+pub fn own_resolv_conf(path: &std::path::Path) {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("unshare the mounts");
+    for arguments in [
+        &["--make-rprivate".as_ref(), "/".as_ref()][..],
+        &[
+            "--bind".as_ref(),
+            path.as_os_str(),
+            "/etc/resolv.conf".as_ref(),
+        ],
+    ] {
+        let mounted = std::process::Command::new("mount").args(arguments).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "mount it");
+    }
+}
+
 /// A TCP port of the loopback address that was free a moment ago.
 pub(crate) fn port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind a free port");

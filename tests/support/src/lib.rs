@@ -37,7 +37,7 @@ pub use binaries::{binary, cache_dir, release_dir};
 pub use client::{Output, run, run_with_input, wait_until};
 pub use daemon::{Daemon, DaemonBuilder};
 pub use dockerd::Dockerd;
-pub use free::own_network;
+pub use free::{own_network, own_resolv_conf};
 pub use http::{Response, call, call_with};
 pub use image::{Compression, Image, ManifestFormat, digest};
 pub use privilege::{privileged, skip};

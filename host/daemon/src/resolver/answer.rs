@@ -1,9 +1,9 @@
 //! What a question deserves. Pure but for the neighbours.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, PTR};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::{A, AAAA, PTR};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 /// Seconds an answer may be kept, as Docker's: a container's address does not
@@ -15,10 +15,10 @@ const PLAIN_DATAGRAM: usize = 512;
 
 /// Who is called what, as the asking container sees it.
 pub(super) trait Neighbours {
-    /// All who are called so.
-    fn addresses_of(&self, name: &str) -> Vec<Ipv4Addr>;
+    /// Where those are who are called so; `None` when nobody is.
+    fn addresses_of(&self, name: &str) -> Option<Vec<IpAddr>>;
     /// Who is there, with its network's name.
-    fn name_at(&self, address: Ipv4Addr) -> Option<String>;
+    fn name_at(&self, address: IpAddr) -> Option<String>;
 }
 
 /// What is done with a message.
@@ -29,7 +29,10 @@ pub(super) enum Judged {
     /// This is the answer.
     Answer(Vec<u8>),
     /// Somebody else may know.
-    Forward,
+    Forward {
+        /// The address of a name of one label is asked for.
+        bare: bool,
+    },
 }
 
 /// Judges `question`; `limit` is how long an answer may be, or what the
@@ -48,7 +51,9 @@ pub(super) fn judge(question: &[u8], limit: Option<usize>, neighbours: &impl Nei
         return refusal(question, ResponseCode::FormErr);
     };
     let Some(answers) = known(query, neighbours) else {
-        return Judged::Forward;
+        let address = matches!(query.query_type(), RecordType::A | RecordType::AAAA);
+        let bare = address && query.name().num_labels() == 1;
+        return Judged::Forward { bare };
     };
     let limit = limit.unwrap_or_else(|| {
         let asked = message.edns.as_ref().map(|e| usize::from(e.max_payload()));
@@ -70,7 +75,16 @@ pub(super) fn judge(question: &[u8], limit: Option<usize>, neighbours: &impl Nei
 
 /// SERVFAIL for a question that nobody answered.
 pub(super) fn failure(question: &[u8]) -> Option<Vec<u8>> {
-    match refusal(question, ResponseCode::ServFail) {
+    bare(question, ResponseCode::ServFail)
+}
+
+/// An answer without records: the client may go on with another name.
+pub(super) fn empty(question: &[u8]) -> Option<Vec<u8>> {
+    bare(question, ResponseCode::NoError)
+}
+
+fn bare(question: &[u8], code: ResponseCode) -> Option<Vec<u8>> {
+    match refusal(question, code) {
         Judged::Answer(bytes) => Some(bytes),
         _ => None,
     }
@@ -89,35 +103,34 @@ fn known(query: &Query, neighbours: &impl Neighbours) -> Option<Vec<Record>> {
         return Some(vec![record(RData::PTR(PTR(name)))]);
     }
     let text = query.name().to_ascii();
-    let mut addresses = neighbours.addresses_of(text.strip_suffix('.').unwrap_or(&text));
-    if addresses.is_empty() {
-        return None;
-    }
+    let mut addresses = neighbours.addresses_of(text.strip_suffix('.').unwrap_or(&text))?;
     spread(&mut addresses);
-    Some(match query.query_type() {
-        RecordType::A | RecordType::ANY => addresses
-            .into_iter()
-            .map(|address| record(RData::A(A(address))))
-            .collect(),
-        _ => Vec::new(),
-    })
+    let asked = query.query_type();
+    let wanted = |address: IpAddr| match (address, asked) {
+        (IpAddr::V4(a), RecordType::A | RecordType::ANY) => Some(record(RData::A(A(a)))),
+        (IpAddr::V6(a), RecordType::AAAA | RecordType::ANY) => Some(record(RData::AAAA(AAAA(a)))),
+        _ => None,
+    };
+    Some(addresses.into_iter().filter_map(wanted).collect())
 }
 
 /// Most clients take the first address: which one that is changes, so that
 /// each of several containers of one name gets its share.
-fn spread(addresses: &mut [Ipv4Addr]) {
+fn spread(addresses: &mut [IpAddr]) {
     static TURN: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let turn = TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     addresses.rotate_left(turn % addresses.len().max(1));
 }
 
-/// The whole address in a name below in-addr.arpa (RFC 1035 section 3.5).
-fn reversed(name: &Name) -> Option<Ipv4Addr> {
+/// The whole address in a name below in-addr.arpa (RFC 1035 section 3.5) or
+/// ip6.arpa (RFC 3596 section 2.5).
+fn reversed(name: &Name) -> Option<IpAddr> {
     let network = name.parse_arpa_name().ok()?;
-    match network.addr() {
-        IpAddr::V4(address) if network.prefix_len() == 32 => Some(address),
-        _ => None,
-    }
+    let whole = match network.addr() {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => 128,
+    };
+    (network.prefix_len() == whole).then(|| network.addr())
 }
 
 fn respond(message: &Message) -> Message {
@@ -125,6 +138,12 @@ fn respond(message: &Message) -> Message {
     reply.metadata.recursion_desired = message.metadata.recursion_desired;
     reply.metadata.recursion_available = true;
     reply.add_queries(message.queries.clone());
+    // RFC 6891 section 6.1.1: who speaks EDNS is answered with it.
+    if message.edns.is_some() {
+        let mut edns = Edns::new();
+        edns.set_max_payload(super::MAX_DATAGRAM as u16);
+        reply.set_edns(edns);
+    }
     reply
 }
 

@@ -1,137 +1,184 @@
 //! Questions that others answer, passed on byte by byte.
+//!
+//! Servers are asked in their order. The next one is asked as well when one
+//! is silent for a while or says that it cannot tell; whose answer comes
+//! first is believed. One that let others answer is asked last for a while.
 
+use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::timeout;
+use bulkhead_sys::netlink::in_namespace;
+use tokio::net::{TcpSocket, UdpSocket};
+use tokio::task::JoinSet;
+use tokio::time::{timeout, timeout_at};
 
-use super::{read_message, write_message};
+use super::message::{answers, code, id, with_id};
+use super::stream::{read_message, write_message};
 
-/// How long one server may take; clients give up after five seconds
-/// (resolv.conf(5)).
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Servers that are asked, one after the other: as many as resolv.conf(5) has.
+/// How long one server may be silent before the next is asked too.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// Clients give up after five seconds (resolv.conf(5)).
+const LIMIT: Duration = Duration::from_millis(4500);
+/// How long a server that did not answer in time is asked after the others.
+const DISTRUST: Duration = Duration::from_secs(30);
+/// Servers that are asked: as many as resolv.conf(5) has.
 const SERVERS: usize = 3;
 const PORT: u16 = 53;
-/// The header of a message (RFC 1035 section 4.1.1).
-const HEADER: usize = 12;
 
-/// The first answer of `servers` to a question that came as a datagram.
-pub(super) async fn datagram(question: &[u8], servers: &[IpAddr]) -> Option<Vec<u8>> {
-    for server in servers.iter().take(SERVERS) {
-        if let Ok(Some(answer)) = timeout(PATIENCE, ask(question, *server)).await {
-            return Some(answer);
+/// NOERROR and NXDOMAIN; any other code says that the server cannot tell.
+const SAYS: [u8; 2] = [0, 3];
+
+/// By which transport a question came, and goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Datagram,
+    Stream,
+}
+
+/// Asks servers from one network namespace.
+#[derive(Debug, Default)]
+pub(super) struct Forwarder {
+    /// Servers that let others answer, and when.
+    late: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+impl Forwarder {
+    /// The first answer of `servers`; where none can tell, what the first of
+    /// them said instead. They are asked from `inside`, or from the host.
+    pub(super) async fn ask(
+        &self,
+        question: &[u8],
+        transport: Transport,
+        servers: &[IpAddr],
+        inside: Option<Arc<OwnedFd>>,
+    ) -> Option<Vec<u8>> {
+        let end = tokio::time::Instant::now() + LIMIT;
+        let mut left = self.in_order(servers).into_iter();
+        let mut asked = JoinSet::new();
+        let mut excuse = None;
+        loop {
+            let more = left.next();
+            if let Some(server) = more {
+                let exchange = exchange(question.to_vec(), transport, server, inside.clone());
+                asked.spawn(async move { (server, exchange.await) });
+            }
+            let patience = match more {
+                Some(_) => end.min(tokio::time::Instant::now() + PATIENCE),
+                None => end,
+            };
+            match timeout_at(patience, asked.join_next()).await {
+                Ok(Some(Ok((server, Ok(answer))))) if says(&answer) => {
+                    self.trust(server);
+                    return Some(answer);
+                }
+                Ok(Some(Ok((_, Ok(answer))))) => excuse = excuse.or(Some(answer)),
+                Ok(Some(_)) => {}
+                // Nobody is left to answer.
+                Ok(None) if more.is_none() => return excuse,
+                Ok(None) => {}
+                Err(_) if more.is_none() => return excuse,
+                Err(_) => self.distrust(more),
+            }
         }
     }
-    None
+
+    fn in_order(&self, servers: &[IpAddr]) -> Vec<IpAddr> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.retain(|_, since| since.elapsed() < DISTRUST);
+        let mut order: Vec<_> = servers.iter().take(SERVERS).copied().collect();
+        order.sort_by_key(|server| late.contains_key(server));
+        order
+    }
+
+    fn trust(&self, server: IpAddr) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.remove(&server);
+    }
+
+    fn distrust(&self, server: Option<IpAddr>) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.extend(server.map(|server| (server, Instant::now())));
+    }
+}
+
+fn says(answer: &[u8]) -> bool {
+    code(answer).is_some_and(|code| SAYS.contains(&code))
 }
 
 /// A socket of its own and a fresh id for each question: who guesses answers
 /// must guess both, and the kernel takes none from another server.
-async fn ask(question: &[u8], server: IpAddr) -> Option<Vec<u8>> {
+async fn exchange(
+    question: Vec<u8>,
+    transport: Transport,
+    server: IpAddr,
+    inside: Option<Arc<OwnedFd>>,
+) -> io::Result<Vec<u8>> {
+    let wanted = id(&question).ok_or(io::ErrorKind::InvalidInput)?;
+    let asked = with_id(&question, fresh_id()?).ok_or(io::ErrorKind::InvalidInput)?;
+    let answered = match transport {
+        Transport::Datagram => datagram(&asked, server, inside).await?,
+        Transport::Stream => timeout(LIMIT, stream(&asked, server, inside)).await??,
+    };
+    with_id(&answered, wanted).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+async fn datagram(
+    asked: &[u8],
+    server: IpAddr,
+    inside: Option<Arc<OwnedFd>>,
+) -> io::Result<Vec<u8>> {
     let any: IpAddr = match server {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = UdpSocket::bind((any, 0)).await.ok()?;
-    socket.connect(SocketAddr::new(server, PORT)).await.ok()?;
-    let asked = with_id(question, fresh_id()?)?;
-    socket.send(&asked).await.ok()?;
+    let socket = made_in(inside, move || std::net::UdpSocket::bind((any, 0))).await?;
+    socket.set_nonblocking(true)?;
+    let socket = UdpSocket::from_std(socket)?;
+    socket.connect(SocketAddr::new(server, PORT)).await?;
+    socket.send(asked).await?;
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
-        let length = socket.recv(&mut buffer).await.ok()?;
-        let answer = &buffer[..length];
-        if answers(answer, &asked) {
-            return with_id(answer, id(question)?);
+        let length = socket.recv(&mut buffer).await?;
+        if answers(&buffer[..length], asked) {
+            buffer.truncate(length);
+            return Ok(buffer);
         }
     }
 }
 
-/// The first answer of `servers` to a question that came on a stream.
-pub(super) async fn stream(question: &[u8], servers: &[IpAddr]) -> Option<Vec<u8>> {
-    for server in servers.iter().take(SERVERS) {
-        let exchange = async {
-            let mut stream = TcpStream::connect((*server, PORT)).await.ok()?;
-            write_message(&mut stream, question).await?;
-            read_message(&mut stream).await
-        };
-        if let Ok(Some(answer)) = timeout(PATIENCE, exchange).await
-            && id(&answer) == id(question)
-        {
-            return Some(answer);
-        }
+async fn stream(asked: &[u8], server: IpAddr, inside: Option<Arc<OwnedFd>>) -> io::Result<Vec<u8>> {
+    let socket = made_in(inside, move || match server {
+        IpAddr::V4(_) => TcpSocket::new_v4(),
+        IpAddr::V6(_) => TcpSocket::new_v6(),
+    });
+    let socket = socket.await?;
+    let mut stream = socket.connect(SocketAddr::new(server, PORT)).await?;
+    write_message(&mut stream, asked).await?;
+    let answer = read_message(&mut stream).await?;
+    match answers(&answer, asked) {
+        true => Ok(answer),
+        false => Err(io::ErrorKind::InvalidData.into()),
     }
-    None
 }
 
-/// Whether a message answers `asked`: the same id, marked as an answer, and
-/// about the same question where it repeats one.
-fn answers(answer: &[u8], asked: &[u8]) -> bool {
-    let marked = answer.get(2).is_some_and(|flags| flags & 0x80 != 0);
-    let repeats = answer.get(4..6).is_some_and(|count| count != [0, 0]);
-    let name = question_name(asked);
-    let same = || {
-        let about = |m: &[u8]| m.get(HEADER..HEADER + name).map(<[u8]>::to_ascii_lowercase);
-        about(answer) == about(asked)
+/// A socket is in the namespace in which it is made.
+async fn made_in<T: Send + 'static>(
+    namespace: Option<Arc<OwnedFd>>,
+    make: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let Some(namespace) = namespace else {
+        return make();
     };
-    answer.len() >= HEADER && id(answer) == id(asked) && marked && (!repeats || same())
+    let made = tokio::task::spawn_blocking(move || in_namespace(namespace.as_fd(), make));
+    made.await?.map_err(io::Error::other)?
 }
 
-/// The length of the first question's name, type and class.
-fn question_name(message: &[u8]) -> usize {
-    let mut at = HEADER;
-    while let Some(label) = message.get(at).filter(|l| **l != 0) {
-        at += usize::from(*label) + 1;
-    }
-    at + 1 + 4 - HEADER
-}
-
-fn id(message: &[u8]) -> Option<[u8; 2]> {
-    message.get(..2)?.try_into().ok()
-}
-
-fn with_id(message: &[u8], id: [u8; 2]) -> Option<Vec<u8>> {
-    let mut copy = message.to_vec();
-    copy.get_mut(..2)?.copy_from_slice(&id);
-    Some(copy)
-}
-
-fn fresh_id() -> Option<[u8; 2]> {
+fn fresh_id() -> io::Result<[u8; 2]> {
     let mut id = [0; 2];
-    getrandom::fill(&mut id).ok()?;
-    Some(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `a.bc` A IN, with id 1.
-    const ASKED: &[u8] = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x01a\x02bc\0\0\x01\0\x01";
-
-    fn answer(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-        let mut bytes = ASKED.to_vec();
-        bytes[2] |= 0x80;
-        change(&mut bytes);
-        bytes
-    }
-
-    #[test]
-    fn only_an_answer_to_the_same_question_is_taken() {
-        assert!(answers(&answer(|_| {}), ASKED));
-        assert!(answers(&answer(|b| b[13] = b'A'), ASKED));
-        assert!(!answers(&answer(|b| b[1] = 2), ASKED));
-        assert!(!answers(&answer(|b| b[2] = 1), ASKED));
-        assert!(!answers(&answer(|b| b[13] = b'x'), ASKED));
-        assert!(!answers(&answer(|b| b.truncate(14)), ASKED));
-        assert!(!answers(b"", ASKED));
-    }
-
-    #[test]
-    fn a_question_keeps_all_but_its_id() {
-        let copy = with_id(ASKED, [9, 9]).unwrap();
-        assert_eq!((&copy[..2], &copy[2..]), (&[9, 9][..], &ASKED[2..]));
-        assert_eq!(with_id(b"", [9, 9]), None);
-    }
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    Ok(id)
 }

@@ -86,16 +86,25 @@ impl Engine {
         };
         let free = (0..).find(|n| !used(n)).unwrap_or_default();
         let (plan, endpoint) = self.wire_more(record, network, &member, free)?;
-        let connected = self.runtime.connect(&record.id, &plan);
-        if let Err(error) = connected {
-            self.unwire(endpoint.as_slice());
-            return Err(error.into());
-        }
+        let resolver = match self.runtime.connect(&record.id, &plan) {
+            Ok(resolver) => resolver,
+            Err(error) => {
+                self.unwire(endpoint.as_slice());
+                return Err(error.into());
+            }
+        };
         self.containers.update(entry, |record| {
             record.networks.retain(|m| m.network != member.network);
             record.networks.push(member);
-            record.endpoints.extend(endpoint);
+            record.endpoints.extend(endpoint.clone());
         })?;
+        if let Some(sockets) = resolver {
+            self.answer_names(&record.id, sockets);
+            self.ask_own_resolver(entry)?;
+        }
+        if let Some(endpoint) = &endpoint {
+            self.list_in_hosts(record, endpoint);
+        }
         self.say_connected(record, &network.record.id, &network.record.name, "connect");
         Ok(())
     }
@@ -143,6 +152,7 @@ impl Engine {
                 endpoint.interface.as_deref().unwrap_or_default(),
             )?;
             self.move_way_out(&record, endpoint)?;
+            self.strike_from_hosts(&record, endpoint);
             self.unwire(std::slice::from_ref(endpoint));
             self.say_connected(&record, &id, &endpoint.network, "disconnect");
         }
@@ -175,7 +185,8 @@ impl Engine {
             steps: vec![route],
             ..NetworkPlan::default()
         };
-        Ok(self.runtime.connect(&record.id, &plan)?)
+        self.runtime.connect(&record.id, &plan)?;
+        Ok(())
     }
 
     /// The host's address for a container: its gateway, which is there as

@@ -1,11 +1,18 @@
 //! What containers are called on their networks.
+//!
+//! Resolvers ask for every question of their containers, so the answers are
+//! kept in a [`Directory`], which is made anew when a record has changed.
 
-use std::net::{IpAddr, Ipv4Addr};
+mod directory;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_model::ContainerId;
 
 use crate::container::{Container, Endpoint, Membership};
 use crate::{Engine, files};
+use directory::Directory;
 
 /// The names that `container` answers to as `member` of a network, its own
 /// first; none on the daemon's own networks, as in Docker.
@@ -23,109 +30,88 @@ pub fn of(container: &Container, member: &Membership) -> Vec<String> {
     names
 }
 
+/// The last directory that was made, and of which state of the records.
+#[derive(Debug, Default)]
+pub struct LastDirectory(Mutex<Option<(u64, Arc<Directory>)>>);
+
+/// Who answers what no neighbour is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarders {
+    /// Name servers, in the order they are asked.
+    pub servers: Vec<IpAddr>,
+    /// They are asked from the container's network and not from the host's:
+    /// the user named them, so `127.0.0.1` is the container's, and a server
+    /// on an internal network can be reached from there alone.
+    pub inside: bool,
+    /// The user set `ndots`: names of one label are the container's to
+    /// complete, and nobody else's to know.
+    pub ndots: bool,
+}
+
 impl Engine {
     /// The addresses of `name` as `asker` sees them: those of the first of its
     /// networks on which any container is called so. `name.network` is looked
-    /// for on that network alone. Case does not matter (RFC 4343).
-    pub fn addresses_of(&self, asker: &ContainerId, name: &str) -> Vec<Ipv4Addr> {
-        let Ok(asker) = self.containers.find(asker.as_str()) else {
-            return Vec::new();
-        };
-        let neighbours = self.neighbours();
-        let asker = asker.record();
-        let on = |endpoint: &Endpoint| {
-            let bare = strip_network(name, &endpoint.network);
-            let called = |n: &&Neighbour| {
-                n.network == endpoint.network_id
-                    && n.names.iter().any(|own| {
-                        own.eq_ignore_ascii_case(name)
-                            || bare.is_some_and(|bare| own.eq_ignore_ascii_case(bare))
-                    })
-            };
-            let found = neighbours.iter().filter(called);
-            let addresses: Vec<_> = found.flat_map(|n| n.addresses.clone()).collect();
-            Some(addresses).filter(|a| !a.is_empty())
-        };
-        asker.endpoints.iter().find_map(on).unwrap_or_default()
+    /// for on that network alone. Case does not matter (RFC 4343). `None`
+    /// when nobody is called so.
+    pub fn addresses_of(&self, asker: &ContainerId, name: &str) -> Option<Vec<IpAddr>> {
+        let asker = self.containers.find(asker.as_str()).ok()?.record();
+        let directory = self.directory();
+        let name = name.to_ascii_lowercase();
+        let on = |endpoint: &Endpoint| directory.addresses(endpoint, &name);
+        asker.endpoints.iter().find_map(on)
     }
 
     /// The name of the neighbour at `address`, with its network's.
-    pub fn name_at(&self, asker: &ContainerId, address: Ipv4Addr) -> Option<String> {
+    pub fn name_at(&self, asker: &ContainerId, address: IpAddr) -> Option<String> {
         let asker = self.containers.find(asker.as_str()).ok()?.record();
-        let neighbours = self.neighbours();
-        asker.endpoints.iter().find_map(|endpoint| {
-            let at =
-                |n: &&Neighbour| n.network == endpoint.network_id && n.addresses.contains(&address);
-            let name = neighbours.iter().find(at)?.names.first()?;
-            Some(format!("{name}.{}", endpoint.network))
-        })
+        let directory = self.directory();
+        let at = |endpoint: &Endpoint| directory.name(endpoint, address);
+        asker.endpoints.iter().find_map(at)
     }
 
-    /// The servers that answer what no neighbour is called; none when the
-    /// container is on internal networks only, from which nothing leaves.
-    pub fn forwarders(&self, asker: &ContainerId) -> Vec<IpAddr> {
+    /// Who answers what no neighbour is called. The host's servers answer
+    /// nobody who is on internal networks only, from which nothing leaves
+    /// (CVE-2024-29018).
+    pub fn forwarders(&self, asker: &ContainerId) -> Forwarders {
         let Ok(asker) = self.containers.find(asker.as_str()) else {
-            return Vec::new();
+            return Forwarders::default();
         };
         let record = asker.record();
+        let host = self.host_resolver.text(&self.config.resolv_conf);
+        let ndots = files::sets_ndots(&record.spec, &host);
+        let inside = !record.spec.dns.is_empty();
         let leads_out = |e: &Endpoint| {
             let network = self.networks.find(&e.network_id);
             network.is_ok_and(|n| !n.record.internal)
         };
-        if !record.endpoints.iter().any(leads_out) {
-            return Vec::new();
+        if !inside && !record.endpoints.iter().any(leads_out) {
+            return Forwarders {
+                ndots,
+                ..Forwarders::default()
+            };
         }
-        let host = std::fs::read_to_string(&self.config.resolv_conf).unwrap_or_default();
         let servers = files::forwarders(&record.spec, &host, true);
-        servers.iter().filter_map(|s| s.parse().ok()).collect()
-    }
-
-    /// Every running container on every network with names.
-    fn neighbours(&self) -> Vec<Neighbour> {
-        let mut all = Vec::new();
-        for entry in self.containers.all() {
-            let record = entry.record();
-            for endpoint in &record.endpoints {
-                let mut networks = record.networks.iter();
-                let member = networks.find(|m| m.network == endpoint.network_id);
-                let v4 = |addr: &IpAddr| match addr {
-                    IpAddr::V4(addr) => Some(*addr),
-                    IpAddr::V6(_) => None,
-                };
-                all.extend(member.map(|member| Neighbour {
-                    network: endpoint.network_id.clone(),
-                    names: of(&record, member),
-                    addresses: endpoint.addresses.iter().filter_map(v4).collect(),
-                }));
-            }
+        Forwarders {
+            servers: servers.iter().filter_map(|s| s.parse().ok()).collect(),
+            inside,
+            ndots,
         }
-        all
     }
-}
 
-struct Neighbour {
-    network: String,
-    names: Vec<String>,
-    addresses: Vec<Ipv4Addr>,
-}
-
-fn strip_network<'a>(name: &'a str, network: &str) -> Option<&'a str> {
-    let at = name.len().checked_sub(network.len() + 1)?;
-    let (bare, suffix) = name.split_at_checked(at)?;
-    let suffix = suffix.strip_prefix('.')?;
-    suffix.eq_ignore_ascii_case(network).then_some(bare)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_may_end_in_its_networks_and_in_no_others() {
-        assert_eq!(strip_network("web.shop", "shop"), Some("web"));
-        assert_eq!(strip_network("web.SHOP", "shop"), Some("web"));
-        for other in ["shop", "webshop", "web.shop.example", "ü", ""] {
-            assert_eq!(strip_network(other, "shop"), None, "{other}");
+    fn directory(&self) -> Arc<Directory> {
+        let LastDirectory(last) = &self.names;
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read first: what changes while records are read makes it old.
+        let now = self.containers.generation();
+        match &*last {
+            Some((of, directory)) if *of == now => directory.clone(),
+            _ => {
+                let records = self.containers.all();
+                let directory = Directory::of(records.iter().map(|entry| entry.record()));
+                let directory = Arc::new(directory);
+                *last = Some((now, directory.clone()));
+                directory
+            }
         }
     }
 }

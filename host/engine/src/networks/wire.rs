@@ -24,6 +24,8 @@ pub(crate) struct Wiring {
     pub(crate) endpoints: Vec<Endpoint>,
     /// Who decided, for the record.
     pub(crate) plugin: Option<PluginRecord>,
+    /// The resolv.conf that follows from it, for the record.
+    pub(crate) resolv_conf: String,
 }
 
 impl Engine {
@@ -34,6 +36,7 @@ impl Engine {
             plan: NetworkPlan::default(),
             endpoints: Vec::new(),
             plugin: None,
+            resolv_conf: String::new(),
         };
         if network_container(&record.spec.network).is_some() {
             // The runtime joins the other's namespace.
@@ -98,7 +101,19 @@ impl Engine {
         let outward = !has_way_out && leads_out(network);
         merge(&mut merged, plan, network, outward);
         rename_links(&mut merged.steps, links);
+        if network.record.has_names() && !self.has_names(record) {
+            merged.steps.push(NetworkStep::Resolver);
+        }
         Ok((merged, endpoint))
+    }
+
+    fn has_names(&self, record: &Container) -> bool {
+        let names = |e: &Endpoint| {
+            self.networks
+                .find(&e.network_id)
+                .map(|n| n.record.has_names())
+        };
+        record.endpoints.iter().any(|e| names(e).unwrap_or(true))
     }
 
     fn ask(

@@ -18,7 +18,7 @@ impl Runtime {
         &self,
         id: &ContainerId,
         more: &NetworkPlan,
-    ) -> Result<(), RuntimeError> {
+    ) -> Result<Option<ResolverSockets>, RuntimeError> {
         let namespace = self.network_namespace(id)?;
         let state = self.layout.shim(id.as_str())?;
         let before = handoff::read_note(&state)?;
@@ -28,7 +28,7 @@ impl Runtime {
         handoff::write_note(&state, &after)?;
         let given = Some(namespace.as_fd());
         match handoff::attach(more, id.as_str(), &self.network, given) {
-            Ok(_) => Ok(()),
+            Ok(connection) => Ok(connection.resolver),
             Err(error) => {
                 handoff::write_note(&state, &before)?;
                 Err(error)

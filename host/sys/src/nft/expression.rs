@@ -95,6 +95,18 @@ pub enum Expression<'a> {
     },
     /// Rewrites the source to the outgoing interface's address.
     Masquerade,
+    /// Puts `value` into the register.
+    Load(Register, &'a [u8]),
+    /// Writes a port, two bytes of the register, over one in the TCP or UDP
+    /// header. No connection is tracked for it.
+    WritePort {
+        /// Bytes into the header: 0 is the source's, 2 the destination's.
+        offset: u32,
+        /// Holds the port in network byte order.
+        from: Register,
+        /// Where the header has its checksum: 16 in TCP's, 6 in UDP's.
+        checksum: u32,
+    },
     /// Ends the rule.
     Verdict(Verdict<'a>),
 }
@@ -135,7 +147,8 @@ impl Expression<'_> {
             Self::InSet(..) | Self::NotInSet(..) | Self::Map { .. } => "lookup",
             Self::DestinationNat { .. } => "nat",
             Self::Masquerade => "masq",
-            Self::Verdict(_) => "immediate",
+            Self::WritePort { .. } => "payload",
+            Self::Verdict(_) | Self::Load(..) => "immediate",
         }
     }
 
@@ -167,6 +180,12 @@ impl Expression<'_> {
             }
             Self::DestinationNat { addr, port } => nat(data, addr, port),
             Self::Masquerade => {}
+            Self::Load(to, value) => load(data, to, value),
+            Self::WritePort {
+                offset,
+                from,
+                checksum,
+            } => write_port(data, offset, from, checksum),
             Self::Verdict(verdict) => immediate(data, verdict),
         }
     }
@@ -258,9 +277,34 @@ fn nat(data: &mut Encoder, addr: Register, port: Register) {
         .be32(NFTA_NAT_REG_PROTO_MIN, port.number());
 }
 
+fn write_port(data: &mut Encoder, offset: u32, from: Register, checksum: u32) {
+    const NFTA_PAYLOAD_BASE: u16 = 2;
+    const NFTA_PAYLOAD_OFFSET: u16 = 3;
+    const NFTA_PAYLOAD_LEN: u16 = 4;
+    const NFTA_PAYLOAD_SREG: u16 = 5;
+    const NFTA_PAYLOAD_CSUM_TYPE: u16 = 6;
+    const NFTA_PAYLOAD_CSUM_OFFSET: u16 = 7;
+    const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+    const NFT_PAYLOAD_CSUM_INET: u32 = 1;
+    data.be32(NFTA_PAYLOAD_SREG, from.number())
+        .be32(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER)
+        .be32(NFTA_PAYLOAD_OFFSET, offset)
+        .be32(NFTA_PAYLOAD_LEN, 2)
+        .be32(NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET)
+        .be32(NFTA_PAYLOAD_CSUM_OFFSET, checksum);
+}
+
+const NFTA_IMMEDIATE_DREG: u16 = 1;
+const NFTA_IMMEDIATE_DATA: u16 = 2;
+
+fn load(data: &mut Encoder, to: Register, value: &[u8]) {
+    data.be32(NFTA_IMMEDIATE_DREG, to.number())
+        .nest(NFTA_IMMEDIATE_DATA, |d| {
+            d.attribute(NFTA_DATA_VALUE, value);
+        });
+}
+
 fn immediate(data: &mut Encoder, verdict: Verdict<'_>) {
-    const NFTA_IMMEDIATE_DREG: u16 = 1;
-    const NFTA_IMMEDIATE_DATA: u16 = 2;
     const NFTA_DATA_VERDICT: u16 = 2;
     const NFTA_VERDICT_CODE: u16 = 1;
     const NFTA_VERDICT_CHAIN: u16 = 2;
