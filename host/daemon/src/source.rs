@@ -15,7 +15,7 @@ use bulkhead_fetch::{Credentials as FetchCredentials, FetchError, Session, Sessi
 use bulkhead_model::Reference;
 use bulkhead_model::error::{ErrorKind, Failure, Kind};
 use bulkhead_model::registry::{
-    BlobDescriptor, BlobLocation, Credentials, FetchSession, Fetcher, RegistrySession,
+    BlobDescriptor, BlobLocation, BlobSink, Credentials, FetchSession, Fetcher, RegistrySession,
     RegistrySource, Response, SessionError, SourceDirectory,
 };
 use bulkhead_store::{Store, StoreError};
@@ -163,9 +163,9 @@ impl FetchSession for Remote {
         &mut self,
         location: &BlobLocation,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64) -> ControlFlow<()>,
+        sink: BlobSink<'_>,
     ) -> Result<(), Failure> {
-        let mut told = Told { progress, here: 0 };
+        let mut told = Told(sink);
         let blobs = self.store.blobs();
         self.session
             .download(location, blob, blobs, &|_| (), Some(&mut told))
@@ -190,16 +190,12 @@ impl FetchSession for Remote {
     }
 }
 
-/// Counts a blob's bytes, and breaks off when nobody wants them any more.
-struct Told<'a> {
-    progress: &'a dyn Fn(u64) -> ControlFlow<()>,
-    here: u64,
-}
+/// A sink as a writer, which fails when nobody wants more.
+struct Told<'a>(BlobSink<'a>);
 
 impl Write for Told<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.here += bytes.len() as u64;
-        match (self.progress)(self.here) {
+        match (self.0)(bytes) {
             ControlFlow::Continue(()) => Ok(bytes.len()),
             ControlFlow::Break(()) => Err(io::Error::other("nobody waits for it any more")),
         }
@@ -300,7 +296,7 @@ impl FetchSession for Embedded {
         &mut self,
         location: &BlobLocation,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64) -> ControlFlow<()>,
+        sink: BlobSink<'_>,
     ) -> Result<(), Failure> {
         let path = match location {
             BlobLocation::File { path } => path,
@@ -316,7 +312,7 @@ impl FetchSession for Embedded {
             .put(&blob.digest, bytes)
             .map_err(Failure::new::<StoreError>)?;
         // All of it is here.
-        let _ = progress(blob.size);
+        let _ = sink(bytes);
         Ok(())
     }
 

@@ -110,7 +110,7 @@ impl Engine {
             let location = source
                 .locate(&mut *session, reference, config)
                 .map_err(EngineError::of_registry)?;
-            session.download(&location, config, &|_| ControlFlow::Continue(()))?;
+            session.download(&location, config, &mut |_| ControlFlow::Continue(()))?;
         }
         let bytes = blobs.read(&config.digest, manifest::MAX_DOCUMENT as u64)?;
         drop(held);

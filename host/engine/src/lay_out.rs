@@ -3,7 +3,7 @@
 
 mod chains;
 
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use bulkhead_model::driver::StorageDriver;
@@ -11,7 +11,7 @@ use bulkhead_model::image::{Image, Layer};
 use bulkhead_model::storage::{Purpose, SnapshotRequest};
 use bulkhead_model::{Digest, SnapshotKey};
 use bulkhead_store::LaidOut;
-use bulkhead_store::unpack;
+use bulkhead_store::unpack::{self, Unpacked, WhiteoutStyle};
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -74,11 +74,27 @@ impl Engine {
         driver: &Arc<dyn StorageDriver>,
     ) -> Result<Option<LaidOut>, EngineError> {
         let layer = &image.layers[at];
+        let stored = |dest: BorrowedFd<'_>, style| {
+            let blob = self.store.blobs().open_blob(&layer.digest)?;
+            let limits = unpack::Limits::default();
+            Ok::<_, EngineError>(unpack::apply(blob, dest, style, &limits)?)
+        };
+        self.lay_out_layer_by(image, at, driver, || Ok(()), stored)
+    }
+
+    /// [`Engine::lay_out_layer`] with what `fill` unpacks. `wanted` is asked now
+    /// and then while somebody else lays the same chain out.
+    pub(crate) fn lay_out_layer_by(
+        &self,
+        image: &Image,
+        at: usize,
+        driver: &Arc<dyn StorageDriver>,
+        wanted: impl Fn() -> Result<(), EngineError>,
+        fill: impl FnOnce(BorrowedFd<'_>, WhiteoutStyle) -> Result<Unpacked, EngineError>,
+    ) -> Result<Option<LaidOut>, EngineError> {
+        let layer = &image.layers[at];
         let chains = self.chains.of(driver.driver_name());
-        let lock = chains.lock_of(&layer.chain_id);
-        let _exclusive = lock
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _claim = chains.claim(&layer.chain_id, wanted)?;
         // Another pull has unpacked it, and may or may not live to record it.
         if let Some(laid_out) = chains.unrecorded(&layer.chain_id) {
             return Ok(Some(laid_out));
@@ -98,7 +114,7 @@ impl Engine {
             purpose: Purpose::Extract,
             size: None,
         };
-        self.unpack_blob(layer, driver, &request)
+        self.unpack(layer, driver, &request, fill)
             .inspect_err(|_| self.abandon(driver, &request.key))
             .map(Some)
     }
@@ -123,16 +139,14 @@ impl Engine {
         Ok(false)
     }
 
-    fn unpack_blob(
+    fn unpack(
         &self,
         layer: &Layer,
         driver: &Arc<dyn StorageDriver>,
         request: &SnapshotRequest,
+        fill: impl FnOnce(BorrowedFd<'_>, WhiteoutStyle) -> Result<Unpacked, EngineError>,
     ) -> Result<LaidOut, EngineError> {
-        let blob = self.store.blobs().open_blob(&layer.digest)?;
-        let unpacked = self.extract(driver, request, |dest, style| {
-            unpack::apply(blob, dest.as_fd(), style, &unpack::Limits::default())
-        })?;
+        let unpacked = self.extract(driver, request, fill)?;
         if unpacked.diff_id != layer.diff_id {
             return Err(EngineError::DiffId {
                 layer: layer.digest.to_string(),

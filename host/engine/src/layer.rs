@@ -11,7 +11,7 @@
 
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::image::Layer;
@@ -123,8 +123,7 @@ impl Engine {
         request: &SnapshotRequest,
     ) -> Result<Option<LaidOut>, EngineError> {
         let chains = self.chains.of(driver.driver_name());
-        let lock = chains.lock_of(&layer.chain_id);
-        let _exclusive = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _claim = chains.claim(&layer.chain_id, || Ok::<_, EngineError>(()))?;
         let known = chains.unrecorded(&layer.chain_id);
         if known.is_some() || self.is_laid_out(driver, layer)? {
             self.abandon(driver, &request.key);
@@ -135,12 +134,15 @@ impl Engine {
     }
 
     /// Prepares a snapshot and lets `fill` unpack into it.
-    pub(crate) fn extract(
+    pub(crate) fn extract<E>(
         &self,
         driver: &Arc<dyn StorageDriver>,
         request: &SnapshotRequest,
-        fill: impl FnOnce(BorrowedFd<'_>, WhiteoutStyle) -> Result<Unpacked, unpack::UnpackError>,
-    ) -> Result<Unpacked, EngineError> {
+        fill: impl FnOnce(BorrowedFd<'_>, WhiteoutStyle) -> Result<Unpacked, E>,
+    ) -> Result<Unpacked, EngineError>
+    where
+        EngineError: From<E>,
+    {
         let name = driver.driver_name();
         let root = self.runtime.driver_root(name);
         let plan = driver.prepare(&*root, request)?;

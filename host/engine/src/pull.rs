@@ -1,7 +1,8 @@
 //! `pull`: the registry plugin finds the manifest, the host brings the blobs
-//! side by side and unpacks each layer as soon as it may.
+//! side by side and unpacks each layer while it comes, or as soon as it may.
 
 mod fetch;
+mod layer;
 mod queue;
 
 use std::path::PathBuf;

@@ -209,8 +209,11 @@ impl Finder<'_> {
                 .source
                 .locate(self.session, self.at, blob)
                 .map_err(EngineError::of_registry)?;
-            self.session
-                .download(&location, blob, &|_| std::ops::ControlFlow::Continue(()))?;
+            self.session.download(
+                &location,
+                blob,
+                &mut |_| std::ops::ControlFlow::Continue(()),
+            )?;
         }
         let bytes = blobs.read(&blob.digest, MAX_PAYLOAD)?;
         drop(held);

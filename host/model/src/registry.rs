@@ -274,19 +274,24 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// Takes a blob's bytes as they come.
+pub type BlobSink<'a> = &'a mut dyn FnMut(&[u8]) -> ControlFlow<()>;
+
 /// A registry session that can also bring blobs into the content store.
 pub trait FetchSession: RegistrySession + Send {
     /// The same session for another thread: it is logged in where this one is.
     fn share(&self) -> Box<dyn FetchSession>;
 
     /// Brings a blob, resuming and retrying within bounds, and checks size
-    /// and digest. `progress` is told the bytes present so far and says whether
-    /// to go on; what is here then waits for the next attempt.
+    /// and digest. `sink` is given every byte once, in order, those of an earlier
+    /// attempt included, before the digest is checked: after an error, what was
+    /// made of them is of no use. It says whether to go on; what is here then
+    /// waits for the next attempt.
     fn download(
         &mut self,
         location: &BlobLocation,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64) -> ControlFlow<()>,
+        sink: BlobSink<'_>,
     ) -> Result<(), crate::error::Failure>;
 
     /// Sends a blob of the content store to the upload session that

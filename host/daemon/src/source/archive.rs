@@ -1,13 +1,14 @@
 //! A session over a docker-archive of this host.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use bulkhead_model::error::{ErrorKind, Failure, Kind};
 use bulkhead_model::registry::{
-    BlobDescriptor, BlobLocation, FetchSession, FileFacts, RegistrySession, Response, SessionError,
+    BlobDescriptor, BlobLocation, BlobSink, FetchSession, FileFacts, RegistrySession, Response,
+    SessionError,
 };
 use bulkhead_store::image_archive::{ArchiveError, InPlace};
 use bulkhead_store::{Store, StoreError};
@@ -38,10 +39,7 @@ impl Archived {
         };
         if !file.metadata().map_err(failed)?.is_file() {
             let reason = "not a regular file";
-            return Err(failed(std::io::Error::new(
-                std::io::ErrorKind::InvalidInput,
-                reason,
-            )));
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, reason)));
         }
         let archive = InPlace::read(file).map_err(Failure::new)?;
         Ok(Self {
@@ -58,15 +56,14 @@ impl Archived {
         Ok(bytes)
     }
 
-    fn copy(
-        &self,
-        path: &str,
-        blob: &BlobDescriptor,
-        progress: &dyn Fn(u64) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
+    fn copy(&self, path: &str, blob: &BlobDescriptor, sink: BlobSink<'_>) -> Result<(), Failure> {
         let kept = Failure::new::<StoreError>;
         let blobs = self.store.blobs();
-        let mut writer = blobs.writer(blob, &mut |_| Ok(())).map_err(kept)?;
+        let mut give = |bytes: &[u8]| match sink(bytes) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(io::Error::other("nobody waits for it any more")),
+        };
+        let mut writer = blobs.writer(blob, &mut give).map_err(kept)?;
         let member = self.archive.open(path, writer.offset());
         let mut member = member.map_err(Failure::new)?;
         let mut buffer = vec![0; PIECE];
@@ -74,17 +71,16 @@ impl Archived {
             let read = member.read(&mut buffer);
             match read.map_err(|source| failed_to_read(path, source))? {
                 0 => return writer.commit().map_err(kept),
-                n => writer.write(&buffer[..n]).map_err(kept)?,
-            }
-            if progress(writer.offset()).is_break() {
-                let reason = std::io::Error::other("nobody waits for it any more");
-                return Err(failed_to_read(path, reason));
+                n => {
+                    writer.write(&buffer[..n]).map_err(kept)?;
+                    give(&buffer[..n]).map_err(|source| failed_to_read(path, source))?;
+                }
             }
         }
     }
 }
 
-fn failed_to_read(member: &str, source: std::io::Error) -> Failure {
+fn failed_to_read(member: &str, source: io::Error) -> Failure {
     Failure::new(OpenSource {
         path: member.to_owned(),
         source,
@@ -187,10 +183,10 @@ impl FetchSession for Archived {
         &mut self,
         location: &BlobLocation,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64) -> ControlFlow<()>,
+        sink: BlobSink<'_>,
     ) -> Result<(), Failure> {
         match location {
-            BlobLocation::File { path } => self.copy(path, blob, progress),
+            BlobLocation::File { path } => self.copy(path, blob, sink),
             BlobLocation::Url { url, .. } => Err(Failure::new(NoNetwork(url.clone()))),
         }
     }

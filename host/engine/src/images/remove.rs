@@ -11,7 +11,6 @@
 //! children and no containers.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::PoisonError;
 
 use bulkhead_model::image::Image;
 use bulkhead_model::{Digest, Reference, SnapshotKey};
@@ -258,8 +257,10 @@ impl Engine {
             return Ok(());
         };
         let chains = self.chains.of(&orphan.driver);
-        let lock = chains.lock_of(&orphan.chain_id);
-        let _exclusive = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever lays it out now took away first what no record named.
+        let Some(_claim) = chains.try_claim(&orphan.chain_id) else {
+            return Ok(());
+        };
         let again = chains.unrecorded(&orphan.chain_id).is_some()
             || (self.store.layer(&orphan.driver, &orphan.chain_id)?).is_some();
         if again {

@@ -5,13 +5,17 @@
 //! *unrecorded*: other pulls may build on it, and the last of those that hold
 //! it takes it away when none of them got as far as the record.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bulkhead_model::Digest;
 use bulkhead_model::image::Image;
 use bulkhead_store::LaidOut;
+
+/// How long somebody waits for a chain before asking whether it is still wanted.
+const ASKED_EVERY: Duration = Duration::from_millis(200);
 
 /// The chains of every driver.
 #[derive(Debug, Default)]
@@ -38,9 +42,10 @@ impl Chains {
 #[derive(Debug, Default)]
 pub(crate) struct DriverChains {
     state: Mutex<State>,
-    /// One lock per chain, so that two pulls of images that share a layer do
-    /// not unpack it twice.
-    locks: Mutex<HashMap<Digest, Arc<Mutex<()>>>>,
+    /// Chains that somebody is bringing and laying out, so that two pulls of
+    /// images that share a layer do not do it twice.
+    claimed: Mutex<HashSet<Digest>>,
+    given_back: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +60,20 @@ struct State {
 pub(crate) struct Held {
     chains: Arc<DriverChains>,
     which: Vec<Digest>,
+}
+
+/// One chain that nobody else lays out or removes, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    chains: Arc<DriverChains>,
+    which: Digest,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.chains.claimed).remove(&self.which);
+        self.chains.given_back.notify_all();
+    }
 }
 
 /// The chains while nobody can hold one or let one go.
@@ -137,13 +156,63 @@ impl DriverChains {
         lock(&self.state).unrecorded.get(chain).cloned()
     }
 
-    pub(crate) fn lock_of(&self, chain: &Digest) -> Arc<Mutex<()>> {
-        let mut locks = lock(&self.locks);
-        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-        locks.entry(chain.clone()).or_default().clone()
+    /// Waits until nobody else has the chain. `wanted` is asked now and then
+    /// whether to go on waiting: it may take as long as a download.
+    pub(crate) fn claim<E>(
+        self: &Arc<Self>,
+        chain: &Digest,
+        wanted: impl Fn() -> Result<(), E>,
+    ) -> Result<Claim, E> {
+        let mut claimed = lock(&self.claimed);
+        while claimed.contains(chain) {
+            wanted()?;
+            let woken = self.given_back.wait_timeout(claimed, ASKED_EVERY);
+            claimed = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        claimed.insert(chain.clone());
+        Ok(self.claim_of(chain))
+    }
+
+    /// The chain, unless somebody else has it.
+    pub(crate) fn try_claim(self: &Arc<Self>, chain: &Digest) -> Option<Claim> {
+        let new = lock(&self.claimed).insert(chain.clone());
+        new.then(|| self.claim_of(chain))
+    }
+
+    fn claim_of(self: &Arc<Self>, chain: &Digest) -> Claim {
+        Claim {
+            chains: self.clone(),
+            which: chain.clone(),
+        }
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain() -> Digest {
+        Digest::from_sha256([7; 32])
+    }
+
+    #[test]
+    fn whoever_waits_for_a_chain_gets_it_next_or_stops_when_nobody_wants_it() {
+        let chains = Arc::new(DriverChains::default());
+        let claim = chains.claim(&chain(), || Ok::<_, ()>(())).unwrap();
+        assert!(chains.try_claim(&chain()).is_none());
+        assert_eq!(
+            chains.claim(&chain(), || Err("unwanted")).unwrap_err(),
+            "unwanted"
+        );
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| chains.claim(&chain(), || Ok::<_, ()>(())).is_ok());
+            drop(claim);
+            assert!(next.join().unwrap());
+        });
+        assert!(chains.try_claim(&chain()).is_some());
+    }
 }

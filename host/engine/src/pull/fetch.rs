@@ -1,11 +1,12 @@
 //! One image from one place: its manifest, then its layers, side by side.
 
 use std::ops::ControlFlow;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 
 use bulkhead_model::driver::StorageDriver;
 use bulkhead_model::error::{ErrorKind, Kind};
-use bulkhead_model::image::{Image, Layer};
+use bulkhead_model::image::Image;
 use bulkhead_model::registry::{BlobDescriptor, FetchSession, RegistrySource, SourceDirectory};
 use bulkhead_model::{Digest, Platform, Reference};
 use bulkhead_store::{Held, LaidOut, manifest};
@@ -85,7 +86,7 @@ impl Fetch<'_> {
     }
 
     /// Keeps a blob until the pull ends.
-    fn hold(&self, digest: &Digest) {
+    pub(super) fn hold(&self, digest: &Digest) {
         let held = self.engine.store.blobs().hold(digest);
         self.held.lock().expect("held blobs").push(held);
     }
@@ -122,7 +123,7 @@ impl Fetch<'_> {
             });
         }
         let parsed = manifest::parse_manifest(&found.media_type, &found.bytes)?;
-        self.bring(session, &parsed.config, &|_| {})?;
+        self.bring(session, &parsed.config, &mut |_| {})?;
         let config = self
             .engine
             .store
@@ -137,12 +138,12 @@ impl Fetch<'_> {
         Ok((found.reference_digest, image))
     }
 
-    /// Brings a blob that is not here yet.
-    fn bring(
+    /// Brings a blob that is not here yet; `sink` gets its bytes as they come.
+    pub(super) fn bring(
         &self,
         session: &mut dyn FetchSession,
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64),
+        sink: &mut dyn FnMut(&[u8]),
     ) -> Result<(), EngineError> {
         self.hold(&blob.digest);
         if self.engine.store.blobs().has(&blob.digest)? {
@@ -153,14 +154,14 @@ impl Fetch<'_> {
             .locate(session, &self.at, blob)
             .map_err(EngineError::of_registry)?;
         let waiting = &self.request.waiting;
-        let told = |bytes| {
-            progress(bytes);
+        let mut told = |bytes: &[u8]| {
+            sink(bytes);
             match waiting.check() {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             }
         };
-        let brought = session.download(&location, blob, &told);
+        let brought = session.download(&location, blob, &mut told);
         brought.or_else(|error| waiting.check().and(Err(error.into())))
     }
 
@@ -232,43 +233,25 @@ impl Fetch<'_> {
         while let Some(position) = queue.take() {
             let at = queue.missing[position];
             let layer = &image.layers[at];
-            self.bring_layer(&mut *session, layer, tell)?;
-            self.request.waiting.check()?;
             // A driver that copies needs the parent first; layers are taken
-            // in order, so another worker is at it.
-            if !driver.features().overlay_layers && !queue.done.wait_for(position) {
-                return Ok(laid_out);
+            // in order, so another worker is at it. Meanwhile this one comes.
+            if !driver.features().overlay_layers && !queue.done.is_next(position) {
+                self.bring_layer(&mut *session, layer, tell)?;
+                if !queue.done.wait_for(position) {
+                    return Ok(laid_out);
+                }
             }
-            tell(PullEvent::Layer(
-                layer.digest.clone(),
-                Progress::Extracting(layer.size),
-            ));
-            laid_out.extend(self.engine.lay_out_layer(image, at, driver)?);
+            let wanted = || self.request.waiting.check();
+            wanted()?;
+            let fill =
+                |dest: BorrowedFd<'_>, style| self.unpack(&mut *session, layer, dest, style, tell);
+            let new = (self.engine).lay_out_layer_by(image, at, driver, wanted, fill)?;
+            laid_out.extend(new);
+            // When another pull laid it out, the blob may be missing still.
+            self.bring_layer(&mut *session, layer, tell)?;
             queue.done.finished(position);
             tell(PullEvent::Layer(layer.digest.clone(), Progress::Complete));
         }
         Ok(laid_out)
-    }
-
-    fn bring_layer(
-        &self,
-        session: &mut dyn FetchSession,
-        layer: &Layer,
-        tell: Tell<'_>,
-    ) -> Result<(), EngineError> {
-        let blob = BlobDescriptor {
-            digest: layer.digest.clone(),
-            size: layer.size,
-            media_type: layer.media_type.clone(),
-        };
-        let progress = |bytes| {
-            tell(PullEvent::Layer(
-                layer.digest.clone(),
-                Progress::Downloading(bytes, layer.size),
-            ))
-        };
-        self.bring(session, &blob, &progress)?;
-        tell(PullEvent::Layer(layer.digest.clone(), Progress::Downloaded));
-        Ok(())
     }
 }

@@ -60,6 +60,12 @@ impl Progressed {
         self.changed.notify_all();
     }
 
+    /// Whether everything before `position` is laid out.
+    pub(super) fn is_next(&self, position: usize) -> bool {
+        let state = self.state.lock().expect("pull progress");
+        state.0[..position].iter().all(|done| *done)
+    }
+
     /// Waits for everything before `position`; false when the pull failed elsewhere.
     pub(super) fn wait_for(&self, position: usize) -> bool {
         let state = self.state.lock().expect("pull progress");
