@@ -5,6 +5,7 @@ mod archives;
 mod attach;
 mod density;
 mod exec;
+mod images;
 mod list;
 mod memory;
 mod plugin_op;
@@ -20,7 +21,7 @@ use crate::Options;
 type Bench = fn(&Options) -> Result<()>;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [(&str, Bench); 12] = [
+pub(crate) const ALL: [(&str, Bench); 13] = [
     ("run", run::run),
     ("exec", exec::run),
     ("attach", attach::run),
@@ -29,6 +30,7 @@ pub(crate) const ALL: [(&str, Bench); 12] = [
     ("rootfs", rootfs::run),
     ("push", push::run),
     ("archives", archives::run),
+    ("images", images::run),
     ("api", api::run),
     ("list", list::run),
     ("memory", memory::run),

@@ -6,6 +6,7 @@
 //! state, and what a disk costs is left out for everyone alike.
 
 mod benches;
+mod fresh;
 mod machine;
 mod measure;
 mod peers;

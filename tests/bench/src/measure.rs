@@ -16,7 +16,7 @@ pub(crate) struct Contender<'a> {
     /// What brings back the state before, untimed.
     pub(crate) reset: Box<dyn FnMut() -> Result<()> + 'a>,
     /// Processes that work for it besides its own children; with all below them.
-    pub(crate) servants: Vec<u32>,
+    pub(crate) servants: Box<dyn Fn() -> Vec<u32> + 'a>,
 }
 
 impl<'a> Contender<'a> {
@@ -26,12 +26,17 @@ impl<'a> Contender<'a> {
             name,
             run: Box::new(run),
             reset: Box::new(|| Ok(())),
-            servants: Vec::new(),
+            servants: Box::new(Vec::new),
         }
     }
 
-    pub(crate) fn served_by(mut self, servants: Vec<u32>) -> Self {
-        self.servants = servants;
+    pub(crate) fn served_by(self, servants: Vec<u32>) -> Self {
+        self.served_by_current(move || servants.clone())
+    }
+
+    /// For servants that a reset replaces.
+    pub(crate) fn served_by_current(mut self, servants: impl Fn() -> Vec<u32> + 'a) -> Self {
+        self.servants = Box::new(servants);
         self
     }
 
@@ -79,11 +84,12 @@ pub(crate) fn in_turn(mut contenders: Vec<Contender<'_>>, runs: usize) -> Result
     let mut series: Vec<Series> = contenders.iter().map(empty).collect();
     for _ in 0..runs {
         for (contender, series) in contenders.iter_mut().zip(&mut series) {
-            let cpu = cpu(&contender.servants);
+            let servants = (contender.servants)();
+            let cpu = cpu(&servants);
             let started = Instant::now();
             (contender.run)()?;
             series.walls.push(started.elapsed());
-            series.cpu += self::cpu(&contender.servants).saturating_sub(cpu);
+            series.cpu += self::cpu(&servants).saturating_sub(cpu);
             (contender.reset)()?;
         }
     }

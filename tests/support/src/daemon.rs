@@ -36,6 +36,7 @@ pub struct DaemonBuilder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     remapped: bool,
+    place: Option<PathBuf>,
 }
 
 impl DaemonBuilder {
@@ -49,6 +50,12 @@ impl DaemonBuilder {
     pub fn userns_remap(mut self) -> Self {
         self.remapped = true;
         self.argument("--userns-remap").argument(subordinate::USER)
+    }
+
+    /// Its state is beneath `place`.
+    pub fn inside(mut self, place: &Path) -> Self {
+        self.place = Some(place.to_owned());
+        self
     }
 
     /// One more argument for the daemon.
@@ -66,9 +73,10 @@ impl DaemonBuilder {
     /// Starts it and waits until it answers. Panics with its log when it does not.
     #[track_caller]
     pub fn start(self) -> Daemon {
+        let place = self.place.clone().unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new()
             .prefix("bulkhead-test-")
-            .tempdir()
+            .tempdir_in(place)
             .expect("temporary folder");
         let subnet = Subnet::take();
         let child = spawn(&self, folder.path(), &subnet);

@@ -230,22 +230,32 @@ impl Image {
     /// What `docker save` writes: a tar of `manifest.json`, the configuration
     /// and the plain layers.
     pub fn docker_archive(&self, name: &str) -> Vec<u8> {
-        let config = blob(self.configuration());
-        let config_name = format!("{}.json", hex(&config.digest));
-        let mut tree = Tree::new().file(&config_name, 0o644, &config.bytes);
-        let mut names = Vec::new();
-        for layer in &self.layers {
-            let name = format!("{}.tar", hex(&digest(layer)));
-            tree = tree.file(&name, 0o644, layer);
-            names.push(name);
+        Self::docker_archive_of(&[(name.to_owned(), self.clone())])
+    }
+
+    /// The same for several images that share nothing.
+    pub fn docker_archive_of(images: &[(String, Self)]) -> Vec<u8> {
+        let mut tree = Tree::new();
+        let mut manifest = Vec::new();
+        for (name, image) in images {
+            let config = blob(image.configuration());
+            let config_name = format!("{}.json", hex(&config.digest));
+            tree = tree.file(&config_name, 0o644, &config.bytes);
+            let mut layers = Vec::new();
+            for layer in &image.layers {
+                let name = format!("{}.tar", hex(&digest(layer)));
+                tree = tree.file(&name, 0o644, layer);
+                layers.push(name);
+            }
+            let name = match name.contains(':') {
+                true => name.clone(),
+                false => format!("{name}:latest"),
+            };
+            let named = json!({ "Config": config_name, "RepoTags": [name], "Layers": layers });
+            manifest.push(named);
         }
-        let name = if name.contains(':') {
-            name.to_owned()
-        } else {
-            format!("{name}:latest")
-        };
-        let manifest = json!([{ "Config": config_name, "RepoTags": [name], "Layers": names }]);
-        tree.file("manifest.json", 0o644, manifest.to_string().as_bytes())
+        let manifest = Value::Array(manifest).to_string();
+        tree.file("manifest.json", 0o644, manifest.as_bytes())
             .into_tar()
     }
 }

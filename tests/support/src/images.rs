@@ -61,6 +61,46 @@ pub fn debian() -> Image {
     Image::new(vec![tar]).config("Cmd", json!(["bash"]))
 }
 
+/// Debian's minimal system five times over, near enough: a layer with all of it,
+/// then its programs and its texts once more each, in two places. Some 520 MB
+/// and 20,000 entries, 205 MB with gzip.
+pub fn five_layers() -> Image {
+    let whole = std::fs::read(debian_tar()).expect("read Debian's root file system");
+    let is_text = |path: &Path| path.starts_with("./usr/share");
+    let mut layers = Vec::new();
+    for copy in ["srv/first", "srv/second"] {
+        layers.push(moved(&whole, copy, |path| !is_text(path)));
+        layers.push(moved(&whole, copy, is_text));
+    }
+    layers.insert(0, whole);
+    Image::new(layers).config("Cmd", json!(["bash"]))
+}
+
+/// Those entries of an archive that are `wanted`, in another directory.
+fn moved(tar: &[u8], directory: &str, wanted: impl Fn(&Path) -> bool) -> Vec<u8> {
+    let below = |path: &Path| Path::new(directory).join(path.strip_prefix(".").unwrap_or(path));
+    let mut moved = tar::Builder::new(Vec::new());
+    let mut archive = tar::Archive::new(tar);
+    for entry in archive.entries().expect("read an archive in memory") {
+        let entry = entry.expect("read an entry");
+        let path = entry.path().expect("an entry's name").into_owned();
+        if !wanted(&path) {
+            continue;
+        }
+        let mut header = entry.header().clone();
+        let written = match entry.link_name().expect("an entry's target") {
+            // A hard link names an entry, a symbolic one a path.
+            Some(target) if header.entry_type() == tar::EntryType::Link => {
+                moved.append_link(&mut header, below(&path), below(&target))
+            }
+            Some(target) => moved.append_link(&mut header, below(&path), target),
+            None => moved.append_data(&mut header, below(&path), entry),
+        };
+        written.expect("append to an archive in memory");
+    }
+    moved.into_inner().expect("end an archive in memory")
+}
+
 /// The root file system as a tar file in the cache, made when missing.
 pub fn debian_tar() -> PathBuf {
     let tar = cache_dir().join(format!("debian-bookworm-{}.tar", month()));

@@ -1,7 +1,7 @@
 //! A private Docker daemon.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,12 @@ pub(crate) struct Docker {
 
 impl Docker {
     pub(crate) fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// One whose state is beneath `place`.
+    pub(crate) fn start_in(place: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir_in(place)?;
         let path = |name: &str| folder.path().join(name);
         let log = File::create(path("log"))?;
         let mut command = Command::new("dockerd");
