@@ -6,8 +6,9 @@
 
 mod check;
 mod clients;
-mod disk;
+pub(crate) mod disk;
 mod material;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::material::{LOOK, Material};
+use super::material::LOOK;
 use super::{Run, disk};
 use crate::Victim;
 use crate::clients::Told;
@@ -28,7 +28,8 @@ impl Run {
         self.check_sound()?;
         self.check_pushed()?;
         self.check_runs(ids, random, all)?;
-        self.check_volumes()?;
+        self.check_restored()?;
+        self.check_written()?;
         // What a runner's end left is found by the next start.
         if victim == Victim::Daemon {
             let pulled = self.registry.blobs().into_iter().collect();
@@ -116,7 +117,7 @@ impl Run {
         Ok(())
     }
 
-    fn look(&self, image: &str, options: &[&str], folders: usize) -> Result<()> {
+    pub(super) fn look(&self, image: &str, options: &[&str], folders: usize) -> Result<()> {
         let folders = folders.to_string();
         let run = [
             &["run", "--rm", "--network", "none"],
@@ -125,26 +126,6 @@ impl Run {
         ];
         let output = self.daemon.bulkhead(&run.concat());
         ensure!(output.status == Some(0), "NOT WHOLE: {image}: {output:?}");
-        Ok(())
-    }
-
-    fn check_volumes(&mut self) -> Result<()> {
-        for at in 0..self.clients.len() {
-            let volume = self.clients[at].volume_name();
-            let path = (self.daemon.folder().join("data/volumes")).join(&volume);
-            let mark = std::fs::read_to_string(path.join("_data/mark")).ok();
-            let possible = &self.clients[at].volume;
-            let held = possible
-                .iter()
-                .find(|variant| variant.map(Material::mark) == mark);
-            let held = *held.with_context(|| {
-                format!("HALF MADE: {volume} holds {mark:?}, it may hold {possible:?}")
-            })?;
-            if held.is_some() {
-                self.look("base", &["-v", &format!("{volume}:/data")], 1)?;
-            }
-            self.clients[at].volume = BTreeSet::from([held]);
-        }
         Ok(())
     }
 }

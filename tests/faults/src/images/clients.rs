@@ -8,6 +8,7 @@ use anyhow::Result;
 use bulkhead_test_support::{Response, call_with};
 
 use super::material::{CHANGED, Material, VARIANTS};
+use super::volumes::Written;
 use crate::Victim;
 use crate::clients::Told;
 use crate::random::Random;
@@ -18,11 +19,13 @@ const STORY: usize = 30;
 pub(super) struct Client {
     number: usize,
     socket: PathBuf,
-    material: Material,
+    pub(super) material: Material,
     /// Its names of images.
     pub(super) names: BTreeMap<String, Told>,
     /// What its volume may hold; nothing when it was never restored.
     pub(super) volume: BTreeSet<Option<u64>>,
+    /// What its container wrote to another one.
+    pub(super) written: Written,
     /// What the registry must have: `repository:tag`.
     pub(super) pushed: BTreeSet<String>,
     counts: BTreeMap<&'static str, [u64; 3]>,
@@ -33,7 +36,7 @@ pub(super) struct Client {
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(super) enum Ended {
     Accepted,
     Refused,
     CutOff,
@@ -47,6 +50,7 @@ impl Client {
             material,
             names: BTreeMap::new(),
             volume: BTreeSet::from([None]),
+            written: Written::default(),
             pushed: BTreeSet::new(),
             counts: BTreeMap::new(),
             story: Vec::new(),
@@ -64,8 +68,8 @@ impl Client {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    pub(super) fn volume_name(&self) -> String {
-        format!("d{}", self.number)
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     /// Sends commands until `end` or until nobody answers.
@@ -73,7 +77,7 @@ impl Client {
         self.story.push(format!("-- {victim:?} is killed"));
         while Instant::now() < end {
             let variant = random.below(VARIANTS);
-            let ended = match random.below(16) {
+            let ended = match random.below(18) {
                 0..=3 => self.pull(variant, victim),
                 4..=5 => self.load(variant, victim),
                 6..=7 => self.commit(variant, victim),
@@ -81,6 +85,8 @@ impl Client {
                 9..=10 => self.push(&mut random, victim),
                 11..=13 => self.remove(&mut random, victim),
                 14 => self.prune(victim),
+                15 => self.back_up(victim),
+                16 => self.write(victim),
                 _ => self.restore(variant, victim),
             };
             if ended == Ended::CutOff {
@@ -163,18 +169,6 @@ impl Client {
         self.post("prune", "/images/prune", b"", victim)
     }
 
-    fn restore(&mut self, variant: u64, victim: Victim) -> Ended {
-        let target = format!("/volumes/{}/archive", self.volume_name());
-        let material = self.material.clone();
-        let files = material.volume(variant);
-        let ended = self.send("restore", "PUT", &target, files, victim);
-        if ended == Ended::Accepted {
-            self.volume.clear();
-        }
-        self.volume.insert(Some(variant));
-        ended
-    }
-
     /// A name that was there when it was last heard of.
     fn one_there(&self, random: &mut Random) -> Option<String> {
         let there = |(_, told): &(&String, &Told)| **told == Told::There;
@@ -195,11 +189,17 @@ impl Client {
         ended
     }
 
-    fn post(&mut self, name: &'static str, target: &str, body: &[u8], victim: Victim) -> Ended {
+    pub(super) fn post(
+        &mut self,
+        name: &'static str,
+        target: &str,
+        body: &[u8],
+        victim: Victim,
+    ) -> Ended {
         self.send(name, "POST", target, body, victim)
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         name: &'static str,
         method: &str,
@@ -207,11 +207,26 @@ impl Client {
         body: &[u8],
         victim: Victim,
     ) -> Ended {
-        let kind = "application/x-tar";
+        self.ask(name, method, target, body, victim).0
+    }
+
+    /// [`Client::send`], with the answer's body.
+    pub(super) fn ask(
+        &mut self,
+        name: &'static str,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        victim: Victim,
+    ) -> (Ended, Vec<u8>) {
+        let kind = match body {
+            [b'{', ..] => "application/json",
+            _ => "application/x-tar",
+        };
         let answer = call_with(&self.socket, method, target, kind, body);
         let count = self.counts.entry(name).or_default();
         count[0] += 1;
-        let (ended, said) = judge(answer);
+        let (ended, said) = judge(&answer);
         count[1] += u64::from(ended == Ended::Accepted);
         count[2] += u64::from(ended == Ended::CutOff);
         let line = format!("{method} {target}: {said}");
@@ -233,12 +248,12 @@ impl Client {
             self.story.remove(0);
         }
         self.story.push(line);
-        ended
+        (ended, answer.map(|a| a.body).unwrap_or_default())
     }
 }
 
 /// Progress ends with its failure, if there is one.
-fn judge(answer: Result<Response>) -> (Ended, String) {
+fn judge(answer: &Result<Response>) -> (Ended, String) {
     match answer {
         Ok(answer) => {
             let text = answer.text();

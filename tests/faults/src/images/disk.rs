@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 /// Everything on the disk has a record, or waits for the next attempt of a
 /// pull: the blobs of `pulled`, whole or in part.
-pub(super) fn all_recorded(folder: &Path, driver: &str, pulled: &BTreeSet<String>) -> Result<()> {
+pub(crate) fn all_recorded(folder: &Path, driver: &str, pulled: &BTreeSet<String>) -> Result<()> {
     let data = folder.join("data");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(data.join("state.db"), flags)?;

@@ -2,6 +2,8 @@
 //! power in the middle of, and right after, each operation that writes, and
 //! looks at what is left.
 
+mod table;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,8 +15,11 @@ use crate::commands::build;
 use crate::vm::{Machine, Outcome};
 use crate::{cache, process, workspace};
 
+use table::{PowerCut, Table};
+
 const OPERATIONS: [&str; 5] = ["pull", "load", "commit", "volume", "restore"];
-const CUTS: [&str; 2] = ["after", "before"];
+/// Of the answer.
+const MOMENTS: [&str; 2] = ["after", "before"];
 /// One start of the machine, emulated.
 const LIMIT: Duration = Duration::from_secs(600);
 /// Bytes of the disk, sparse.
@@ -37,28 +42,35 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let package = ["build", "--quiet", "--release", "-p", "bulkhead-faults"];
     process::run(&mut workspace::cargo(&package), Duration::from_secs(1800))?;
     let bed = Bed::make(driver)?;
+    let mut cuts = Vec::new();
+    let done = cut_power(&bed, rounds, &mut cuts);
+    let table = Table::of(&bed.folder, &cuts);
+    println!("{} power cuts on {}\n{table}", cuts.len(), bed.driver);
+    done?;
+    ensure!(!table.is_bad(), "something was lost or half made");
+    Ok(())
+}
+
+fn cut_power(bed: &Bed, rounds: u64, cuts: &mut Vec<PowerCut>) -> Result<()> {
     let begun = Instant::now();
-    let mut number = 0;
     for round in 0..rounds {
         for operation in OPERATIONS {
-            for cut in CUTS {
-                number += 1;
-                bed.cut(operation, number, cut)
-                    .with_context(|| format!("round {round}, {operation}, cut {cut}"))?;
+            for moment in MOMENTS {
+                let number = cuts.len() as u64 + 1;
+                let cut = PowerCut {
+                    operation,
+                    moment,
+                    number,
+                };
+                bed.cut(&cut)
+                    .with_context(|| format!("round {round}, {operation}, cut {moment}"))?;
+                cuts.push(cut);
             }
         }
-        eprintln!(
-            "round {}: {number} cuts in {:.0} s",
-            round + 1,
-            begun.elapsed().as_secs_f32()
-        );
+        let seconds = begun.elapsed().as_secs();
+        eprintln!("round {}: {} cuts in {seconds} s", round + 1, cuts.len());
     }
     print!("{}", bed.last_look()?);
-    let acknowledged = fs::read_dir(bed.folder.join("acked"))?.count();
-    println!(
-        "{number} power cuts on {}: {acknowledged} operations answered, all whole; nothing half made",
-        bed.driver
-    );
     Ok(())
 }
 
@@ -85,7 +97,12 @@ impl Bed {
         })
     }
 
-    fn cut(&self, operation: &str, number: u64, cut: &str) -> Result<()> {
+    fn cut(&self, cut: &PowerCut) -> Result<()> {
+        let PowerCut {
+            operation,
+            moment,
+            number,
+        } = *cut;
         let mut prepare = self.tool();
         prepare
             .arg("prepare")
@@ -96,7 +113,7 @@ impl Bed {
         if flag.exists() {
             fs::remove_file(&flag)?;
         }
-        match self.machine(operation, number, cut, Some(flag))?.run()? {
+        match self.machine(operation, number, moment, Some(flag))?.run()? {
             Outcome::PowerCut => Ok(()),
             Outcome::Ended { output, status } => bail!("status {status}\n{output}"),
         }
@@ -123,13 +140,13 @@ impl Bed {
         &self,
         operation: &str,
         number: u64,
-        cut: &str,
+        moment: &str,
         power_cut: Option<PathBuf>,
     ) -> Result<Machine> {
         let bin = workspace::release_dir();
         let tool = shown(&bin)?;
         let step = format!(
-            "step /share {operation} {number} /run/disk {} {cut}",
+            "step /share {operation} {number} /run/disk {} {moment}",
             self.driver
         );
         Ok(Machine {
