@@ -154,7 +154,12 @@ async fn end(daemon: &Arc<Daemon>) {
         daemon.stop_all(limit).await;
         tracing::info!("stopped, and with it all containers");
     }
-    tokio::task::block_in_place(|| daemon.retire());
+    tokio::task::block_in_place(|| {
+        daemon.retire();
+        if let Err(error) = daemon.engine.store.checkpoint() {
+            tracing::warn!(%error, "settling the database");
+        }
+    });
 }
 
 /// Nobody listens when the daemon was not started by systemd.

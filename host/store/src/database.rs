@@ -47,7 +47,8 @@ struct Session {
 }
 
 impl Database {
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    /// `used`: what is there beside a database that must not be a new one.
+    pub(crate) fn open(path: &Path, used: Option<PathBuf>) -> Result<Self, StoreError> {
         // SQLite would create the file with the umask's mode, and gives the
         // WAL the mode of the database (sqlite.org/wal.html).
         let mut create = std::fs::OpenOptions::new();
@@ -58,6 +59,12 @@ impl Database {
         let mut connection = Connection::open(path).map_err(explain(path, "open"))?;
         configure(&connection).map_err(explain(path, "configure"))?;
         check(&connection, path)?;
+        if let Some(found) = used
+            && version(&connection).map_err(explain(path, "open"))? == 0
+        {
+            let path = path.to_owned();
+            return Err(StoreError::DatabaseMissing { path, found });
+        }
         migrate(&mut connection, path)?;
         let session = Session {
             connection,
@@ -66,6 +73,13 @@ impl Database {
         Ok(Self {
             path: path.to_owned(),
             session: Mutex::new(session),
+        })
+    }
+
+    /// Takes the log over into the file, and empties it.
+    pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
+        self.read("checkpoint", |db| {
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         })
     }
 
@@ -148,11 +162,14 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     })
 }
 
+/// 0: nothing was ever kept in it.
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let explain = explain(path, "migrate");
-    let found: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(&explain)?;
+    let found = version(connection).map_err(&explain)?;
     let done = usize::try_from(found)
         .ok()
         .filter(|n| *n <= MIGRATIONS.len());

@@ -32,8 +32,7 @@ impl Store {
     pub fn open(data_root: &Path) -> Result<Self, StoreError> {
         let root = DataRoot::open(data_root)?;
         let path = root.path().join("state.db");
-        refuse_to_forget(&path, root.path())?;
-        let database = Arc::new(Database::open(&path)?);
+        let database = Arc::new(Database::open(&path, used(root.path())?)?);
         sweep_staging(&root.path().join("staging"))?;
         let blobs = Blobs::open(&root, Arc::clone(&database))?;
         Ok(Self {
@@ -95,6 +94,12 @@ impl Store {
             .collect())
     }
 
+    /// At rest the database is one file, without a log that could be left
+    /// behind when it is copied.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.database.checkpoint()
+    }
+
     /// What SQLite finds wrong with the database; nothing for a sound one
     /// (`PRAGMA integrity_check`).
     pub fn check_database(&self) -> Result<Vec<String>, StoreError> {
@@ -123,23 +128,18 @@ impl Store {
     }
 }
 
-/// SQLite takes a file too short for a header for a new database. When the
-/// rest of the data root is not new, that would silently forget everything.
-fn refuse_to_forget(database: &Path, root: &Path) -> Result<(), StoreError> {
-    if std::fs::metadata(database).is_ok_and(|m| m.len() >= 512) {
-        return Ok(());
-    }
-    for name in ["containers", "volumes"] {
+/// What a data root has that was used before. SQLite takes a file that is
+/// empty, or whose log is gone, for a new database: that would silently forget
+/// everything, and the sweep would remove it.
+fn used(root: &Path) -> Result<Option<PathBuf>, StoreError> {
+    for name in ["containers", "volumes", "blobs/sha256"] {
         let path = root.join(name);
         let mut entries = std::fs::read_dir(&path).map_err(|e| StoreError::io("list", &path, e))?;
         if entries.next().is_some() {
-            return Err(StoreError::DatabaseMissing {
-                path: database.into(),
-                found: path,
-            });
+            return Ok(Some(path));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]

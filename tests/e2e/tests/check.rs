@@ -89,3 +89,70 @@ fn a_volume_whose_directory_is_gone_is_named() {
     assert!(said.contains("made again, empty"), "{said}");
     check(&daemon, &[], 0);
 }
+
+/// Lengths and single bits that go wrong in the whole of the file.
+fn damages(sound: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let cut = |length: usize| (format!("{length} bytes are left"), sound[..length].to_vec());
+    let flip = |part: usize| {
+        let at = (sound.len() - 1) * part / 11;
+        let mut bytes = sound.to_vec();
+        bytes[at] ^= 1 << (part % 8);
+        (format!("a bit of byte {at} is wrong"), bytes)
+    };
+    let cuts = [0, 100, sound.len() / 2, sound.len() - 1].map(cut);
+    cuts.into_iter().chain((0..=11).map(flip)).collect()
+}
+
+#[test]
+fn a_damaged_database_is_refused_or_served_and_takes_no_file_along() {
+    let mut daemon = Daemon::start();
+    daemon.load("busybox:latest", &images::busybox());
+    let keep = ["run", "--name", "keeps", "-v", "data:/d", "busybox"];
+    daemon
+        .bulkhead(&[&keep[..], &["cp", "/etc/passwd", "/d"]].concat())
+        .success();
+    daemon.stop();
+    let data = daemon.folder().join("data");
+    let sound = std::fs::read(data.join("state.db")).unwrap();
+    let put = |bytes: &[u8]| {
+        for log in ["state.db-wal", "state.db-shm"] {
+            let _ = std::fs::remove_file(data.join(log));
+        }
+        std::fs::write(data.join("state.db"), bytes).unwrap();
+    };
+    let mut refused = 0;
+    for (what, bytes) in damages(&sound) {
+        put(&bytes);
+        if let Err(status) = daemon.try_again() {
+            assert_eq!(status.code(), Some(1), "{what}: {}", daemon.log());
+            refused += 1;
+        } else {
+            for list in [
+                "images/json",
+                "containers/json?all=1",
+                "volumes",
+                "networks",
+            ] {
+                daemon.request("GET", &format!("/{list}"));
+            }
+            daemon.request("POST", "/system/check");
+            daemon.stop();
+        }
+        let log = daemon.log();
+        assert!(!log.contains("panicked"), "{what}: {log}");
+    }
+    assert!(refused >= 4, "{refused}");
+    put(&sound);
+    daemon.start_again();
+    check(&daemon, &[], 0);
+    let show = [
+        "run",
+        "--rm",
+        "-v",
+        "data:/d",
+        "busybox",
+        "cat",
+        "/d/passwd",
+    ];
+    assert!(daemon.bulkhead(&show).success().contains("root"));
+}

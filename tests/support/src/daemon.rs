@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -304,8 +304,22 @@ impl Daemon {
         self.wait_until_it_answers();
     }
 
+    /// [`Daemon::start_again`] of one that may refuse: how it ended then.
+    #[track_caller]
+    pub fn try_again(&mut self) -> Result<(), ExitStatus> {
+        self.child = spawn(&self.builder, self.folder.path(), &self.subnet);
+        self.answers_or_ends()
+    }
+
     #[track_caller]
     fn wait_until_it_answers(&mut self) {
+        if let Err(status) = self.answers_or_ends() {
+            panic!("the daemon ended with {status}\n{}", self.log());
+        }
+    }
+
+    #[track_caller]
+    fn answers_or_ends(&mut self) -> Result<(), ExitStatus> {
         let deadline = Instant::now() + START;
         let ping = Request {
             method: "GET",
@@ -316,7 +330,7 @@ impl Daemon {
         };
         while !http::over_unix(&self.socket(), &ping).is_ok_and(|response| response.status == 200) {
             if let Some(status) = self.child.try_wait().expect("wait for the daemon") {
-                panic!("the daemon ended with {status}\n{}", self.log());
+                return Err(status);
             }
             assert!(
                 Instant::now() < deadline,
@@ -325,6 +339,7 @@ impl Daemon {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
+        Ok(())
     }
 
     /// Sends SIGTERM; false when that did not end it, and it was killed.

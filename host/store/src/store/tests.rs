@@ -106,10 +106,11 @@ fn a_damaged_or_missing_database_is_refused_and_never_panics() {
     for stub in [&b""[..], b"x", &sound[..100]] {
         std::fs::write(&path, stub).unwrap();
         let error = Store::open(dir.path()).expect_err("a stub");
-        assert!(
-            matches!(error, StoreError::DatabaseMissing { .. }),
-            "{error}"
+        let refused = matches!(
+            error,
+            StoreError::DatabaseMissing { .. } | StoreError::Damaged { .. }
         );
+        assert!(refused, "{error}");
     }
     std::fs::write(&path, b"").unwrap();
     assert!(matches!(
@@ -121,6 +122,33 @@ fn a_damaged_or_missing_database_is_refused_and_never_panics() {
         Store::open(dir.path()).unwrap().containers().unwrap().len(),
         50
     );
+}
+
+/// Until the log is taken over, it holds everything.
+#[test]
+fn a_database_without_its_log_is_not_taken_for_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let blob = root.join("blobs/sha256/kept");
+    let store = Store::open(&root).unwrap();
+    std::fs::write(&blob, "an image's").unwrap();
+    let log = root.join("state.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0);
+    let killed = dir.path().join("killed");
+    for folder in ["containers", "volumes", "blobs/sha256"] {
+        std::fs::create_dir_all(killed.join(folder)).unwrap();
+    }
+    std::fs::copy(root.join("state.db"), killed.join("state.db")).unwrap();
+    std::fs::copy(&blob, killed.join("blobs/sha256/kept")).unwrap();
+    let error = Store::open(&killed).expect_err("everything would be forgotten");
+    assert!(
+        matches!(error, StoreError::DatabaseMissing { .. }),
+        "{error}"
+    );
+    store.checkpoint().unwrap();
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+    std::fs::copy(root.join("state.db"), killed.join("state.db")).unwrap();
+    Store::open(&killed).unwrap();
 }
 
 #[test]
