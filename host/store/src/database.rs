@@ -1,11 +1,18 @@
 //! The SQLite database: opening, checking, migrating, and the two kinds of
 //! commit.
+//!
+//! Some space is its own from the beginning, so that on a full disk records
+//! can still be written: without that nothing could be removed to make room.
 
+use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use crate::error::StoreError;
 
@@ -31,6 +38,13 @@ const MIGRATIONS: [&str; 5] = [
     include_str!("schema/5.sql"),
 ];
 const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// Bytes that the write-ahead log takes before its content goes into the
+/// database and it begins anew: SQLite's 1,000 pages, and a large transaction.
+const LOG_RESERVE: u64 = 5 << 20;
+
+/// Bytes that the database may grow by then.
+const GROWTH_RESERVE: u64 = 1 << 20;
 
 /// The database of one data root. One connection: writers are serialised by
 /// the mutex, not by SQLite's busy handler.
@@ -66,6 +80,7 @@ impl Database {
             return Err(StoreError::DatabaseMissing { path, found });
         }
         migrate(&mut connection, path)?;
+        reserve(path).map_err(|e| StoreError::io("reserve space for", path, e))?;
         let session = Session {
             connection,
             durability: Durability::PowerCut,
@@ -123,6 +138,18 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    /// The log stays, empty, and with it the space that is the database's own.
+    fn drop(&mut self) {
+        let session = self.session.get_mut();
+        let session = session.unwrap_or_else(PoisonError::into_inner);
+        // What does not get into the database now is read from the log later,
+        // and space that is not to be had now perhaps is then.
+        let _ = (session.connection).pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
+        let _ = reserve(&self.path);
+    }
+}
+
 impl Session {
     fn prefer(&mut self, durability: Durability) -> rusqlite::Result<()> {
         if self.durability != durability {
@@ -146,6 +173,24 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Half a MiB of page cache: records are small and the daemon should be.
     connection.pragma_update(None, "cache_size", -512)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // See [`Database::drop`].
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(())
+}
+
+/// Allocates blocks for database and log, past their ends too; their sizes stay
+/// as they are (fallocate(2)).
+fn reserve(path: &Path) -> std::io::Result<()> {
+    let log = path.with_extension("db-wal");
+    let size = std::fs::metadata(path)?.len();
+    for (path, bytes) in [(path, size + GROWTH_RESERVE), (&log, LOG_RESERVE)] {
+        let file = File::options().append(true).open(path)?;
+        match fallocate(&file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+            // A disk without that much room is no reason not to start.
+            Ok(()) | Err(Errno::NOSPC | Errno::DQUOT | Errno::OPNOTSUPP) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
     Ok(())
 }
 
@@ -198,6 +243,7 @@ fn explain(path: &Path, step: &'static str) -> impl Fn(rusqlite::Error) -> Store
             path: path.clone(),
             detail: source.to_string(),
         },
+        Some(ErrorCode::DiskFull) => StoreError::io("write", &path, Errno::NOSPC),
         _ => StoreError::Database { step, source },
     }
 }

@@ -196,8 +196,8 @@ impl Kind for StoreError {
             | Self::Damaged { .. }
             | Self::DatabaseMissing { .. }
             | Self::TooNew { .. }
+            | Self::Database { .. }
             | Self::Record { .. } => ErrorKind::Internal,
-            Self::Database { source, .. } => sqlite_kind(source),
         }
     }
 }
@@ -208,13 +208,6 @@ pub(crate) fn io_kind(error: &io::Error) -> ErrorKind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             ErrorKind::ResourceExhausted
         }
-        _ => ErrorKind::Internal,
-    }
-}
-
-fn sqlite_kind(error: &rusqlite::Error) -> ErrorKind {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => ErrorKind::ResourceExhausted,
         _ => ErrorKind::Internal,
     }
 }
