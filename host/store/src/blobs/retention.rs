@@ -132,13 +132,14 @@ impl Blobs {
         })
     }
 
-    /// Removes what a pull brought for nothing: of `digests` those that no
-    /// image needs and nothing holds.
+    /// Removes what a pull brought for nothing, whole or in part: of `digests`
+    /// those that no image needs and nothing holds.
     pub fn discard(&self, digests: &[Digest]) -> Result<(), StoreError> {
         let held = self.held();
         for digest in digests {
             if !held.contains_key(digest) && self.recorded_size(digest)?.is_none() {
                 self.delete(digest)?;
+                self.delete_partial(digest)?;
             }
         }
         Ok(())

@@ -155,6 +155,14 @@ impl<'a> BlobWriter<'a> {
     }
 }
 
+impl Blobs {
+    /// Removes what an attempt left of a blob that nobody writes.
+    pub(super) fn delete_partial(&self, digest: &Digest) -> Result<(), StoreError> {
+        let name = format!("{}{SUFFIX}", digest.hex());
+        unlink(self.staging.as_fd(), &name, &self.staging_path)
+    }
+}
+
 /// Opens the partial file of `digest` and locks it; when someone else is
 /// writing it, a file of our own.
 fn claim(blobs: &Blobs, digest: &Digest) -> Result<(String, File), StoreError> {
