@@ -1,10 +1,10 @@
 //! Making entries below the destination.
 
 mod attributes;
+mod content;
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
@@ -274,17 +274,10 @@ impl Layer<'_> {
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || fs::openat(place.parent, place.name, flags, Mode::from_raw_mode(0o600));
         let mut file = File::from(self.fresh(place, "create", open)?);
-        match &entry.sparse {
-            None => copy(archive, entry.size, &mut file, place.path)?,
-            Some(map) => {
-                let failed = |e| UnpackError::io("write", place.path, e);
-                file.set_len(entry.size).map_err(failed)?;
-                for fragment in map {
-                    file.seek(SeekFrom::Start(fragment.offset))
-                        .map_err(failed)?;
-                    copy(archive, fragment.length, &mut file, place.path)?;
-                }
-            }
+        if let Err(error) = content::write(archive, entry, &mut file, place.path) {
+            // Half a file is of no use, and on a full disk takes what is left.
+            let _ = fs::unlinkat(place.parent, place.name, AtFlags::empty());
+            return Err(error);
         }
         self.placed.bytes += entry.size;
         attributes::of_descriptor(file.as_fd(), place.path, entry)?;
@@ -475,24 +468,4 @@ impl Layer<'_> {
         })?;
         Ok(placed)
     }
-}
-
-/// Writes the next `size` bytes of the entry's data.
-fn copy(archive: &mut Archive, size: u64, file: &mut File, path: &[u8]) -> Result<(), UnpackError> {
-    let mut left = size;
-    while left > 0 {
-        let bytes = archive.data(left)?;
-        let n = bytes.len();
-        if n == 0 {
-            return Err(UnpackError::entry(
-                path,
-                "it has less data than its size says",
-            ));
-        }
-        file.write_all(bytes)
-            .map_err(|e| UnpackError::io("write", path, e))?;
-        archive.consume(n);
-        left -= n as u64;
-    }
-    Ok(())
 }
