@@ -32,11 +32,22 @@ impl Engine {
     /// records the image with its names at once: then it can be seen, whole.
     /// An image that is known already keeps its manifest and gets the names.
     pub fn record_image(&self, new: &ImageToRecord<'_>) -> Result<Image, EngineError> {
-        let blobs = self.store.blobs();
         let id = manifest::digest_of(new.configuration);
         let written = manifest::to_manifest(&id, new.configuration.len(), new.layers);
-        let digest = manifest::digest_of(&written);
-        let _held = [blobs.hold(&id), blobs.hold(&digest)];
+        let documents = [manifest::digest_of(&written), id];
+        let held = documents.each_ref().map(|d| self.store.blobs().hold(d));
+        let recorded = self.record_held(new, &documents, &written);
+        drop(held);
+        recorded.inspect_err(|_| self.unwrite(&documents))
+    }
+
+    fn record_held(
+        &self,
+        new: &ImageToRecord<'_>,
+        [digest, id]: &[Digest; 2],
+        written: &[u8],
+    ) -> Result<Image, EngineError> {
+        let blobs = self.store.blobs();
         // A crash before the record leaves nothing that a later attempt asks for.
         let keep = |bytes| blobs.spool_bytes(bytes)?.publish().map(drop);
         let known = self.store.image(id.as_str()).ok();
@@ -44,20 +55,18 @@ impl Engine {
             Some(record) => record.image,
             None => {
                 keep(new.configuration)?;
-                keep(&written)?;
-                self.described(&digest, &written, new)?
+                keep(written)?;
+                self.described(digest, written, new)?
             }
         };
         let laid_out: Vec<LaidOut> = (new.new.iter().filter_map(|l| l.laid_out.clone())).collect();
         self.runtime.sync_storage(new.driver.driver_name())?;
-        self.store
-            .put_image(&NewImage {
-                image: &image,
-                references: new.names,
-                layers: &laid_out,
-                parent: new.parent,
-            })
-            .inspect_err(|_| self.unwrite(&[id, digest]))?;
+        self.store.put_image(&NewImage {
+            image: &image,
+            references: new.names,
+            layers: &laid_out,
+            parent: new.parent,
+        })?;
         self.chains.of(new.driver.driver_name()).recorded(&laid_out);
         Ok(image)
     }
