@@ -51,6 +51,10 @@ pub struct Container {
     /// Where it is in its life.
     #[serde(with = "StateRecord")]
     pub state: State,
+    /// Who finds it paused unpauses it: that was for an operation of an engine
+    /// that ended.
+    #[serde(default)]
+    pub held_still: bool,
     /// The networks it belongs to; the first is its network mode's.
     #[serde(default)]
     pub networks: Vec<Membership>,

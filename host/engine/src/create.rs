@@ -230,6 +230,7 @@ fn new_record(
             .map(|l| l.chain_id.hex().to_owned())
             .collect(),
         state: State::Created,
+        held_still: false,
         networks: Vec::new(),
         endpoints: Vec::new(),
         resolv_conf: String::new(),

@@ -44,7 +44,7 @@ pub(crate) enum Message {
     Start(Reply),
     Stop(Ending, Reply),
     Kill(i32, Reply),
-    Pause(Reply),
+    Pause(Pausing, Reply),
     Unpause(Reply),
     Restart(Ending, Reply),
     Change(Request, Change, Reply),
@@ -53,6 +53,15 @@ pub(crate) enum Message {
         volumes: bool,
         reply: Reply,
     },
+}
+
+/// Who freezes a container, and so has to thaw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pausing {
+    /// Somebody who asked for it.
+    User,
+    /// The engine, for as long as one operation takes.
+    Engine,
 }
 
 /// How a process is asked to end.

@@ -95,9 +95,15 @@ impl Engine {
     /// wrote that down, the record is completed from what the runtime knows.
     fn adopt(&self, entry: &Arc<Entry>, record: &Container, pid: u32) -> Result<(), EngineError> {
         self.count_volumes(record);
-        if !record.state.is_paused() {
+        if record.held_still || !record.state.is_paused() {
             // The last engine may have ended in the middle of a pause.
             let _ = self.runtime.unpause(&record.id);
+            self.containers.note(entry, |record| {
+                let mut life = life_of(record);
+                life.set_paused(false);
+                take_up(record, &life);
+                record.held_still = false;
+            });
         }
         let endpoints = if record.state.is_running() {
             record.endpoints.clone()

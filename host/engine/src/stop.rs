@@ -6,7 +6,7 @@ use bulkhead_model::container::Decision;
 
 use crate::Engine;
 use crate::error::EngineError;
-use crate::live::{Ending, Message};
+use crate::live::{Ending, Message, Pausing};
 
 pub(crate) const SIGKILL: i32 = 9;
 pub(crate) const SIGTERM: i32 = 15;
@@ -85,7 +85,15 @@ impl Engine {
 
     /// Freezes a container's processes.
     pub async fn pause(&self, id: &str) -> Result<(), EngineError> {
-        self.request(id, Message::Pause).await.map(drop)
+        let pause = |reply| Message::Pause(Pausing::User, reply);
+        self.request(id, pause).await.map(drop)
+    }
+
+    /// Freezes them for one operation: should the engine end in the middle of
+    /// it, the next one thaws them.
+    pub async fn hold_still(&self, id: &str) -> Result<(), EngineError> {
+        let pause = |reply| Message::Pause(Pausing::Engine, reply);
+        self.request(id, pause).await.map(drop)
     }
 
     /// Thaws them.

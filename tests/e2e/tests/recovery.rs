@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bulkhead_test_support::{Daemon, images};
+use bulkhead_test_support::{Daemon, images, wait_until};
 use serde_json::{Value, json};
 
 /// What takes a moment to go by itself: shims that end, links that follow
@@ -353,4 +353,32 @@ fn addresses_of_running_containers_are_not_given_away_after_a_crash() {
     let distinct: BTreeSet<String> = all.iter().map(Value::to_string).collect();
     assert_eq!(distinct.len(), 5, "{all:?}");
     assert!(!distinct.contains("\"\""), "{all:?}");
+}
+
+#[test]
+fn a_container_that_a_commit_froze_goes_on_when_the_daemon_is_killed_meanwhile() {
+    let mut daemon = Daemon::start();
+    daemon.load("busybox:latest", &images::busybox());
+    // Large enough that the commit is not done before it is seen.
+    let beat = "truncate -s 2G /hole; while sleep 0.05; do echo; done";
+    for name in ["committed", "paused"] {
+        let run = ["run", "-d", "--network", "none", "--name", name, "busybox"];
+        let arguments = [&run[..], &["sh", "-c", beat]].concat();
+        daemon.bulkhead(&arguments).success();
+    }
+    daemon.bulkhead(&["pause", "paused"]).success();
+    let mut commit = daemon
+        .bulkhead_command(&["commit", "committed", "new"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let paused = |daemon: &Daemon, name| inspect(daemon, name)["State"]["Paused"] == true;
+    wait_until(|| paused(&daemon, "committed"));
+    daemon.kill();
+    assert!(!commit.wait().unwrap().success());
+    daemon.start_again();
+    assert!(!paused(&daemon, "committed") && paused(&daemon, "paused"));
+    let lines = || daemon.bulkhead(&["logs", "committed"]).success().len();
+    let before = lines();
+    wait_until(|| lines() > before);
 }

@@ -61,7 +61,7 @@ async fn carry_out(
     let pause = asked.pause && runs;
     let id = record.id.as_str();
     if pause {
-        daemon.engine.pause(id).await?;
+        daemon.engine.hold_still(id).await?;
     }
     let committed = daemon.blocking(move |engine| engine.commit(&commit)).await;
     if pause && let Err(error) = daemon.engine.unpause(id).await {

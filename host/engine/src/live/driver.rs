@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::ends::{Purpose, Waiters};
-use super::{Begin, Ending, Message, Reply};
+use super::{Begin, Ending, Message, Pausing, Reply};
 use crate::Engine;
+use crate::container::Container;
 use crate::containers::Entry;
 use crate::error::EngineError;
 use crate::exited::{Then, take_up};
@@ -123,12 +124,12 @@ impl Driver {
                 let done = self.kill(signal).await;
                 answer(reply, done);
             }
-            Message::Pause(reply) => {
-                let done = self.freeze(Request::Pause).await;
+            Message::Pause(pausing, reply) => {
+                let done = self.freeze(Request::Pause, pausing).await;
                 answer(reply, done);
             }
             Message::Unpause(reply) => {
-                let done = self.freeze(Request::Unpause).await;
+                let done = self.freeze(Request::Unpause, Pausing::User).await;
                 answer(reply, done);
             }
             Message::Restart(ending, reply) => self.restart(ending, reply).await,
@@ -220,27 +221,45 @@ impl Driver {
         Ok(decision)
     }
 
-    async fn freeze(&mut self, request: Request) -> Result<Decision, EngineError> {
+    async fn freeze(
+        &mut self,
+        request: Request,
+        pausing: Pausing,
+    ) -> Result<Decision, EngineError> {
         let decision = self.accept(request)?;
         let pause = request == Request::Pause;
+        let note = |record: &mut Container| record.held_still = pausing == Pausing::Engine;
+        self.engine.containers.note(&self.entry, note);
         self.set_frozen(pause).await?;
         self.publish(if pause { "pause" } else { "unpause" }, &[]);
         Ok(decision)
     }
 
+    /// Freezes or thaws. When that cannot be recorded the container is thawed
+    /// in any case, as far as this engine knows too: nobody else would do it.
     async fn set_frozen(&mut self, frozen: bool) -> Result<(), EngineError> {
-        self.blocking(move |engine, entry| {
-            let record = entry.record();
-            if frozen {
-                engine.runtime.pause(&record.id)?;
-            } else {
-                engine.runtime.unpause(&record.id)?;
-            }
-            Ok(())
-        })
-        .await?;
+        self.set_frozen_in_the_kernel(frozen).await?;
         self.life.set_paused(frozen);
-        self.save().await
+        let saved = self.save().await;
+        if saved.is_err() {
+            self.set_frozen_in_the_kernel(false).await?;
+            self.life.set_paused(false);
+            let note = |record: &mut Container| take_up(record, &self.life);
+            self.engine.containers.note(&self.entry, note);
+        }
+        saved
+    }
+
+    async fn set_frozen_in_the_kernel(&mut self, frozen: bool) -> Result<(), EngineError> {
+        let set = move |engine: &Engine, entry: &Entry| {
+            let id = &entry.record().id;
+            match frozen {
+                true => engine.runtime.pause(id),
+                false => engine.runtime.unpause(id),
+            }
+            .map_err(EngineError::from)
+        };
+        self.blocking(set).await
     }
 
     /// What is frozen cannot end: a signal that is to end it thaws it.
