@@ -195,7 +195,7 @@ fn inject(
     chown_fd(&fd, owner, owner)?;
     let mounted = clone_mount(fd.as_fd(), false)?;
     let failed = |source| RuntimeError::State {
-        path: file.name.into(),
+        path: file.target.clone(),
         source,
     };
     File::from(fd).write_all(&file.content).map_err(failed)?;
