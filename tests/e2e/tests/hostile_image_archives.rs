@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bulkhead_test_support::{Daemon, Image, Tree, digest, images, run, run_with_input};
+use bulkhead_test_support::{Daemon, Filesystem, Image, Tree, digest, images, run_with_input};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -272,25 +272,13 @@ fn a_daemon_killed_in_the_middle_of_a_load_has_the_image_or_nothing_of_it() {
     println!("{} of 12 rounds lost the image, {} had it", seen.0, seen.1);
 }
 
-fn sh(script: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new("sh");
-    command.args(["-ec", script, "sh"]).args(arguments);
-    run(&mut command, LIMIT).success()
-}
-
 #[test]
 fn a_load_that_fills_the_disk_leaves_it_as_it_was() {
-    let mut daemon = Daemon::start();
-    daemon.stop();
-    let folder = daemon.folder().display().to_string();
-    let make = "truncate -s 64M \"$1/disk\"; mkfs.ext4 -q -m 0 \"$1/disk\"; mount -o loop \"$1/disk\" \"$1/data\"";
-    sh(make, &[&folder]);
-    daemon.start_again();
-    let used = || sh("sync; df --output=used \"$1/data\" | tail -1", &[&folder]);
+    let daemon = Daemon::builder().disk(Filesystem::Ext4, 64).start();
     let layer = |mib: usize| Tree::new().file("zeros", 0o644, &vec![0; mib << 20]);
     let small = images::busybox();
     load(&daemon, &small.docker_archive("small:1")).success();
-    let before = used();
+    let before = daemon.disk().listing();
     // Too large for the spool, and too large to be unpacked beside it.
     for mib in [80, 30] {
         let image = Image::new(Vec::new()).layer(layer(mib));
@@ -299,13 +287,10 @@ fn a_load_that_fills_the_disk_leaves_it_as_it_was() {
             told.to_lowercase().contains("no space left on device"),
             "{told}"
         );
-        assert_eq!(used(), before, "after {mib} MiB");
+        assert_eq!(daemon.disk().listing(), before, "after {mib} MiB");
         let names = ["images", "--format", "{{.Repository}}"];
         assert_eq!(daemon.bulkhead(&names).success(), "small\n");
     }
     let echo = ["run", "--rm", "--network", "none", "small:1", "echo", "hi"];
     assert_eq!(daemon.bulkhead(&echo).success(), "hi\n");
-    daemon.stop();
-    sh("umount \"$1/data\"", &[&folder]);
-    daemon.start_again();
 }

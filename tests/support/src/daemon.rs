@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::client::{self, Output};
+use crate::disk::{Disk, Filesystem};
 use crate::free::Subnet;
 use crate::http::{self, Request, Response};
 use crate::image::Image;
@@ -27,6 +28,7 @@ pub struct Daemon {
     child: Child,
     builder: DaemonBuilder,
     subnet: Subnet,
+    disk: Option<Disk>,
     folder: TempDir,
 }
 
@@ -37,6 +39,7 @@ pub struct DaemonBuilder {
     environment: Vec<(String, String)>,
     remapped: bool,
     place: Option<PathBuf>,
+    disk: Option<(Filesystem, u64)>,
 }
 
 impl DaemonBuilder {
@@ -55,6 +58,12 @@ impl DaemonBuilder {
     /// Its state is beneath `place`.
     pub fn inside(mut self, place: &Path) -> Self {
         self.place = Some(place.to_owned());
+        self
+    }
+
+    /// A disk of its own for its data, of so many MiB.
+    pub fn disk(mut self, filesystem: Filesystem, mib: u64) -> Self {
+        self.disk = Some((filesystem, mib));
         self
     }
 
@@ -79,11 +88,14 @@ impl DaemonBuilder {
             .tempdir_in(place)
             .expect("temporary folder");
         let subnet = Subnet::take();
+        let mount = |(filesystem, mib)| Disk::mount(folder.path(), filesystem, mib);
+        let disk = self.disk.map(mount);
         let child = spawn(&self, folder.path(), &subnet);
         let mut daemon = Daemon {
             child,
             builder: self,
             subnet,
+            disk,
             folder,
         };
         daemon.wait_until_it_answers();
@@ -148,6 +160,12 @@ impl Daemon {
     /// The folder that holds `data`, `exec`, `log`, `pid` and `socket`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The disk of its own that it was started with.
+    #[track_caller]
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("a disk of its own")
     }
 
     /// The Unix socket of its API.
@@ -424,6 +442,7 @@ impl Drop for Daemon {
             self.remove_containers();
         }
         let ended = self.terminate();
+        drop(self.disk.take());
         let left = leftovers::sweep(self.folder());
         if std::thread::panicking() {
             eprintln!("the daemon's log:\n{}", self.log());

@@ -18,6 +18,7 @@
 mod binaries;
 mod client;
 mod daemon;
+mod disk;
 mod dockerd;
 mod free;
 mod http;
@@ -36,6 +37,7 @@ mod tree;
 pub use binaries::{binary, cache_dir, release_dir};
 pub use client::{Output, run, run_with_input, wait_until};
 pub use daemon::{Daemon, DaemonBuilder};
+pub use disk::{Disk, Filesystem};
 pub use dockerd::Dockerd;
 pub use free::{own_network, own_resolv_conf};
 pub use http::{Response, call, call_with};
