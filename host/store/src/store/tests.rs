@@ -168,6 +168,26 @@ fn flipped_bits_anywhere_are_refused_or_read_but_never_panic() {
     }
 }
 
+/// Each name is in the table and in an index: either may be the wrong one.
+#[test]
+fn a_wrong_bit_in_what_is_looked_up_is_noticed_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    populated(dir.path());
+    let path = dir.path().join("state.db");
+    let sound = std::fs::read(&path).unwrap();
+    let places: Vec<usize> = (0..sound.len() - 3)
+        .filter(|at| sound[*at..].starts_with(b"c37"))
+        .collect();
+    assert!(places.len() >= 2, "{places:?}");
+    for at in places {
+        let mut flipped = sound.clone();
+        flipped[at] ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        let error = Store::open(dir.path()).expect_err("a flipped bit");
+        assert!(matches!(error, StoreError::Damaged { .. }), "{at}: {error}");
+    }
+}
+
 #[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
