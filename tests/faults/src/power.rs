@@ -13,6 +13,7 @@
 mod look;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -179,12 +180,20 @@ pub fn step(
         });
     }
     machine.carry_out(operation, &name)?;
-    fs::write(&lasted, begun.elapsed().as_millis().to_string())?;
+    write_through(&lasted, &begun.elapsed().as_millis().to_string())?;
     fs::create_dir(share.join("acked").join(&name))?;
     fs::write(share.join("cut"), "")?;
     // The power goes here.
     std::thread::sleep(LIMIT);
     bail!("the power was not cut")
+}
+
+/// What is only in the machine's memory goes with the power, on the shared
+/// folder, too.
+fn write_through(path: &Path, text: &str) -> Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    Ok(file.sync_all()?)
 }
 
 impl Machine {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{BASE, FILES, Machine, Operation};
+use super::{BASE, FILES, Machine, Operation, write_through};
 use crate::images::disk;
 
 /// What was found of an operation.
@@ -56,14 +56,17 @@ impl Machine {
         };
         for name in names(&self.share.join("begun"))? {
             let verdict = self.share.join("found").join(&name);
-            if name == next || (verdict.exists() && !all) {
+            let known = fs::read_to_string(&verdict).unwrap_or_default();
+            if name == next || (!known.is_empty() && !all) {
                 continue;
             }
             let found = self.found(&name, &listed)?;
             // A later look may only find less.
-            if fs::read_to_string(&verdict).map_or(true, |before| before == Found::Whole.name()) {
-                fs::write(&verdict, found.name())?;
+            if known.is_empty() || known == Found::Whole.name() {
+                write_through(&verdict, found.name())?;
             }
+            let bad = matches!(found, Found::Lost | Found::HalfMade);
+            ensure!(!bad, "{name}: {}", found.name());
         }
         self.nothing_leaked()?;
         let repair: &[&str] = if all { &["--repair"] } else { &[] };
