@@ -126,6 +126,12 @@ pub trait Dir: Sized {
     /// # Errors
     /// `not-found` when the directory does not exist.
     fn usage(&self) -> Result<Usage>;
+    /// Bytes and inodes below it that `base` does not have alike, by name: what
+    /// changed in a copy or a snapshot of it.
+    ///
+    /// # Errors
+    /// `not-found` when one of the two does not exist.
+    fn usage_over(&self, base: &Self) -> Result<Usage>;
 }
 
 /// Facts, and orders the host carries out together once the export returned
@@ -202,6 +208,9 @@ pub trait Txn {
     fn seal_subvolume(&self, dir: &Self::Dir) -> Result<()>;
     /// Lets a subvolume hold at most so many bytes of its own (a Btrfs qgroup).
     fn limit_subvolume(&self, dir: &Self::Dir, bytes: u64) -> Result<()>;
+    /// Lets a directory, in which there is nothing yet, and all that will be
+    /// made in it hold at most so many bytes; see [`PROJECT_QUOTA`].
+    fn limit_dir(&self, dir: &Self::Dir, bytes: u64) -> Result<()>;
     /// In `probe` only: the driver's root is to be in a filesystem of its own
     /// in a sparse file on a loop device; `probe` is then called once more.
     fn pool(&self, pool: &Pool) -> Result<()>;
@@ -297,6 +306,10 @@ pub struct Pool {
 /// whiteouts. A driver without this feature gets each layer applied over a
 /// copy of its parent.
 pub const OVERLAY_LAYERS: &str = "overlay-layers";
+
+/// The fact that the root's filesystem can limit directories: XFS or ext4,
+/// mounted with `prjquota`.
+pub const PROJECT_QUOTA: &str = "project-quota";
 
 const PAGE: u32 = 256;
 /// Removals of one `gc`: fewer than the steps a call may order, so that a

@@ -246,7 +246,7 @@ impl Engine {
             };
             let mut repaired = None;
             if repair {
-                self.store.make_volume_again(&volume.name)?;
+                self.make_volume_again(&volume)?;
                 repaired = Some("made again, empty".to_owned());
             }
             checked.found("volume", &volume.name, message(&error), repaired);

@@ -92,6 +92,12 @@ pub enum EngineError {
         #[source]
         source: bulkhead_model::error::Failure,
     },
+    #[error("failed to set size of volume '{volume}'")]
+    VolumeLimit {
+        volume: String,
+        #[source]
+        source: bulkhead_model::error::Failure,
+    },
     #[error("remove {volume}: volume is in use - [{users}]")]
     VolumeInUse { volume: String, users: String },
     #[error("network {0} not found")]

@@ -2,6 +2,7 @@
 
 use bulkhead_model::Digest;
 use bulkhead_model::image::Image;
+use bulkhead_model::storage::{Purpose, SnapshotRequest};
 
 use crate::Engine;
 use crate::container::Container;
@@ -21,7 +22,13 @@ impl Engine {
     pub fn container_usage(&self, record: &Container) -> Result<ContainerUsage, EngineError> {
         let driver = self.storage_driver(Some(&record.storage_driver))?;
         let root = self.runtime.driver_root(driver.driver_name());
-        let writable = driver.usage(&*root, &record.snapshot())?.bytes;
+        let request = SnapshotRequest {
+            key: record.snapshot(),
+            parents: record.parent_keys(),
+            purpose: Purpose::View,
+            size: None,
+        };
+        let writable = driver.usage(&*root, &request)?.bytes;
         // An image that was removed by force has no size any more.
         let image = self.image(&record.image_id).map_or(0, |image| image.size);
         Ok(ContainerUsage {

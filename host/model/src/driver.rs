@@ -24,6 +24,8 @@ pub trait DriverRoot: Send + Sync {
     fn read_small(&self, dir: &DirPath, name: &DirName) -> std::io::Result<Vec<u8>>;
     /// Bytes and inodes below `dir`.
     fn usage(&self, dir: &DirPath) -> std::io::Result<Usage>;
+    /// Bytes and inodes below `dir` that `base` does not have alike, by name.
+    fn usage_over(&self, dir: &DirPath, base: &DirPath) -> std::io::Result<Usage>;
     /// A value the driver kept by plan.
     fn state(&self, key: &str) -> Option<Vec<u8>>;
     /// What the host found out about the filesystem and the kernel, such as
@@ -68,7 +70,8 @@ pub trait StorageDriver: Send + Sync {
     /// Removes a snapshot; a missing one is fine.
     fn remove(&self, root: &dyn DriverRoot, key: &SnapshotKey) -> Result<StoragePlan, PluginError>;
     /// Bytes and inodes that this snapshot alone holds.
-    fn usage(&self, root: &dyn DriverRoot, key: &SnapshotKey) -> Result<Usage, PluginError>;
+    fn usage(&self, root: &dyn DriverRoot, request: &SnapshotRequest)
+    -> Result<Usage, PluginError>;
     /// Removes everything that is not in `live`.
     fn gc(&self, root: &dyn DriverRoot, live: &[SnapshotKey]) -> Result<StoragePlan, PluginError>;
     /// Rows for people: what it works with here.

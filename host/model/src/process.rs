@@ -382,6 +382,15 @@ pub trait Runtime: Send + Sync {
         name: &str,
         mount: &crate::volume::VolumeMount,
     ) -> Result<(), crate::error::Failure>;
+    /// Whether the filesystem of volumes' directories holds them to sizes.
+    fn has_volume_quota(&self) -> bool;
+    /// Lets a directory of a volume, in which there is nothing yet, hold at
+    /// most so many bytes.
+    fn limit_volume(
+        &self,
+        files: std::os::fd::BorrowedFd<'_>,
+        bytes: u64,
+    ) -> Result<(), crate::error::Failure>;
     /// Takes the mount over a volume's directory away; nothing when there is none.
     fn unmount_volume(&self, name: &str) -> Result<(), crate::error::Failure>;
     /// Takes away what a stopped container held: cgroups, links, packet-filter

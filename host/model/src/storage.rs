@@ -136,6 +136,13 @@ pub enum StorageStep {
         /// Its limit.
         bytes: u64,
     },
+    /// Lets an empty directory and all that will be in it hold at most so many bytes.
+    LimitDir {
+        /// The directory.
+        dir: DirPath,
+        /// Its limit.
+        bytes: u64,
+    },
     /// Removes a whole tree and the subvolumes in it; carried out after every
     /// other step succeeded and never undone. Missing is fine.
     RemoveTree {

@@ -34,6 +34,10 @@ impl DriverRoot for EmptyRoot {
     fn usage(&self, _: &DirPath) -> std::io::Result<Usage> {
         Ok(Usage::default())
     }
+
+    fn usage_over(&self, _: &DirPath, _: &DirPath) -> std::io::Result<Usage> {
+        Ok(Usage::default())
+    }
     fn state(&self, _: &str) -> Option<Vec<u8>> {
         None
     }

@@ -38,6 +38,8 @@ pub enum Grant {
     SealSubvolume,
     /// Storage: limit an own subvolume's bytes.
     LimitSubvolume,
+    /// Storage: limit an own directory's bytes.
+    LimitDir,
     /// Storage: have the root in a filesystem of its own.
     Pool,
     /// Network: share the host's network namespace.
@@ -91,6 +93,7 @@ impl Grant {
         ),
         (Grant::SealSubvolume, "seal-subvolume", World::Storage),
         (Grant::LimitSubvolume, "limit-subvolume", World::Storage),
+        (Grant::LimitDir, "limit-dir", World::Storage),
         (Grant::Pool, "pool", World::Storage),
         (
             Grant::UseHostNamespace,

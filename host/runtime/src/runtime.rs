@@ -32,13 +32,14 @@ use bulkhead_model::resources::Resources;
 use bulkhead_model::storage::{Pool, RootMount, StoragePlan};
 use bulkhead_model::volume::VolumeMount;
 use bulkhead_model::{ContainerId, ExecId, process};
+use bulkhead_sys::project_quota::has_project_quota;
 
 use crate::cgroup::{MadeCgroups, Parent};
 use crate::error::RuntimeError;
 use crate::layout::Layout;
 use crate::network::NetworkContext;
 use crate::seccomp;
-use crate::storage::Storage;
+use crate::storage::{Storage, projects};
 
 /// What a runtime is made with.
 #[derive(Clone, Debug)]
@@ -260,6 +261,15 @@ impl process::Runtime for Runtime {
 
     fn mount_volume(&self, name: &str, mount: &VolumeMount) -> Result<(), Failure> {
         self.mount_over_volume(name, mount).map_err(Failure::new)
+    }
+
+    fn has_volume_quota(&self) -> bool {
+        has_project_quota(&self.layout.volumes)
+    }
+
+    fn limit_volume(&self, files: BorrowedFd<'_>, bytes: u64) -> Result<(), Failure> {
+        let limited = projects::limit(files, &self.layout.volumes, bytes);
+        limited.map_err(|source| Failure::new(RuntimeError::from(source)))
     }
 
     fn unmount_volume(&self, name: &str) -> Result<(), Failure> {

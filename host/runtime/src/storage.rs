@@ -7,6 +7,7 @@ mod image_root;
 mod mounts;
 pub(crate) mod pool;
 mod program;
+pub(crate) mod projects;
 mod shifted;
 mod state;
 mod volumes;
@@ -103,7 +104,9 @@ fn describe(step: &StorageStep) -> String {
             format!("snapshot {source} as {dest}")
         }
         StorageStep::SealSubvolume { dir } => format!("seal {dir}"),
-        StorageStep::LimitSubvolume { dir, .. } => format!("limit {dir}"),
+        StorageStep::LimitSubvolume { dir, .. } | StorageStep::LimitDir { dir, .. } => {
+            format!("limit {dir}")
+        }
     }
 }
 
@@ -193,6 +196,10 @@ fn apply_step<'a>(
             undo.push(move || undone("unseal", btrfs::set_read_only(&subvolume, false)));
         }
         StorageStep::LimitSubvolume { dir, bytes } => limit(root, dir, *bytes)?,
+        // The limit goes with the directory.
+        StorageStep::LimitDir { dir, bytes } => {
+            projects::limit(open_dir(root, dir)?, root, *bytes)?;
+        }
     }
     Ok(())
 }

@@ -46,12 +46,10 @@ impl Store {
         if let Some(row) = self.find_volume(name)? {
             return Ok(row);
         }
-        self.unsettle_volume(name, "")?;
-        self.root.make(&format!("volumes/{name}"), 0o711)?;
+        self.begin_volume(name)?;
         let made_at = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_secs());
-        self.root.make(&format!("volumes/{name}/_data"), 0o755)?;
         let step = "record a volume";
         self.database.write(step, Durability::PowerCut, |db| {
             let sql = "INSERT OR IGNORE INTO volumes (name, driver, created_at, record) VALUES (?1, ?2, ?3, ?4)";
@@ -60,6 +58,19 @@ impl Store {
                 .map_err(self.database.explain(step))
         })?;
         self.volume(name)
+    }
+
+    /// The directory of a volume that is about to be recorded, `_data`.
+    /// Without a record it goes with the next [`Store::settle_volumes`].
+    pub fn begin_volume(&self, name: &str) -> Result<OwnedFd, StoreError> {
+        check_name("local volume", name)?;
+        self.unsettle_volume(name, "")?;
+        self.make_directory_of(name)
+    }
+
+    fn make_directory_of(&self, name: &str) -> Result<OwnedFd, StoreError> {
+        self.root.make(&format!("volumes/{name}"), 0o711)?;
+        self.root.make(&format!("volumes/{name}/_data"), 0o755)
     }
 
     /// The record of `name`.
@@ -74,12 +85,9 @@ impl Store {
     }
 
     /// Makes a volume's directory again, empty, when it is not there.
-    pub fn make_volume_again(&self, name: &str) -> Result<(), StoreError> {
+    pub fn make_volume_again(&self, name: &str) -> Result<OwnedFd, StoreError> {
         check_name("local volume", name)?;
-        self.root.make(&format!("volumes/{name}"), 0o711)?;
-        self.root
-            .make(&format!("volumes/{name}/_data"), 0o755)
-            .map(drop)
+        self.make_directory_of(name)
     }
 
     /// The directory of a volume's files, or the root of what is mounted over it.

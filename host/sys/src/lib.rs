@@ -30,6 +30,7 @@ pub mod path;
 pub mod pidfd;
 pub mod poll;
 pub mod process;
+pub mod project_quota;
 pub mod random;
 pub mod seccomp;
 pub mod signal;

@@ -123,6 +123,19 @@ pub fn usage(dir: impl AsFd) -> Result<(u64, u64)> {
     Ok((walk.bytes, walk.inodes))
 }
 
+/// [`usage`] of what `base` does not have alike, by name: a file counts with
+/// all its bytes when type, mode, owner, device, size or modification time
+/// differ. A copy or a snapshot that nobody touched holds nothing.
+pub fn usage_over(dir: impl AsFd, base: impl AsFd) -> Result<(u64, u64)> {
+    let mut walk = UsageWalk {
+        bytes: 0,
+        inodes: 0,
+        seen: HashSet::new(),
+    };
+    walk.level_over(&dir.as_fd(), &base.as_fd(), 0)?;
+    Ok((walk.bytes, walk.inodes))
+}
+
 struct UsageWalk {
     bytes: u64,
     inodes: u64,
@@ -137,21 +150,76 @@ impl UsageWalk {
             let Some(found) = missing_is_none(stat(dir.descriptor(), name))? else {
                 continue;
             };
-            if found.st_nlink > 1
-                && file_type(&found) != libc::S_IFDIR
-                && !self.seen.insert((found.st_dev, found.st_ino))
+            self.count(&found);
+            if file_type(&found) == libc::S_IFDIR
+                && let Some(child) = missing_is_none(open_dir(dir.descriptor(), name))?
             {
-                continue;
-            }
-            self.inodes += 1;
-            if file_type(&found) != libc::S_IFDIR {
-                self.bytes += u64::try_from(found.st_size).unwrap_or(0);
-            } else if let Some(child) = missing_is_none(open_dir(dir.descriptor(), name))? {
                 self.level(&child, depth + 1)?;
             }
         }
         Ok(())
     }
+
+    fn level_over(
+        &mut self,
+        dir: &dyn AsDescriptor,
+        base: &dyn AsDescriptor,
+        depth: usize,
+    ) -> Result<()> {
+        for name in entries(dir.descriptor())? {
+            let name = Path::new(&name);
+            check_depth(depth, name)?;
+            let Some(found) = missing_is_none(stat(dir.descriptor(), name))? else {
+                continue;
+            };
+            let before = missing_is_none(stat(base.descriptor(), name))?;
+            if file_type(&found) != libc::S_IFDIR {
+                if !before.is_some_and(|before| alike(&found, &before)) {
+                    self.count(&found);
+                }
+                continue;
+            }
+            let Some(child) = missing_is_none(open_dir(dir.descriptor(), name))? else {
+                continue;
+            };
+            match missing_is_none(open_dir(base.descriptor(), name))? {
+                Some(before) => self.level_over(&child, &before, depth + 1)?,
+                None => {
+                    self.count(&found);
+                    self.level(&child, depth + 1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file with several names counts once, and a directory has no bytes.
+    fn count(&mut self, found: &libc::stat) {
+        let is_dir = file_type(found) == libc::S_IFDIR;
+        if found.st_nlink > 1 && !is_dir && !self.seen.insert((found.st_dev, found.st_ino)) {
+            return;
+        }
+        self.inodes += 1;
+        if !is_dir {
+            self.bytes += u64::try_from(found.st_size).unwrap_or(0);
+        }
+    }
+}
+
+/// Whether a user sees no difference.
+fn alike(one: &libc::stat, other: &libc::stat) -> bool {
+    let shown = |s: &libc::stat| {
+        let owner = (s.st_uid, s.st_gid);
+        (
+            s.st_mode,
+            owner,
+            s.st_rdev,
+            s.st_size,
+            s.st_mtime,
+            s.st_mtime_nsec,
+        )
+    };
+    shown(one) == shown(other)
 }
 
 /// The tree may change while it is measured.
@@ -181,5 +249,29 @@ mod tests {
         remove_tree(&dir, "tree").unwrap();
         assert!(!temp.path().join("tree").exists());
         assert!(temp.path().join("keep").exists());
+    }
+
+    #[test]
+    fn a_copy_holds_only_what_was_changed_in_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name);
+        std::fs::create_dir_all(path("base/a/gone")).unwrap();
+        std::fs::write(path("base/a/same"), "12345678").unwrap();
+        std::fs::write(path("base/a/changed"), "1234").unwrap();
+        std::fs::create_dir(path("copy")).unwrap();
+        let base = crate::path::open_host_dir(path("base")).unwrap();
+        let open = || {
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+            crate::path::open_host(path("copy"), flags, 0).unwrap()
+        };
+        let from = open_beneath_same_mount(&base, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0);
+        crate::copy::copy_tree(from.unwrap(), open()).unwrap();
+        assert_eq!(usage_over(open(), &base).unwrap(), (0, 0));
+        std::fs::write(path("copy/a/changed"), "123456").unwrap();
+        std::fs::create_dir_all(path("copy/new/dir")).unwrap();
+        std::fs::write(path("copy/new/file"), "1").unwrap();
+        std::fs::hard_link(path("copy/new/file"), path("copy/new/link")).unwrap();
+        std::fs::remove_dir(path("copy/a/gone")).unwrap();
+        assert_eq!(usage_over(open(), &base).unwrap(), (7, 4));
     }
 }

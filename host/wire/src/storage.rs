@@ -78,6 +78,8 @@ pub enum HostCall {
     Options,
     /// `size`: a number or none.
     Size,
+    /// `dir.usage-over(base)`: usage.
+    UsageOver(Dir, Dir),
 }
 
 /// An effect the driver orders.
@@ -131,4 +133,6 @@ pub enum Order {
         /// Names and values.
         options: Vec<(String, String)>,
     },
+    /// `limit-dir(dir, bytes)`
+    LimitDir(Dir, u64),
 }

@@ -86,6 +86,11 @@ impl Dir for wit::Dir {
         let (bytes, inodes) = wit::Dir::usage(self)?;
         Ok(Usage { bytes, inodes })
     }
+
+    fn usage_over(&self, base: &Self) -> Result<Usage> {
+        let (bytes, inodes) = wit::Dir::usage_over(self, base)?;
+        Ok(Usage { bytes, inodes })
+    }
 }
 
 impl Txn for wit::Txn {
@@ -217,6 +222,10 @@ impl Txn for wit::Txn {
 
     fn limit_subvolume(&self, dir: &wit::Dir, bytes: u64) -> Result<()> {
         Ok(wit::Txn::limit_subvolume(self, dir, bytes)?)
+    }
+
+    fn limit_dir(&self, dir: &wit::Dir, bytes: u64) -> Result<()> {
+        Ok(wit::Txn::limit_dir(self, dir, bytes)?)
     }
 
     fn pool(&self, pool: &Pool) -> Result<()> {

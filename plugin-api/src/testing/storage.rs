@@ -130,6 +130,13 @@ pub enum StorageOrder {
         /// Its limit.
         bytes: u64,
     },
+    /// [`Txn::limit_dir`](crate::storage::Txn::limit_dir)
+    LimitDir {
+        /// The directory.
+        dir: String,
+        /// Its limit.
+        bytes: u64,
+    },
     /// [`Txn::pool`](crate::storage::Txn::pool)
     Pool(Pool),
 }
@@ -430,5 +437,12 @@ impl Dir for FakeDir {
             return Err(Error::not_found(format!("{}: not found", self.path)));
         }
         Ok(lock(&self.tree).usage(&self.path))
+    }
+
+    fn usage_over(&self, base: &Self) -> Result<Usage> {
+        if let Some(missing) = [self, base].into_iter().find(|dir| !dir.exists()) {
+            return Err(Error::not_found(format!("{}: not found", missing.path)));
+        }
+        Ok(lock(&self.tree).usage_over(&self.path, &base.path))
     }
 }

@@ -91,10 +91,10 @@ impl StorageDriver for Btrfs {
 
     fn usage<T: Txn>(txn: &T) -> Result<Usage> {
         let own = txn.snapshot()?.child(FS)?;
-        if own.exists() {
-            own.usage()
-        } else {
-            Ok(Usage::default())
+        match txn.parents().first() {
+            _ if !own.exists() => Ok(Usage::default()),
+            Some(parent) => own.usage_over(&parent.child(FS)?),
+            None => own.usage(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the driver decides, operation by operation.
 
-use bulkhead_plugin_api::storage::{Dir, OVERLAY_LAYERS, Purpose, StorageDriver, Txn, Usage};
+use bulkhead_plugin_api::storage::{
+    Dir, OVERLAY_LAYERS, PROJECT_QUOTA, Purpose, StorageDriver, Txn, Usage,
+};
 use bulkhead_plugin_api::{Error, Result};
 
 use crate::layers::{FS, WORK, mount};
@@ -13,9 +15,9 @@ const ROOT_MODE: u32 = 0o755;
 /// The kernel makes `work/work` in it with mode 0; nobody else enters.
 const WORK_MODE: u32 = 0o700;
 
-/// Docker's words: it counts by project quotas, where this driver has none yet.
-const NO_QUOTA: &str =
-    "--storage-opt is supported only for overlay over xfs with 'pquota' mount option";
+/// Docker's words, and what Docker does not know of.
+const NO_QUOTA: &str = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option, \
+     or ext4 with 'prjquota'";
 
 /// The driver.
 pub(crate) struct Overlayfs;
@@ -34,9 +36,11 @@ impl StorageDriver for Overlayfs {
     }
 
     fn prepare<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
-        txn.refuse_size(NO_QUOTA)?;
         let snapshot = txn.snapshot()?;
         txn.create_dir(&snapshot, SNAPSHOT_MODE)?;
+        if let Some(bytes) = txn.size() {
+            limit(txn, &snapshot, bytes)?;
+        }
         txn.create_dir(&snapshot.child(FS)?, ROOT_MODE)?;
         if purpose == Purpose::Run && !txn.parents().is_empty() {
             txn.create_dir(&snapshot.child(WORK)?, WORK_MODE)?;
@@ -58,6 +62,24 @@ impl StorageDriver for Overlayfs {
     fn usage<T: Txn>(txn: &T) -> Result<Usage> {
         txn.snapshot()?.child(FS)?.usage()
     }
+}
+
+/// The upper directory and overlay's workshop are made in the snapshot, and
+/// counted with it: overlay moves files from the one to the other.
+fn limit<T: Txn>(txn: &T, snapshot: &T::Dir, bytes: u64) -> Result<()> {
+    if txn.has_fact(PROJECT_QUOTA) {
+        return txn.limit_dir(snapshot, bytes);
+    }
+    let known = ["xfs", "ext4", "tmpfs", "btrfs", "on-overlay"];
+    let filesystem = known.into_iter().find(|name| txn.has_fact(name));
+    let filesystem = match filesystem {
+        Some("on-overlay") => "overlay",
+        Some(name) => name,
+        None => "another filesystem",
+    };
+    Err(Error::unsupported(format!(
+        "{NO_QUOTA}; the data root is on {filesystem} without it"
+    )))
 }
 
 #[cfg(test)]

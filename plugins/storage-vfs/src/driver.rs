@@ -1,6 +1,8 @@
 //! What the driver decides, operation by operation.
 
-use bulkhead_plugin_api::storage::{Access, Dir, Purpose, StorageDriver, Txn, Usage};
+use bulkhead_plugin_api::storage::{
+    Access, Dir, PROJECT_QUOTA, Purpose, StorageDriver, Txn, Usage,
+};
 use bulkhead_plugin_api::{Error, Result};
 
 const FS: &str = "fs";
@@ -10,15 +12,15 @@ const SNAPSHOT_MODE: u32 = 0o700;
 /// takes the parent's mode and owner.
 const ROOT_MODE: u32 = 0o755;
 
-/// Docker's words.
-const NO_QUOTA: &str = "Filesystem does not support, or has not enabled quotas";
+/// Docker's words, and what helps.
+const NO_QUOTA: &str = "Filesystem does not support, or has not enabled quotas: \
+     --storage-opt size needs a data root on XFS or ext4 mounted with 'prjquota'";
 
 /// The driver.
 pub(crate) struct Vfs;
 
 impl StorageDriver for Vfs {
     fn prepare<T: Txn>(txn: &T, purpose: Purpose) -> Result<()> {
-        txn.refuse_size(NO_QUOTA)?;
         let snapshot = txn.snapshot()?;
         let own = snapshot.child(FS)?;
         let parents = txn.parents();
@@ -28,6 +30,13 @@ impl StorageDriver for Vfs {
             return txn.mount_bind(&parent.child(FS)?, Access::ReadOnly);
         }
         txn.create_dir(&snapshot, SNAPSHOT_MODE)?;
+        if let Some(bytes) = txn.size() {
+            if !txn.has_fact(PROJECT_QUOTA) {
+                return Err(Error::unsupported(NO_QUOTA));
+            }
+            // Before anything is in it, so that the copy counts, as Docker's does.
+            txn.limit_dir(&snapshot, bytes)?;
+        }
         txn.create_dir(&own, ROOT_MODE)?;
         if let Some(parent) = parents.first() {
             txn.clone_tree(&parent.child(FS)?, &own)?;
@@ -54,10 +63,10 @@ impl StorageDriver for Vfs {
 
     fn usage<T: Txn>(txn: &T) -> Result<Usage> {
         let own = txn.snapshot()?.child(FS)?;
-        if own.exists() {
-            own.usage()
-        } else {
-            Ok(Usage::default())
+        match txn.parents().first() {
+            _ if !own.exists() => Ok(Usage::default()),
+            Some(parent) => own.usage_over(&parent.child(FS)?),
+            None => own.usage(),
         }
     }
 }

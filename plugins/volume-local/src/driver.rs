@@ -61,7 +61,8 @@ fn limit<T: Txn>(txn: &T, text: &str) -> Result<()> {
     if !txn.facts().iter().any(|fact| fact == "quota") {
         return Err(Error::new(
             Code::Unsupported,
-            "quota size requested but no quota support",
+            "quota size requested but no quota support: option size needs \
+             a data root on XFS or ext4 mounted with 'prjquota'",
         ));
     }
     txn.limit(bytes)

@@ -79,7 +79,8 @@ impl Subject for Judged<'_> {
             }
             Operation::Remove => self.0.remove(&root, &key()?),
             Operation::Usage => {
-                let usage = self.0.usage(&root, &key()?).map_err(refused)?;
+                let request = request(Purpose::View)?;
+                let usage = self.0.usage(&root, &request).map_err(refused)?;
                 return Ok(convert::usage_back(usage));
             }
             Operation::Gc(live) => {
@@ -145,11 +146,12 @@ impl DriverRoot for Fake {
     }
 
     fn usage(&self, dir: &DirPath) -> io::Result<model::Usage> {
-        let usage = self.dir(dir).usage().map_err(not_there)?;
-        Ok(model::Usage {
-            bytes: usage.bytes,
-            inodes: usage.inodes,
-        })
+        self.dir(dir).usage().map(measured).map_err(not_there)
+    }
+
+    fn usage_over(&self, dir: &DirPath, base: &DirPath) -> io::Result<model::Usage> {
+        let usage = self.dir(dir).usage_over(&self.dir(base));
+        usage.map(measured).map_err(not_there)
     }
 
     fn state(&self, key: &str) -> Option<Vec<u8>> {
@@ -162,6 +164,13 @@ impl DriverRoot for Fake {
 
     fn pool_status(&self) -> Vec<(String, String)> {
         self.0.pool_status()
+    }
+}
+
+fn measured(usage: bulkhead_plugin_api::storage::Usage) -> model::Usage {
+    model::Usage {
+        bytes: usage.bytes,
+        inodes: usage.inodes,
     }
 }
 

@@ -18,7 +18,7 @@ impl Kind for EngineError {
 fn carried(error: &E) -> Option<ErrorKind> {
     Some(match error {
         E::Shared { kind, .. } => *kind,
-        E::VolumeMount { source, .. } => source.kind,
+        E::VolumeMount { source, .. } | E::VolumeLimit { source, .. } => source.kind,
         E::NewName(e) => e.kind(),
         E::CannotUpdate { source, .. } => source.kind(),
         E::Manifest(e) => e.kind(),

@@ -74,7 +74,12 @@ impl Engine {
         if volume.mounted {
             return self.with_files(volume, |files| extract(files, name, archive));
         }
+        let layout = self.volume_layout(name, &volume.driver, &volume.options)?;
         let new = self.store.begin_restore(name)?;
+        if let Some(bytes) = layout.limit {
+            // What is replaced is counted apart: for a while there are both.
+            self.limit_files(name, &new, bytes)?;
+        }
         let replaced = extract(new.as_fd(), name, archive).and_then(|()| {
             let places = self.volume_users_now.places.write();
             let _alone = places.unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! Volumes as users have them: `volume create`, `ls`, `inspect`, `rm`, `prune`.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
@@ -139,9 +140,42 @@ impl Engine {
             mounted: layout.mount.is_some(),
         };
         let json = record.to_json(name)?;
+        if let Some(bytes) = layout.limit {
+            self.limit_files(name, self.store.begin_volume(name)?, bytes)?;
+        }
         let row = self.store.ensure_volume(name, driver, &json)?;
         self.say_volume("create", name, driver);
         self.volume_of(row)
+    }
+
+    /// Holds an empty directory to a volume's size.
+    pub(super) fn limit_files(
+        &self,
+        volume: &str,
+        files: impl AsFd,
+        bytes: u64,
+    ) -> Result<(), EngineError> {
+        let limited = self.runtime.limit_volume(files.as_fd(), bytes);
+        limited.map_err(|source| EngineError::VolumeLimit {
+            volume: volume.to_owned(),
+            source,
+        })
+    }
+
+    /// Makes the directory of a volume again that is gone.
+    pub(crate) fn make_volume_again(&self, volume: &Volume) -> Result<(), EngineError> {
+        let Volume {
+            name,
+            driver,
+            options,
+            ..
+        } = volume;
+        let layout = self.volume_layout(name, driver, options)?;
+        let files = self.store.make_volume_again(name)?;
+        match layout.limit {
+            Some(bytes) => self.limit_files(name, files, bytes),
+            None => Ok(()),
+        }
     }
 
     /// Writes a volume's record anew.
@@ -178,7 +212,7 @@ impl Engine {
         let request = VolumeRequest {
             name: name.to_owned(),
             options: options.clone(),
-            quota: false,
+            quota: self.runtime.has_volume_quota(),
         };
         plugin.lay_out(&request).map_err(|error| match error.cause {
             // The driver's words are for users, as Docker has them.

@@ -225,13 +225,17 @@ impl StorageDriver for StoragePlugin {
         self.plan(root, invocation)
     }
 
-    fn usage(&self, root: &dyn DriverRoot, key: &SnapshotKey) -> Result<Usage, PluginError> {
+    fn usage(
+        &self,
+        root: &dyn DriverRoot,
+        request: &SnapshotRequest,
+    ) -> Result<Usage, PluginError> {
         let invocation = Invocation {
             operation: "usage",
             function: Function::Usage,
             scope: Scope::Usage,
-            key: Some(key),
-            parents: &[],
+            key: Some(&request.key),
+            parents: &request.parents,
             size: None,
         };
         match self.invoke(root, invocation)?.value {
@@ -298,6 +302,10 @@ impl StorageHandler<'_> {
             }
             HostCall::Usage(dir) => {
                 let usage = self.txn.usage(dir)?;
+                HostReply::Usage(usage.bytes, usage.inodes)
+            }
+            HostCall::UsageOver(dir, base) => {
+                let usage = self.txn.usage_over(dir, base)?;
                 HostReply::Usage(usage.bytes, usage.inodes)
             }
             HostCall::Snapshots(after, max) => HostReply::Names(self.txn.snapshots(after, max)?),

@@ -133,6 +133,12 @@ impl<'a> StorageTxn<'a> {
         self.root.usage(&self.place(dir)?.path).map_err(io)
     }
 
+    /// `dir.usage-over`
+    pub fn usage_over(&self, dir: Dir, base: Dir) -> Judged<Usage> {
+        let (dir, base) = (self.place(dir)?.path, self.place(base)?.path);
+        self.root.usage_over(&dir, &base).map_err(io)
+    }
+
     /// `txn.state-get`
     pub fn state(&mut self, key: &str) -> Judged<Option<Vec<u8>>> {
         self.granted(Grant::State)?;
@@ -178,6 +184,7 @@ impl<'a> StorageTxn<'a> {
             }
             Order::SealSubvolume(dir) => self.seal_subvolume(dir),
             Order::LimitSubvolume(dir, bytes) => self.limit_subvolume(dir, bytes),
+            Order::LimitDir(dir, bytes) => self.limit_dir(dir, bytes),
             Order::Pool {
                 filesystem,
                 size,

@@ -109,6 +109,12 @@ impl DriverRoot for BeneathRoot {
         Ok(Usage { bytes, inodes })
     }
 
+    fn usage_over(&self, dir: &DirPath, base: &DirPath) -> io::Result<Usage> {
+        let (dir, base) = (open_dir(&self.root, dir)?, open_dir(&self.root, base)?);
+        let (bytes, inodes) = bulkhead_sys::tree::usage_over(dir, base)?;
+        Ok(Usage { bytes, inodes })
+    }
+
     fn state(&self, key: &str) -> Option<Vec<u8>> {
         state::get(&self.root, key).ok().flatten()
     }
@@ -139,6 +145,10 @@ impl DriverRoot for MissingRoot {
     }
 
     fn usage(&self, _: &DirPath) -> io::Result<Usage> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn usage_over(&self, _: &DirPath, _: &DirPath) -> io::Result<Usage> {
         Err(io::ErrorKind::NotFound.into())
     }
 

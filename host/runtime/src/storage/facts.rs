@@ -7,6 +7,7 @@ use bulkhead_sys::directory::{
     BTRFS_MAGIC, OVERLAY_MAGIC, TMPFS_MAGIC, XFS_MAGIC, filesystem_magic, unlinkat,
 };
 use bulkhead_sys::path::{OFlag, open_beneath};
+use bulkhead_sys::project_quota::has_project_quota;
 
 use super::program::find;
 use super::volumes::can_make_pools;
@@ -59,6 +60,9 @@ pub(super) fn probe(root: &OwnedFd) -> Vec<String> {
     });
     if can_reflink(root) {
         facts.push("reflink");
+    }
+    if has_project_quota(root) {
+        facts.push("project-quota");
     }
     if Path::new("/dev/loop-control").exists() {
         facts.push("loop");

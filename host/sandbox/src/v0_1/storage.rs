@@ -103,6 +103,14 @@ impl CallState {
         }
     }
 
+    fn measured(&mut self, question: HostCall) -> Result<std::result::Result<(u64, u64), Error>> {
+        match self.ask_storage(question)? {
+            HostReply::Usage(bytes, inodes) => Ok(Ok((bytes, inodes))),
+            HostReply::Fault(f) => Ok(Err(error(f))),
+            _ => Err(unexpected()),
+        }
+    }
+
     fn order_storage(&mut self, order: Order) -> Result<std::result::Result<(), Error>> {
         let order = call::HostCall::Storage(HostCall::Order(order));
         Ok(self.order(order)?.map_err(error))
@@ -165,11 +173,16 @@ impl HostDir for CallState {
 
     fn usage(&mut self, dir: Resource<Dir>) -> Result<std::result::Result<(u64, u64), Error>> {
         let dir = self.dir(&dir)?;
-        match self.ask_storage(HostCall::Usage(dir))? {
-            HostReply::Usage(bytes, inodes) => Ok(Ok((bytes, inodes))),
-            HostReply::Fault(f) => Ok(Err(error(f))),
-            _ => Err(unexpected()),
-        }
+        self.measured(HostCall::Usage(dir))
+    }
+
+    fn usage_over(
+        &mut self,
+        dir: Resource<Dir>,
+        base: Resource<Dir>,
+    ) -> Result<std::result::Result<(u64, u64), Error>> {
+        let (dir, base) = (self.dir(&dir)?, self.dir(&base)?);
+        self.measured(HostCall::UsageOver(dir, base))
     }
 
     fn drop(&mut self, dir: Resource<Dir>) -> Result<()> {
@@ -412,6 +425,16 @@ impl HostTxn for CallState {
     ) -> Result<std::result::Result<(), Error>> {
         let dir = self.dir(&dir)?;
         self.order_storage(Order::LimitSubvolume(dir, bytes))
+    }
+
+    fn limit_dir(
+        &mut self,
+        _txn: Resource<Txn>,
+        dir: Resource<Dir>,
+        bytes: u64,
+    ) -> Result<std::result::Result<(), Error>> {
+        let dir = self.dir(&dir)?;
+        self.order_storage(Order::LimitDir(dir, bytes))
     }
 
     fn pool(

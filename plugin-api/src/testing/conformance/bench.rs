@@ -201,8 +201,8 @@ impl<'a> Bench<'a> {
             .map_err(|found| Failure::new(what, "a writable mount", found))
     }
 
-    pub(super) fn usage(&self, key: &str) -> Outcome<Usage> {
-        Ok(self.must(key, &[], Operation::Usage)?.usage)
+    pub(super) fn usage(&self, key: &str, parents: &[String]) -> Outcome<Usage> {
+        Ok(self.must(key, parents, Operation::Usage)?.usage)
     }
 
     /// Asks for garbage collection until nothing is left to do.

@@ -30,6 +30,7 @@ pub(crate) fn name(order: &StorageOrder) -> &'static str {
         StorageOrder::SnapshotSubvolume { .. } => "snapshot-subvolume",
         StorageOrder::SealSubvolume { .. } => "seal-subvolume",
         StorageOrder::LimitSubvolume { .. } => "limit-subvolume",
+        StorageOrder::LimitDir { .. } => "limit-dir",
         StorageOrder::Pool(_) => "pool",
     }
 }
@@ -57,7 +58,8 @@ pub(super) fn order(host: &FakeStorageHost, order: &StorageOrder) -> Result<()> 
         }
         StorageOrder::CreateSubvolume { dir, .. }
         | StorageOrder::SealSubvolume { dir }
-        | StorageOrder::LimitSubvolume { dir, .. } => judge.may_build(order)?.own(dir),
+        | StorageOrder::LimitSubvolume { dir, .. }
+        | StorageOrder::LimitDir { dir, .. } => judge.may_build(order)?.own(dir),
         StorageOrder::Pool(_) => match operation {
             Operation::Probe => Ok(()),
             _ => Err(not_now(order)),

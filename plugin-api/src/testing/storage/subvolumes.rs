@@ -1,4 +1,4 @@
-//! Btrfs subvolumes and pools of the host in memory.
+//! Btrfs subvolumes, sizes and pools of the host in memory.
 
 use super::tree::{Tree, below};
 use super::{FakeStorageHost, lock};
@@ -72,6 +72,17 @@ impl Tree {
     pub(super) fn limit_subvolume(&mut self, dir: &str, bytes: u64) -> Result<(), String> {
         self.subvolume(dir)?.limit = Some(bytes);
         Ok(())
+    }
+
+    /// What is in a directory already would not be counted.
+    pub(super) fn limit_dir(&self, dir: &str) -> Result<(), String> {
+        if !self.is_dir(dir) {
+            return Err(format!("limit {dir}: not there"));
+        }
+        match self.usage(dir).inodes {
+            1 => Ok(()),
+            _ => Err(format!("limit {dir}: it is not empty")),
+        }
     }
 
     /// A new root, in which there is nothing.

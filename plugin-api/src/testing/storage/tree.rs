@@ -148,6 +148,7 @@ impl Tree {
             } => self.snapshot_subvolume(source, dest, *access),
             StorageOrder::SealSubvolume { dir } => self.seal_subvolume(dir),
             StorageOrder::LimitSubvolume { dir, bytes } => self.limit_subvolume(dir, *bytes),
+            StorageOrder::LimitDir { dir, .. } => self.limit_dir(dir),
             StorageOrder::Pool(pool) => {
                 self.make_pool(pool);
                 Ok(())
@@ -174,6 +175,22 @@ impl Tree {
             bytes,
             inodes: count + dirs as u64,
         }
+    }
+
+    pub(super) fn usage_over(&self, dir: &str, base: &str) -> Usage {
+        let in_base = |path: &str| base.to_owned() + &path[dir.len()..];
+        let changed =
+            |(path, node): &(&String, &Node)| self.nodes.get(&in_base(path)) != Some(node);
+        let mut usage = Usage::default();
+        for (_, node) in self.nodes_below(dir).filter(changed) {
+            usage.inodes += 1;
+            if let Node::File(bytes) = node {
+                usage.bytes += bytes.len() as u64;
+            }
+        }
+        let new = |path: &&String| !self.is_dir(&in_base(path));
+        usage.inodes += self.dirs_below(dir).filter(new).count() as u64;
+        usage
     }
 
     fn must_be(&self, dir: &str, doing: &str) -> Result<(), String> {

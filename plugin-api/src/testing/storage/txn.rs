@@ -200,6 +200,11 @@ impl Txn for FakeStorageHost {
         self.record(StorageOrder::LimitSubvolume { dir, bytes })
     }
 
+    fn limit_dir(&self, dir: &FakeDir, bytes: u64) -> Result<()> {
+        let dir = dir.path.clone();
+        self.record(StorageOrder::LimitDir { dir, bytes })
+    }
+
     fn pool(&self, pool: &Pool) -> Result<()> {
         self.record(StorageOrder::Pool(pool.clone()))
     }

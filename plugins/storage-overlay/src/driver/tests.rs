@@ -208,8 +208,33 @@ fn a_size_is_refused_and_options_are_unknown() {
     let refused = Overlayfs::prepare(&host, Purpose::Run).unwrap_err();
     assert_eq!(refused.code, Code::Unsupported);
     assert!(refused.message.contains("quota"), "{refused}");
+    let on_tmpfs = host.with_fact("tmpfs");
+    let refused = Overlayfs::prepare(&on_tmpfs, Purpose::Run).unwrap_err();
+    assert!(
+        refused.message.ends_with("is on tmpfs without it"),
+        "{refused}"
+    );
     let host = FakeStorageHost::new("")
         .with_fact("overlay")
         .with_option("a", "b");
     assert_eq!(Overlayfs::probe(&host).unwrap_err().code, Code::Invalid);
+}
+
+#[test]
+fn a_size_counts_what_is_written_and_overlays_workshop() {
+    let host = container(&["base"]).with_fact("project-quota");
+    let host = host.with_size(1 << 30);
+    Overlayfs::prepare(&host, Purpose::Run).unwrap();
+    let limit = StorageOrder::LimitDir {
+        dir: "c-1".into(),
+        bytes: 1 << 30,
+    };
+    let expected = [
+        create("c-1", 0o700),
+        limit,
+        create("c-1/fs", 0o755),
+        create("c-1/work", 0o700),
+    ];
+    assert_eq!(host.orders()[..4], expected);
+    host.apply();
 }

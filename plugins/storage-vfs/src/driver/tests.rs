@@ -128,3 +128,25 @@ fn a_size_is_refused_and_options_are_unknown() {
         .with_option("a", "b");
     assert_eq!(Vfs::probe(&host).unwrap_err().code, Code::Invalid);
 }
+
+#[test]
+fn a_size_counts_the_copy_too_and_usage_does_not() {
+    let host = container(&["base"]).with_fact("project-quota");
+    let host = host
+        .with_file("base/fs/big", b"12345678")
+        .with_size(1 << 30);
+    Vfs::prepare(&host, Purpose::Run).unwrap();
+    let limit = StorageOrder::LimitDir {
+        dir: "c-1".into(),
+        bytes: 1 << 30,
+    };
+    assert_eq!(host.orders()[..2], [create("c-1", 0o700), limit]);
+    host.apply();
+    assert_eq!(Vfs::usage(&host), Ok(Usage::default()));
+    let host = host.with_file("c-1/fs/own", b"123");
+    let own = Usage {
+        bytes: 3,
+        inodes: 1,
+    };
+    assert_eq!(Vfs::usage(&host), Ok(own));
+}

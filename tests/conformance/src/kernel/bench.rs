@@ -216,9 +216,10 @@ impl<'a> Bench<'a> {
         self.apply(&plan, &format!("the removal of {key}"))
     }
 
-    pub(super) fn usage(&self, key: &str) -> Outcome<Usage> {
+    pub(super) fn usage(&self, key: &str, parents: &[String]) -> Outcome<Usage> {
         let root = self.storage.driver_root(self.driver.driver_name());
-        let usage = self.driver.usage(&*root, &self::key(key)?);
+        let request = Self::request(key, parents, Purpose::View)?;
+        let usage = self.driver.usage(&*root, &request);
         usage.expecting(&format!("usage of {key}"))
     }
 

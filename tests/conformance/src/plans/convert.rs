@@ -87,6 +87,10 @@ fn step(step: StorageStep) -> StorageOrder {
             access: access(read_only),
         },
         StorageStep::SealSubvolume { dir } => StorageOrder::SealSubvolume { dir: text(&dir) },
+        StorageStep::LimitDir { dir, bytes } => StorageOrder::LimitDir {
+            dir: text(&dir),
+            bytes,
+        },
         StorageStep::LimitSubvolume { dir, bytes } => StorageOrder::LimitSubvolume {
             dir: text(&dir),
             bytes,

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use super::kernel::Kernel;
 use crate::{cache, process};
 
-const MODULES: [&str; 40] = [
+const MODULES: [&str; 41] = [
     "virtio_pci",
     "virtio_blk",
     "9p",
@@ -22,6 +22,7 @@ const MODULES: [&str; 40] = [
     "overlay",
     "ext4",
     "xfs",
+    "quota_v2",
     "btrfs",
     "fuse",
     "loop",
@@ -91,14 +92,15 @@ pub(super) fn write(kernel: &Kernel, command: &str, folder: &Path) -> Result<()>
 fn base(kernel: &Kernel) -> Result<PathBuf> {
     let file = cache::dir()?.join(format!("initramfs-{}", kernel.release));
     let used = cache::dir()?.join(format!("initramfs-{}.init", kernel.release));
-    if file.exists() && fs::read(&used).is_ok_and(|old| old == INIT) {
+    let parts = [INIT, MODULES.join(" ").as_bytes()].concat();
+    if file.exists() && fs::read(&used).is_ok_and(|old| old == parts) {
         return Ok(file);
     }
     let tree = cache::dir()?.join(format!("initramfs-tree-{}", std::process::id()));
     let made = fill(&tree, kernel).and_then(|()| packed(&tree));
     fs::remove_dir_all(&tree).with_context(|| format!("remove {}", tree.display()))?;
     fs::write(&file, made?).with_context(|| format!("write {}", file.display()))?;
-    fs::write(&used, INIT).with_context(|| format!("write {}", used.display()))?;
+    fs::write(&used, parts).with_context(|| format!("write {}", used.display()))?;
     Ok(file)
 }
 

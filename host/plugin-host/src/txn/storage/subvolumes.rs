@@ -1,4 +1,4 @@
-//! Orders about Btrfs subvolumes and the driver's pool.
+//! Orders about Btrfs subvolumes, sizes and the driver's pool.
 
 use bulkhead_model::storage::{Pool, PoolKind, StorageStep};
 use bulkhead_wire::storage::Dir;
@@ -61,6 +61,17 @@ impl StorageTxn<'_> {
         }
         self.push(StorageStep::LimitSubvolume { dir, bytes })?;
         Ok(Grant::LimitSubvolume)
+    }
+
+    pub(super) fn limit_dir(&mut self, dir: Dir, bytes: u64) -> Judged<Grant> {
+        self.may_make(Grant::LimitDir)?;
+        let dir = self.own_place(dir)?.path;
+        // To the kernel a limit of nothing is none.
+        if !(1..=Pool::MAX_SIZE).contains(&bytes) {
+            return Err(out_of_range("a limit", bytes, 1));
+        }
+        self.push(StorageStep::LimitDir { dir, bytes })?;
+        Ok(Grant::LimitDir)
     }
 
     pub(super) fn order_pool(

@@ -22,6 +22,10 @@ impl DriverRoot for FakeRoot {
     fn usage(&self, _: &DirPath) -> io::Result<Usage> {
         Ok(Usage::default())
     }
+
+    fn usage_over(&self, _: &DirPath, _: &DirPath) -> io::Result<Usage> {
+        Ok(Usage::default())
+    }
     fn state(&self, _: &str) -> Option<Vec<u8>> {
         None
     }
@@ -30,7 +34,7 @@ impl DriverRoot for FakeRoot {
     }
 }
 
-const STORAGE: [Grant; 16] = [
+const STORAGE: [Grant; 17] = [
     Grant::CreateDir,
     Grant::CloneTree,
     Grant::Rename,
@@ -46,6 +50,7 @@ const STORAGE: [Grant; 16] = [
     Grant::SnapshotSubvolume,
     Grant::SealSubvolume,
     Grant::LimitSubvolume,
+    Grant::LimitDir,
     Grant::Pool,
 ];
 
@@ -155,6 +160,7 @@ fn each_order_needs_its_grant() {
             Grant::LimitSubvolume,
             Order::LimitSubvolume(own(&[]), 1 << 30),
         ),
+        (Grant::LimitDir, Order::LimitDir(own(&[]), 1 << 30)),
     ];
     for (grant, order) in orders {
         let mut without = txn(&none, RUN);
@@ -392,6 +398,7 @@ fn any_order() -> impl Strategy<Value = Order> {
         any_dir().prop_map(|dir| Order::CreateSubvolume(dir, 0o755)),
         any_dir().prop_map(Order::SealSubvolume),
         (any_dir(), any::<u64>()).prop_map(|(dir, bytes)| Order::LimitSubvolume(dir, bytes)),
+        (any_dir(), any::<u64>()).prop_map(|(dir, bytes)| Order::LimitDir(dir, bytes)),
         any_name().prop_map(|key| Order::StatePut(key, None)),
         any_dir().prop_map(create_volume),
         (any_dir(), any_dir()).prop_map(|(from, to)| Order::SnapshotVolume(from, to)),
@@ -431,7 +438,8 @@ fn written(plan: &StoragePlan) -> Vec<&DirPath> {
             | StorageStep::GrowVolume { dir, .. }
             | StorageStep::CreateSubvolume { dir, .. }
             | StorageStep::SealSubvolume { dir }
-            | StorageStep::LimitSubvolume { dir, .. } => paths.push(dir),
+            | StorageStep::LimitSubvolume { dir, .. }
+            | StorageStep::LimitDir { dir, .. } => paths.push(dir),
             StorageStep::CloneTree { dest, .. }
             | StorageStep::SnapshotVolume { dest, .. }
             | StorageStep::SnapshotSubvolume { dest, .. } => {

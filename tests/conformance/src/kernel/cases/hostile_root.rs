@@ -108,7 +108,7 @@ fn half(bench: &Bench<'_>) -> Outcome {
     if let Ok(root) = bench.mounts("half", &parents, Purpose::Run) {
         root.lacks("own")?;
     }
-    let _ = bench.usage("half");
+    let _ = bench.usage("half", &[]);
     bench.remove("half")?;
     chains::shows(&bench.container("half", &parents)?, 1)
 }

@@ -214,13 +214,13 @@ fn usage(bench: &Bench<'_>) -> Outcome {
     const WRITTEN: u64 = 4 << 20;
     let parents = chains::build(bench, 2)?;
     let root = bench.container("run", &parents)?;
-    let before = bench.usage("run")?.bytes;
+    let before = bench.usage("run", &parents)?.bytes;
     let bytes: Vec<u8> = (0..WRITTEN as u32 / 4)
         .flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes())
         .collect();
     fs::write(root.path("own"), bytes).expecting("writing 4 MiB")?;
     sync(&root)?;
-    let after = bench.usage("run")?.bytes;
+    let after = bench.usage("run", &parents)?.bytes;
     let grown = after.saturating_sub(before);
     if !(WRITTEN..=WRITTEN + SLACK).contains(&grown) {
         return Err(Failure::new(
@@ -232,7 +232,7 @@ fn usage(bench: &Bench<'_>) -> Outcome {
     let other = bench.container("other", &parents)?;
     fs::write(other.path("own"), vec![1; 1 << 20]).expecting("writing 1 MiB to another")?;
     sync(&other)?;
-    let now = bench.usage("run")?.bytes;
+    let now = bench.usage("run", &parents)?.bytes;
     if now.abs_diff(after) > SLACK {
         return Err(Failure::new(
             "usage after another container wrote 1 MiB",

@@ -33,6 +33,8 @@ fn an_ancestors_subvolume_is_neither_sealed_nor_limited_nor_made() {
     for order in [
         Order::SealSubvolume(parent(&["fs"])),
         Order::LimitSubvolume(parent(&["fs"]), 1 << 30),
+        Order::LimitDir(parent(&["fs"]), 1 << 30),
+        Order::LimitDir(named("somebody-else"), 1 << 30),
         Order::CreateSubvolume(parent(&["fs"]), 0o755),
         Order::CreateSubvolume(named("somebody-else"), 0o755),
     ] {
@@ -57,6 +59,7 @@ fn subvolumes_are_ordered_where_a_snapshot_is_made_and_nowhere_else() {
             Order::SnapshotSubvolume(parent(&["fs"]), own(&["fs"]), true),
             Order::SealSubvolume(own(&["fs"])),
             Order::LimitSubvolume(own(&["fs"]), 1 << 30),
+            Order::LimitDir(own(&[]), 1 << 30),
         ] {
             let refused = txn(&grants, scope.clone()).order(order.clone());
             assert!(refused.is_err(), "{order:?} in {scope:?}");
@@ -70,6 +73,9 @@ fn absurd_sizes_are_refused() {
     for bytes in [0, 1, (1 << 20) - 1, (1 << 50) + 1, u64::MAX] {
         let limit = Order::LimitSubvolume(own(&["fs"]), bytes);
         assert!(txn(&grants, RUN).order(limit).is_err(), "{bytes}");
+        let limit = Order::LimitDir(own(&[]), bytes);
+        let absurd = !(1..=1 << 50).contains(&bytes);
+        assert_eq!(txn(&grants, RUN).order(limit).is_err(), absurd, "{bytes}");
         let pool = pool("xfs", Some(bytes));
         assert!(txn(&grants, Scope::Probe).order(pool).is_err(), "{bytes}");
     }
