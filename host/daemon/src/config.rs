@@ -46,7 +46,6 @@ const DOCKERD_ONLY: &[&str] = &[
     "firewall-backend",
     "fixed-cidr",
     "fixed-cidr-v6",
-    "host-gateway-ip",
     "icc",
     "init",
     "init-path",

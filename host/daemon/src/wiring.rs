@@ -112,6 +112,7 @@ fn assemble(
         storage_driver,
         cpus: cpus(),
         resolv_conf: PathBuf::from("/etc/resolv.conf"),
+        host_gateway: settings.host_gateway_ip,
         user_namespace: settings
             .userns_remap
             .as_deref()

@@ -38,13 +38,14 @@ pub fn env(spec: &ContainerSpec, image: &ImageConfig) -> Vec<String> {
 }
 
 /// What a process of a container has, in Docker's order: PATH, HOSTNAME, TERM
-/// for a terminal, then the container's own; HOME is the runtime's to add.
-pub fn process_env(container: &Container, terminal: bool) -> Vec<String> {
+/// for a terminal, what it is told of `linked` containers, then its own; HOME is the runtime's to add.
+pub fn process_env(container: &Container, linked: &[String], terminal: bool) -> Vec<String> {
     let hostname = format!("HOSTNAME={}", container.hostname);
     let mut env = vec![DEFAULT_PATH.to_owned(), hostname];
     if terminal {
         env.push("TERM=xterm".to_owned());
     }
+    env.extend_from_slice(linked);
     for entry in &container.env {
         set(&mut env, entry);
     }

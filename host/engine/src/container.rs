@@ -61,6 +61,9 @@ pub struct Container {
     /// Its addresses and ports while it runs, one entry a network.
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
+    /// Containers whose names and ports it is told.
+    #[serde(default)]
+    pub links: Vec<crate::links::Link>,
     /// Its resolv.conf as it was last written for it: one that says something
     /// else was changed by somebody.
     #[serde(default)]
@@ -115,6 +118,9 @@ pub struct Membership {
     pub aliases: Vec<String>,
     /// The address the user chose.
     pub address: Option<Ipv4Addr>,
+    /// `container:alias`: names of others that it alone asks for.
+    #[serde(default)]
+    pub links: Vec<String>,
 }
 
 /// A running container's connection to one network.

@@ -43,6 +43,7 @@ impl Engine {
         let id = random_id();
         let mut record = new_record(&id, spec, &image, driver.driver_name())?;
         record.networks = self.memberships(&record.spec)?;
+        record.links = self.links(&record.spec)?;
         record.rootfs_plugin = Some(driver.identity().into());
         self.describe_plugins(&mut record);
         // Until the record names its volumes nobody may remove them.
@@ -119,6 +120,7 @@ impl Engine {
         spec.device_rules
             .iter()
             .try_for_each(|r| devices::rule(r).map(drop))?;
+        self.links(spec)?;
         self.memberships(spec)?;
         Ok(())
     }
@@ -234,6 +236,7 @@ fn new_record(
         networks: Vec::new(),
         endpoints: Vec::new(),
         resolv_conf: String::new(),
+        links: Vec::new(),
         rootfs_plugin: None,
         network_plugin: None,
         exits: 0,

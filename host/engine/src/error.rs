@@ -100,6 +100,22 @@ pub enum EngineError {
     },
     #[error("remove {volume}: volume is in use - [{users}]")]
     VolumeInUse { volume: String, users: String },
+    #[error("could not get container for {name}")]
+    NoLinked {
+        name: String,
+        #[source]
+        source: Box<EngineError>,
+    },
+    #[error("Cannot link to /{0}, as it does not belong to the default network")]
+    LinkedElsewhere(String),
+    #[error("Cannot link to a non running container: /{child} AS /{parent}/{alias}")]
+    LinkedNotRunning {
+        child: String,
+        parent: String,
+        alias: String,
+    },
+    #[error("links of a place in a network are only for user defined networks")]
+    LinksOnPredefined,
     #[error("network {0} not found")]
     NoSuchNetwork(String),
     #[error("network {name} is ambiguous ({matches} matches found based on ID prefix)")]

@@ -215,7 +215,7 @@ impl Engine {
         self.execs.begin(&key)?;
         self.exec_event(&record, "exec_start", &key, &exec.spec);
         let process = ProcessRef::exec(&record.id, &key);
-        let started = plan::exec(&record, &exec.spec, process)
+        let started = plan::exec(&record, &exec.spec, process, &self.linked_env(&record))
             .and_then(|plan| self.runtime.exec(&plan, attached).map_err(cannot_exec));
         match started {
             Ok(running) => {

@@ -40,6 +40,8 @@ pub struct Addresses<'a> {
     pub own: &'a [IpAddr],
     /// The host's, as the container reaches it.
     pub host_gateway: Option<IpAddr>,
+    /// Those of containers it links to, and their names.
+    pub linked: &'a [(IpAddr, String)],
 }
 
 /// The three files; `host_resolv` is the host's resolv.conf.
@@ -85,6 +87,9 @@ fn hosts(spec: &ContainerSpec, hostname: &str, addresses: &Addresses<'_>) -> Str
                 _ => writeln!(text, "{addr}\t{name}"),
             };
         }
+    }
+    for (addr, names) in addresses.linked {
+        let _ = writeln!(text, "{addr}\t{names}");
     }
     for addr in addresses.own {
         let _ = writeln!(text, "{}", host_line(addr, hostname, &spec.domainname));
@@ -250,6 +255,7 @@ mod tests {
             &Addresses {
                 own: &["172.17.0.2".parse().unwrap()],
                 host_gateway: "172.17.0.1".parse().ok(),
+                linked: &[],
             },
         );
         assert!(

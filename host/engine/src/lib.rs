@@ -24,6 +24,7 @@ pub mod files;
 pub mod health;
 pub mod instructions;
 pub mod limits;
+pub mod links;
 pub mod log_options;
 pub mod name;
 pub mod peers;
@@ -105,6 +106,9 @@ pub struct Config {
     pub cpus: u64,
     /// The host's resolver configuration.
     pub resolv_conf: std::path::PathBuf,
+    /// The address of the host that containers are told, if it is not their
+    /// gateway.
+    pub host_gateway: Option<std::net::IpAddr>,
     /// The user namespace of containers that do not ask for the host's;
     /// empty: none has one.
     pub user_namespace: Vec<IdMap>,

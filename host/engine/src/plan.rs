@@ -16,6 +16,7 @@ use bulkhead_model::storage::{OverlayOption, RootMount};
 use crate::container::Container;
 use crate::error::EngineError;
 use crate::files::{Addresses, NameServers};
+use crate::links::Linked;
 use crate::networks::Wiring;
 use crate::spec::ContainerSpec;
 use crate::{capabilities, command, devices, files, limits, log_options, security, tmpfs};
@@ -33,6 +34,8 @@ pub(crate) struct HostFacts<'a> {
     pub host_gateway: Option<IpAddr>,
     /// The user namespace of containers that do not ask for the host's.
     pub user_namespace: &'a [IdMap],
+    /// What it is told of containers it links to.
+    pub linked: &'a Linked,
     /// The namespaces that are not the container's own.
     pub shared: &'a SharedNamespaces,
 }
@@ -52,6 +55,7 @@ pub(crate) fn container(
     let addresses = Addresses {
         own: &own,
         host_gateway: host.host_gateway,
+        linked: &host.linked.hosts,
     };
     let resolver = wiring.plan.steps.contains(&NetworkStep::Resolver);
     let servers = match wiring.plan.namespace {
@@ -73,7 +77,7 @@ pub(crate) fn container(
         args: container.args.clone(),
         // Elsewhere somebody else is the first process already, as in Docker.
         init: spec.init && host.shared.pid == Sharing::Private,
-        env: command::process_env(container, spec.tty),
+        env: command::process_env(container, &host.linked.env, spec.tty),
         cwd: PathBuf::from(&container.working_dir),
         user: container.user.clone(),
         groups: spec.group_add.clone(),

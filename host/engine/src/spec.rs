@@ -99,6 +99,12 @@ pub struct ContainerSpec {
     pub sysctls: BTreeMap<String, String>,
     /// Process limits: name, soft, hard.
     pub ulimits: Vec<(String, u64, u64)>,
+    /// `container:alias`, on the default bridge.
+    #[serde(default)]
+    pub links: Vec<String>,
+    /// Ports it declares beyond its image's: `80/tcp`.
+    #[serde(default)]
+    pub exposed: Vec<String>,
     /// `host:address`
     pub extra_hosts: Vec<String>,
     /// Name servers.
@@ -168,6 +174,9 @@ pub struct EndpointSpec {
     pub aliases: Vec<String>,
     /// An address of the network's subnet.
     pub address: Option<Ipv4Addr>,
+    /// `container:alias`: names of others that it alone asks for.
+    #[serde(default)]
+    pub links: Vec<String>,
 }
 
 /// One published port.

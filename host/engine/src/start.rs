@@ -62,6 +62,7 @@ impl Engine {
         let _places = self.volume_users_now.hold_places();
         self.use_volumes(record, record.id.as_str())?;
         let rootfs = self.rootfs(record)?;
+        let linked = self.linked(record)?;
         let mut wiring = self.wire(record)?;
         let resolv_conf = self.host_resolver.text(&self.config.resolv_conf);
         let host = plan::HostFacts {
@@ -69,6 +70,7 @@ impl Engine {
             resolv_conf: &resolv_conf,
             host_gateway: self.host_gateway(&wiring.endpoints),
             user_namespace: &self.config.user_namespace,
+            linked: &linked,
             shared: &shared,
         };
         let started = plan::container(record, rootfs, &wiring, &host).and_then(|mut plan| {
@@ -115,6 +117,7 @@ impl Engine {
             health::begin(record);
         })?;
         self.say_endpoints(&record, "connect");
+        self.tell_linking(&record);
         entry.set_phase(|phase| phase.error = None);
         self.events.container(&record, "start", []);
         Ok(())

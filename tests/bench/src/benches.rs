@@ -4,6 +4,7 @@ mod api;
 mod archives;
 mod attach;
 mod density;
+mod dns;
 mod exec;
 mod images;
 mod list;
@@ -21,13 +22,14 @@ use crate::Options;
 type Bench = fn(&Options) -> Result<()>;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [(&str, Bench); 13] = [
+pub(crate) const ALL: [(&str, Bench); 14] = [
     ("run", run::run),
     ("exec", exec::run),
     ("attach", attach::run),
     ("plugin-op", plugin_op::run),
     ("pull", pull::run),
     ("rootfs", rootfs::run),
+    ("dns", dns::run),
     ("push", push::run),
     ("archives", archives::run),
     ("images", images::run),

@@ -17,6 +17,9 @@ pub(super) struct NetworkFlags {
     /// Another name of the container on its first network
     #[arg(long, alias = "net-alias", value_name = "NAME")]
     network_alias: Vec<String>,
+    /// Add a link to another container
+    #[arg(long, value_name = "CONTAINER[:NAME]", value_parser = flags::parse_link)]
+    link: Vec<String>,
     /// IPv4 address on its first network (172.30.100.104)
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<Ipv4Addr>,
@@ -73,6 +76,14 @@ impl NetworkFlags {
         host.dns_options.clone_from(&self.dns_option);
         let places = networks.iter().map(|n| (n.network.clone(), n.settings()));
         request.networking_config.endpoints_config = places.collect();
+        request.host_config.links.clone_from(&self.link);
+        let first = &networks[0];
+        if first.is_user_defined()
+            && let Some(place) =
+                (request.networking_config.endpoints_config).get_mut(&first.network)
+        {
+            place.links.clone_from(&self.link);
+        }
         Ok(())
     }
 

@@ -27,9 +27,26 @@ pub(crate) fn parse_host(text: &str) -> Result<String, InvalidValue> {
     Ok(format!("{name}:{bare}"))
 }
 
+/// `container` or `container:name`, as `container:name`.
+pub(crate) fn parse_link(text: &str) -> Result<String, InvalidValue> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        [""] => Err(invalid("empty string specified for links")),
+        [container] => Ok(format!("{container}:{container}")),
+        [container, name] => Ok(format!("{container}:{name}")),
+        _ => Err(invalid(format!("bad format for links: {text}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_has_a_container_and_a_name() {
+        assert_eq!(parse_link("db"), Ok("db:db".into()));
+        assert_eq!(parse_link("db:store"), Ok("db:store".into()));
+        assert!(parse_link("").is_err() && parse_link("a:b:c").is_err());
+    }
 
     #[test]
     fn a_host_has_a_name_and_an_address() {

@@ -18,7 +18,7 @@ pub(crate) use devices::{
     parse_weight_device,
 };
 pub(crate) use environment::{env_list, label_map, parse_env};
-pub(crate) use hosts::parse_host;
+pub(crate) use hosts::{parse_host, parse_link};
 pub(crate) use mounts::parse_mount;
 pub(crate) use networks::{NetworkAttachment, parse_network};
 pub(crate) use ports::publish;

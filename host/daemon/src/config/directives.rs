@@ -139,6 +139,11 @@ pub struct Directives {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
 
+    /// The address that `host-gateway` stands for in --add-host [default: the container's gateway]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_gateway_ip: Option<std::net::IpAddr>,
+
     /// A name server for containers that name none
     #[arg(long, value_name = "ADDRESS")]
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -55,6 +55,8 @@ pub struct Settings {
     pub userns_remap: Option<String>,
     /// The bridge's address.
     pub bip: Option<Cidr>,
+    /// What `host-gateway` stands for.
+    pub host_gateway_ip: Option<std::net::IpAddr>,
     /// The bridge network's MTU, bytes.
     pub mtu: u32,
     /// For containers that do not say otherwise.
@@ -142,6 +144,7 @@ impl Settings {
             insecure_registries: set.insecure_registries,
             userns_remap: set.userns_remap.filter(|user| !user.is_empty()),
             bip: checked_bip(set.bip)?,
+            host_gateway_ip: set.host_gateway_ip,
             mtu: set.mtu.unwrap_or(1500),
             defaults,
             live_restore: set.live_restore.unwrap_or(true),

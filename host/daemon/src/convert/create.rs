@@ -198,6 +198,8 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         shm_size: u64::try_from(host.shm_size).unwrap_or(0),
         sysctls: sysctls(host)?,
         ulimits: ulimits(host)?,
+        links: host.links.clone(),
+        exposed: config.exposed_ports.keys().cloned().collect(),
         extra_hosts: extra_hosts(host)?,
         dns: host.dns.clone(),
         dns_search: host.dns_search.clone(),
@@ -211,7 +213,6 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
 
 fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(), BadRequest> {
     let asked = [
-        (!host.links.is_empty(), "--link".into()),
         (!config.mac_address.is_empty(), "--mac-address".into()),
         (
             !matches!(host.isolation.as_str(), "" | "default"),
@@ -455,12 +456,12 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_by_name() {
         let mut request = CreateRequest::default();
-        request.host_config.links = vec!["db".into()];
+        request.host_config.isolation = "hyperv".into();
         assert_eq!(
             spec(&request).unwrap_err().to_string(),
-            "--link is not supported by this daemon"
+            "isolation \"hyperv\" is not supported by this daemon"
         );
-        request.host_config.links.clear();
+        request.host_config.isolation.clear();
         assert!(spec(&request).is_ok());
     }
 

@@ -47,7 +47,10 @@ pub fn inspect(
         name: format!("/{}", record.name),
         driver: record.storage_driver.clone(),
         platform: "linux".to_owned(),
-        host_config: host_config(spec),
+        host_config: HostConfig {
+            links: links(record),
+            ..host_config(spec)
+        },
         graph_driver: GraphDriver {
             name: record.storage_driver.clone(),
             data: plugins(record),
@@ -110,6 +113,15 @@ fn show_defaults(spec: &ContainerSpec, config: &mut HostConfig) {
         config.masked_paths.get_or_insert(masked);
         config.readonly_paths.get_or_insert(read_only);
     }
+}
+
+/// `/container:/own name/alias`
+fn links(record: &Container) -> Vec<String> {
+    let shown = |text: &String| {
+        let (container, alias) = bulkhead_engine::links::parse(text);
+        format!("/{container}:/{}/{alias}", record.name)
+    };
+    record.spec.links.iter().map(shown).collect()
 }
 
 fn host_config(spec: &ContainerSpec) -> HostConfig {

@@ -31,9 +31,6 @@ pub fn endpoint(network: &str, settings: &EndpointSettings) -> Result<EndpointSp
     if !ipam.ipv6_address.is_empty() || !ipam.link_local_ips.is_empty() {
         return refuse("an IPv6 or link-local address");
     }
-    if !settings.links.is_empty() {
-        return refuse("--link");
-    }
     if settings.driver_opts.as_ref().is_some_and(|o| !o.is_empty()) {
         return refuse("an option of the network's driver");
     }
@@ -51,6 +48,7 @@ pub fn endpoint(network: &str, settings: &EndpointSettings) -> Result<EndpointSp
         network: network.to_owned(),
         aliases: settings.aliases.clone(),
         address,
+        links: settings.links.clone(),
     })
 }
 

@@ -98,6 +98,7 @@ fn of_networks(error: &E) -> Option<ErrorKind> {
         | E::AlreadyConnected { .. } => ErrorKind::Forbidden,
         E::NetworkNameInUse(_) => ErrorKind::Conflict,
         E::NoNetworkDriver(_) => ErrorKind::Unsupported,
+        E::LinkedNotRunning { .. } | E::LinkedElsewhere(_) => ErrorKind::Internal,
         _ => return None,
     })
 }

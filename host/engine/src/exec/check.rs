@@ -54,7 +54,7 @@ impl Engine {
             close_stdin: false,
             detach_keys: Vec::new(),
         };
-        let plan = plan::exec(&record, spec, process.clone())?;
+        let plan = plan::exec(&record, spec, process.clone(), &self.linked_env(&record))?;
         self.exec_event(&record, "exec_create", &id, spec);
         self.exec_event(&record, "exec_start", &id, spec);
         let started = self.runtime.exec(&plan, vec![attachment]);

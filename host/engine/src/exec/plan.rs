@@ -10,11 +10,13 @@ use crate::container::Container;
 use crate::error::EngineError;
 use crate::{capabilities, command, security};
 
-/// The plan for one more process.
+/// The plan for one more process; `linked` are the variables of containers
+/// that its own links to.
 pub(super) fn exec(
     container: &Container,
     spec: &ExecSpec,
     process: ProcessRef,
+    linked: &[String],
 ) -> Result<ExecPlan, EngineError> {
     let own = &container.spec;
     let security = security::parse(&own.security_opt)?;
@@ -31,7 +33,7 @@ pub(super) fn exec(
     Ok(ExecPlan {
         process,
         args: spec.args.clone(),
-        env: environment(container, spec),
+        env: environment(container, spec, linked),
         cwd: PathBuf::from(or(&spec.working_dir, &container.working_dir)),
         user: or(&spec.user, &container.user),
         groups: own.group_add.clone(),
@@ -56,8 +58,8 @@ pub(super) fn exec(
 }
 
 /// The container's, then what was given; TERM for its own terminal only.
-fn environment(container: &Container, spec: &ExecSpec) -> Vec<String> {
-    let mut env = command::process_env(container, spec.tty);
+fn environment(container: &Container, spec: &ExecSpec, linked: &[String]) -> Vec<String> {
+    let mut env = command::process_env(container, linked, spec.tty);
     for entry in &spec.env {
         command::set(&mut env, entry);
     }

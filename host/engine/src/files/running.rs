@@ -26,6 +26,18 @@ impl Engine {
         });
     }
 
+    /// Another container, which it calls `names`, is at other addresses now.
+    pub(crate) fn move_in_hosts(&self, record: &Container, names: &str, to: &[IpAddr]) {
+        self.edit_injected(record, HOSTS, &mut |text| {
+            let of_another =
+                |line: &&str| line.trim_end().split_once('\t').map(|l| l.1) != Some(names);
+            let others: String = text.split_inclusive('\n').filter(of_another).collect();
+            let lines: Vec<_> = to.iter().map(|a| format!("{a}\t{names}")).collect();
+            let new = with_lines(&others, &lines);
+            (new != text).then_some(new)
+        });
+    }
+
     /// A container that came to its first network with names asks its own
     /// resolver from now on, unless somebody has changed the file.
     pub(crate) fn ask_own_resolver(&self, entry: &Entry) -> Result<(), EngineError> {

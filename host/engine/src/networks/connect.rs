@@ -35,7 +35,10 @@ impl Engine {
             let known = record.networks.iter_mut();
             match known.into_iter().find(|m| m.network == member.network) {
                 // Asked for again with nothing new: it stays as it is.
-                Some(_) if member.aliases.is_empty() && member.address.is_none() => {}
+                Some(_)
+                    if member.aliases.is_empty()
+                        && member.links.is_empty()
+                        && member.address.is_none() => {}
                 Some(known) => *known = member,
                 None => record.networks.push(member),
             }
@@ -192,6 +195,9 @@ impl Engine {
     /// The host's address for a container: its gateway, which is there as
     /// long as it runs; for one without, the default bridge's.
     pub(crate) fn host_gateway(&self, endpoints: &[Endpoint]) -> Option<std::net::IpAddr> {
+        if self.config.host_gateway.is_some() {
+            return self.config.host_gateway;
+        }
         let outward = endpoints.iter().filter(|e| self.is_way_out(e));
         let own = outward.chain(endpoints).find_map(|e| e.gateway);
         own.or_else(|| Some(self.networks.find("bridge").ok()?.config.gateway?.addr))

@@ -46,6 +46,9 @@ impl Engine {
         if !asked.aliases.is_empty() && !network.record.has_names() {
             return Err(EngineError::AliasesOnPredefined);
         }
+        if !asked.links.is_empty() && !network.record.has_names() {
+            return Err(EngineError::LinksOnPredefined);
+        }
         if let Some(address) = asked.address {
             check_address(network, address)?;
         }
@@ -54,6 +57,7 @@ impl Engine {
             name: network.record.name.clone(),
             aliases: asked.aliases.clone(),
             address: asked.address,
+            links: asked.links.clone(),
         })
     }
 }

@@ -57,7 +57,10 @@ impl Engine {
         let asker = self.containers.find(asker.as_str()).ok()?.record();
         let directory = self.directory();
         let name = name.to_ascii_lowercase();
-        let on = |endpoint: &Endpoint| directory.addresses(endpoint, &name);
+        let on = |endpoint: &Endpoint| {
+            let linked = self.linked_addresses(&asker, endpoint, &name);
+            linked.or_else(|| directory.addresses(endpoint, &name))
+        };
         asker.endpoints.iter().find_map(on)
     }
 
