@@ -47,7 +47,8 @@ impl Log {
         })
     }
 
-    /// Takes output as it comes; whole lines are written at once.
+    /// Takes output as it comes. Whole lines wait for [`Log::flush`] when they
+    /// are few.
     pub(crate) fn append(&mut self, stream: Stream, bytes: &[u8]) {
         let stream = usize::from(stream == Stream::Stderr);
         let stamp = self.stamp(stream);
@@ -55,10 +56,8 @@ impl Log {
         while !rest.is_empty() {
             let room = LONGEST - self.partial[stream].len();
             let window = &rest[..rest.len().min(room)];
-            // Most lines are found to need no escape and to end in one look.
-            let plain = self.format.plain_length(window);
-            let end = match newline(&window[plain..]) {
-                Some(newline) => plain + newline + 1,
+            let end = match memchr(b'\n', window) {
+                Some(newline) => newline + 1,
                 None if window.len() == room => room,
                 None => {
                     let partial = &mut self.partial[stream];
@@ -67,9 +66,13 @@ impl Log {
                     break;
                 }
             };
-            self.entry(stream, &stamp, &window[..end], plain);
+            self.entry(stream, &stamp, &window[..end]);
             rest = &rest[end..];
         }
+    }
+
+    /// Writes all whole lines into the file.
+    pub(crate) fn flush(&mut self) {
         self.files.entries.flush();
     }
 
@@ -78,7 +81,7 @@ impl Log {
         for stream in 0..2 {
             if !self.partial[stream].is_empty() {
                 let stamp = self.stamp(stream);
-                self.entry(stream, &stamp, b"", 0);
+                self.entry(stream, &stamp, b"");
             }
         }
         self.files.entries.flush();
@@ -92,20 +95,19 @@ impl Log {
         }
     }
 
-    /// One entry: what waited of the line, and the rest of it, whose first
-    /// `plain` bytes need no escape.
-    fn entry(&mut self, stream: usize, stamp: &Stamp, rest: &[u8], plain: usize) {
+    /// One entry: what waited of the line, and the rest of it.
+    fn entry(&mut self, stream: usize, stamp: &Stamp, rest: &[u8]) {
         let partial = &mut self.partial[stream];
-        let (text, plain) = if partial.is_empty() {
-            (rest, plain)
+        let text = if partial.is_empty() {
+            rest
         } else {
             partial.extend_from_slice(rest);
-            (partial.as_slice(), 0)
+            partial.as_slice()
         };
         let entries = &mut self.files.entries;
         match stamp {
             Stamp::Json(end) => entries.entry(text.len() + end.overhead(), |out| {
-                json::write(text, plain, end, out)
+                json::write(text, end, out)
             }),
             Stamp::Binary(time) => entries.entry(text.len() + OVERHEAD, |out| {
                 let record = Record {
@@ -121,24 +123,6 @@ impl Log {
         }
         self.partial[stream].clear();
         self.files.rotate_full();
-    }
-}
-
-impl Format {
-    /// How much of the beginning needs no escape and is no newline.
-    fn plain_length(&self, text: &[u8]) -> usize {
-        match self {
-            Format::Json(_) => json::plain_length(text),
-            Format::Binary => 0,
-        }
-    }
-}
-
-/// Where the first newline is, which often is at the beginning.
-fn newline(bytes: &[u8]) -> Option<usize> {
-    match bytes.first() {
-        Some(b'\n') => Some(0),
-        _ => memchr(b'\n', bytes),
     }
 }
 

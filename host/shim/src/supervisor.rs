@@ -234,9 +234,16 @@ impl Supervisor {
         }
     }
 
-    /// Moves output to the log and to everybody who listens, as long as all
-    /// of them keep up.
+    /// Moves output to the log and to everybody who listens.
     fn relay(&mut self, index: usize) {
+        self.relay_pieces(index);
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
+    /// As long as all of them keep up, and there is some.
+    fn relay_pieces(&mut self, index: usize) {
         for _ in 0..TURN {
             // Another stream of the same turn may have made somebody late.
             if self.is_held_up() {

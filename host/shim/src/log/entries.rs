@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 /// Bytes of memory for entries between writes. Any text of an entry fits
 /// unescaped, with what its format puts around it.
-const ROOM: usize = 24 * 1024;
+const ROOM: usize = 64 * 1024;
 
 /// A file that entries are appended to.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ mod tests {
         let (mut entries, mount) = entries(64 << 10);
         entries.entry(6, |out| out.write_all(b"first\n"));
         entries.entry(100, |out| {
-            (0..100).try_for_each(|_| out.write_all(&[b'x'; 1000]))
+            (0..200).try_for_each(|_| out.write_all(&[b'x'; 1000]))
         });
         assert_eq!(content(&mount), b"first\n");
         entries.entry(5, |out| out.write_all(b"next\n"));

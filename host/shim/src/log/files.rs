@@ -77,22 +77,23 @@ impl Files {
         }
     }
 
-    /// `name.1` becomes `name.2` and so on; the oldest is replaced. Readers
-    /// rely on the order: the name of the current file is free last, and
-    /// taken again by a new one.
+    /// `name.1` becomes `name.2` and so on; the oldest goes. Readers rely on
+    /// the order: the name of the current file is free last, and taken again
+    /// by a new one.
+    ///
+    /// The oldest is removed, not replaced: ext4 writes a file that replaces
+    /// another to the disk at once (`auto_da_alloc`, ext4(5)).
     fn rotate(&mut self) {
         self.finish_compressing();
         let keep = self.order.max_files.max(1);
-        for number in (1..keep).rev() {
-            for (ending, other) in [("", ".gz"), (".gz", "")] {
-                let from = self.numbered(number - 1, ending);
-                if rename(&self.dir, from, &self.dir, self.numbered(number, ending)).is_ok() {
-                    let _ = unlinkat(&self.dir, self.numbered(number, other));
-                }
-            }
+        for ending in ["", ".gz"] {
+            let _ = unlinkat(&self.dir, self.numbered(keep - 1, ending));
         }
-        if keep == 1 {
-            let _ = unlinkat(&self.dir, &self.order.name);
+        for number in (1..keep).rev() {
+            for ending in ["", ".gz"] {
+                let from = self.numbered(number - 1, ending);
+                let _ = rename(&self.dir, from, &self.dir, self.numbered(number, ending));
+            }
         }
         if let Ok(file) = open_current(&self.dir, &self.order.name) {
             self.entries.start(file);

@@ -64,24 +64,41 @@ impl End {
     }
 }
 
-/// One whole line, whose first `plain` bytes are known to need no escape.
-pub(super) fn write(text: &[u8], plain: usize, end: &End, out: &mut impl Write) -> io::Result<()> {
+/// One whole line.
+pub(super) fn write(text: &[u8], end: &End, out: &mut impl Write) -> io::Result<()> {
     out.write_all(HEAD)?;
-    let (plain, rest) = text.split_at(plain);
-    out.write_all(plain)?;
-    if rest == b"\n" {
-        return out.write_all(&end.0);
+    let (line, end) = match text.strip_suffix(b"\n") {
+        Some(line) => (line, &end.0[..]),
+        None => (text, &end.0[NEWLINE.len()..]),
+    };
+    if is_plain(line) {
+        out.write_all(line)?;
+    } else {
+        escape(line, out)?;
     }
-    match rest.strip_suffix(b"\n") {
-        Some(line) => {
-            escape(line, out)?;
-            out.write_all(&end.0)
-        }
-        None => {
-            escape(rest, out)?;
-            out.write_all(&end.0[NEWLINE.len()..])
-        }
-    }
+    out.write_all(end)
+}
+
+/// Whether nothing is to be escaped and all is ASCII, as in most lines.
+fn is_plain(line: &[u8]) -> bool {
+    let (blocks, rest) = line.as_chunks::<BLOCK>();
+    let mut last = [b'a'; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    blocks.iter().chain([&last]).all(is_plain_block)
+}
+
+/// Without a branch, so that it is compiled to wide instructions.
+#[inline]
+fn is_plain_block(block: &[u8; BLOCK]) -> bool {
+    let special = |byte: u8| {
+        // As a signed number, what is not ASCII is below zero. Two of the
+        // characters differ from two others in one bit each.
+        u8::from(byte.cast_signed() < 0x20)
+            | u8::from(byte & !0x04 == b'"')
+            | u8::from(byte & !0x02 == b'<')
+            | u8::from(byte == b'\\')
+    };
+    block.iter().fold(0, |any, byte| any | special(*byte)) == 0
 }
 
 /// A JSON string's inside, with the characters Go's encoder escapes for HTML.
@@ -105,30 +122,94 @@ fn in_text(word: u64) -> u64 {
     special(word) | equal(word, 0xe2)
 }
 
-/// The same for UTF-8: runs of ordinary bytes are copied as they are.
+/// The same for UTF-8.
 fn escape_text(mut text: &[u8], out: &mut impl Write) -> io::Result<()> {
-    loop {
-        let (plain, rest) = text.split_at(length_without(in_text, text));
-        out.write_all(plain)?;
-        let Some((special, after)) = rest.split_first() else {
-            return Ok(());
-        };
-        text = after;
-        match special {
-            b'"' => out.write_all(b"\\\"")?,
-            b'\\' => out.write_all(b"\\\\")?,
-            b'\n' => out.write_all(NEWLINE)?,
-            b'\r' => out.write_all(b"\\r")?,
-            // U+2028 and U+2029 end lines in JavaScript.
-            0xe2 => match after {
-                [0x80, last @ (0xa8 | 0xa9), rest @ ..] => {
-                    write!(out, "\\u20{:02x}", last - 0x80)?;
-                    text = rest;
+    let mut escaped = Piece::default();
+    while !text.is_empty() {
+        let plain = escaped.push_plain(text);
+        text = &text[plain..];
+        if plain < WORD
+            && let Some((special, after)) = text.split_first()
+        {
+            text = match special {
+                b'"' | b'\\' => escaped.push(&[b'\\', *special], after),
+                b'\n' => escaped.push(NEWLINE, after),
+                b'\r' => escaped.push(b"\\r", after),
+                // U+2028 and U+2029 end lines in JavaScript.
+                0xe2 => match after {
+                    [0x80, 0xa8, rest @ ..] => escaped.push(b"\\u2028", rest),
+                    [0x80, 0xa9, rest @ ..] => escaped.push(b"\\u2029", rest),
+                    _ => escaped.push(&[0xe2], after),
+                },
+                other => {
+                    escaped.write_to(out)?;
+                    escape_run(*other, text, out)?
                 }
-                _ => out.write_all(&[0xe2])?,
-            },
-            other => text = escape_run(*other, rest, out)?,
+            };
         }
+        if !escaped.has_room() {
+            escaped.write_to(out)?;
+        }
+    }
+    escaped.write_to(out)
+}
+
+/// Escaped text is gathered in pieces: a write for each few bytes would take
+/// longer than they do.
+struct Piece {
+    bytes: [u8; Self::ROOM],
+    len: usize,
+}
+
+impl Default for Piece {
+    fn default() -> Self {
+        Self {
+            bytes: [0; Self::ROOM],
+            len: 0,
+        }
+    }
+}
+
+impl Piece {
+    const ROOM: usize = 256;
+
+    /// Whether a word and an escape fit.
+    fn has_room(&self) -> bool {
+        self.len + 2 * WORD <= Self::ROOM
+    }
+
+    /// Takes what needs no escape of the first word, and tells how much it is.
+    #[inline]
+    fn push_plain(&mut self, text: &[u8]) -> usize {
+        let mut word = [b'a'; WORD];
+        let length = match text.first_chunk::<WORD>() {
+            Some(whole) => {
+                word = *whole;
+                WORD
+            }
+            None => {
+                word[..text.len()].copy_from_slice(text);
+                text.len()
+            }
+        };
+        let marks = in_text(u64::from_le_bytes(word)) & HIGHEST;
+        let plain = length.min(marks.trailing_zeros() as usize / 8);
+        // What is too much is written over.
+        self.bytes[self.len..][..WORD].copy_from_slice(&word);
+        self.len += plain;
+        plain
+    }
+
+    /// Takes what stands for text, of which `rest` is left.
+    #[inline]
+    fn push<'a>(&mut self, escape: &[u8], rest: &'a [u8]) -> &'a [u8] {
+        self.bytes[self.len..][..escape.len()].copy_from_slice(escape);
+        self.len += escape.len();
+        rest
+    }
+
+    fn write_to(&mut self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(&self.bytes[..std::mem::take(&mut self.len)])
     }
 }
 
@@ -158,30 +239,6 @@ fn run_length(byte: u8, text: &[u8]) -> usize {
     let start = text.chunks_exact(BLOCK).take_while(same).count() * BLOCK;
     let rest = text[start..].iter().take_while(|b| **b == byte);
     start + rest.count()
-}
-
-/// How many bytes at the beginning are ASCII that needs no escape.
-pub(super) fn plain_length(text: &[u8]) -> usize {
-    length_without(|word| special(word) | word, text)
-}
-
-/// How many bytes at the beginning are not among those that `marked` marks by
-/// their highest bits, in a word of eight.
-#[inline]
-fn length_without(marked: impl Fn(u64) -> u64, text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks::<WORD>();
-    let first = |word: &[u8; WORD]| {
-        let marks = marked(u64::from_le_bytes(*word)) & HIGHEST;
-        (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
-    };
-    for (at, word) in words.iter().enumerate() {
-        if let Some(inside) = first(word) {
-            return at * WORD + inside;
-        }
-    }
-    let mut last = [b'a'; WORD];
-    last[..rest.len()].copy_from_slice(rest);
-    text.len() - rest.len() + first(&last).unwrap_or(rest.len())
 }
 
 /// Bytes looked at together.
@@ -248,38 +305,54 @@ mod tests {
         );
     }
 
-    /// The plain way to say what the words tell.
+    /// The plain way to say what the words and blocks tell.
     fn needs_escape(byte: u8) -> bool {
         byte < 0x20 || b"\"\\<>&".contains(&byte)
+    }
+
+    fn escape_of(byte: u8) -> String {
+        match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(byte)),
+            b'\n' => "\\n".to_owned(),
+            b'\r' => "\\r".to_owned(),
+            byte if needs_escape(byte) => format!("\\u{byte:04x}"),
+            byte if byte >= 0x80 => "\\ufffd".to_owned(),
+            byte => char::from(byte).to_string(),
+        }
     }
 
     #[test]
     fn every_byte_that_needs_an_escape_is_found_at_every_place_and_no_other() {
         for byte in 0..=255 {
-            for at in 0..20 {
-                let mut text = [b'!'; 20];
+            for at in 0..70 {
+                let mut text = [b'!'; 70];
                 text[at] = byte;
-                let length = |found| if found { at } else { text.len() };
-                let plain = length(needs_escape(byte) || byte >= 0x80);
-                assert_eq!(plain_length(&text), plain, "{byte} at {at}");
-                let in_utf8 = length(needs_escape(byte) || byte == 0xe2);
-                assert_eq!(length_without(in_text, &text), in_utf8, "{byte} at {at}");
+                let plain = !needs_escape(byte) && byte < 0x80;
+                assert_eq!(is_plain(&text), plain, "{byte} at {at}");
+                let (before, after) = ("!".repeat(at), "!".repeat(69 - at));
+                let expected = [before, escape_of(byte), after].concat();
+                assert_eq!(escaped(&text), expected, "{byte} at {at}");
             }
         }
     }
 
     #[test]
-    fn neighbours_of_bytes_that_need_an_escape_do_not_move_the_first() {
-        for first in 0..=255 {
-            for second in 0..=255 {
-                let text = [b'a', first, second, 0xff, 0, b'"', b'a', b'a'];
-                let expected = match (first, second) {
-                    (first, _) if needs_escape(first) || first >= 0x80 => 1,
-                    (_, second) if needs_escape(second) || second >= 0x80 => 2,
-                    _ => 3,
-                };
-                assert_eq!(plain_length(&text), expected, "{first} {second}");
+    fn neighbours_of_bytes_that_need_an_escape_stay_as_they_are() {
+        for first in 0..0x80 {
+            for second in 0..0x80 {
+                let text = [b'a', first, second, b'"', b'\x7f', b'a', b'"'];
+                let expected: String = text.iter().map(|byte| escape_of(*byte)).collect();
+                assert_eq!(escaped(&text), expected, "{first} {second}");
             }
+        }
+    }
+
+    #[test]
+    fn long_lines_full_of_escapes_are_whole() {
+        for length in 0..600 {
+            let text: Vec<u8> = (0..length).map(|at| b"ab\"c\\\t"[at % 6]).collect();
+            let expected: String = text.iter().map(|byte| escape_of(*byte)).collect();
+            assert_eq!(escaped(&text), expected);
         }
     }
 
@@ -288,7 +361,7 @@ mod tests {
         let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
         let mut out = Vec::new();
         let lines = Lines::new(&[pair("tag", "x\""), pair("a", "b")]);
-        write(b"hi\n", 2, &lines.end(1, b"T"), &mut out).unwrap();
+        write(b"hi\n", &lines.end(1, b"T"), &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"log\":\"hi\\n\",\"stream\":\"stderr\",\"attrs\":{\"a\":\"b\",\"tag\":\"x\\\"\"},\"time\":\"T\"}\n"

@@ -64,6 +64,7 @@ fn endless_lines_are_cut_at_sixteen_kilobytes() {
     let (temp, mut log) = log(u64::MAX, 1);
     log.append(Stream::Stdout, &vec![b'a'; 40_000]);
     log.append(Stream::Stdout, b"\n");
+    log.flush();
     let lengths: Vec<usize> = texts(&temp, "x-json.log").iter().map(String::len).collect();
     assert_eq!(lengths, [16_384, 16_384, 40_000 - 32_768 + 2]);
 }
@@ -74,6 +75,7 @@ fn files_rotate_and_the_oldest_goes() {
     for n in 0..100 {
         log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
     }
+    log.flush();
     let mut all: Vec<String> = ["x-json.log.2", "x-json.log.1", "x-json.log"]
         .iter()
         .flat_map(|n| texts(&temp, n))
@@ -94,6 +96,7 @@ fn older_files_are_compressed_and_keep_every_line() {
     for n in 0..200 {
         log.append(Stream::Stdout, format!("line {n}\n").as_bytes());
     }
+    log.finish();
     drop(log);
     let mut all = String::new();
     for number in (1..50).rev() {
@@ -119,6 +122,7 @@ fn half_an_entry_of_an_earlier_run_spoils_no_other() {
     std::fs::write(temp.path().join("x-json.log"), "{\"log\":\"hal").unwrap();
     let mut log = open(temp.path(), order(u64::MAX, 3));
     log.append(Stream::Stdout, b"whole\n");
+    log.flush();
     assert_eq!(texts(&temp, "x-json.log"), ["whole\\n"]);
 }
 
