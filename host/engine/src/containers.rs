@@ -24,6 +24,8 @@ pub struct Entry {
     record: Mutex<Arc<Container>>,
     operation: Mutex<()>,
     root: RwLock<()>,
+    /// How many wait for `root`.
+    waiting: watch::Sender<usize>,
     phase: watch::Sender<Phase>,
     /// How its driver is reached.
     pub(crate) mailbox: Mailbox,
@@ -36,6 +38,7 @@ impl Entry {
             record: Mutex::new(Arc::new(record)),
             operation: Mutex::new(()),
             root: RwLock::new(()),
+            waiting: watch::Sender::new(0),
             mailbox: Mailbox::default(),
         }
     }
@@ -57,12 +60,26 @@ impl Entry {
     /// start waits for those who do: what they hold keeps it mounted, and no
     /// writable layer may be mounted twice.
     pub(crate) fn share_root(&self) -> RwLockReadGuard<'_, ()> {
-        self.root.read().unwrap_or_else(PoisonError::into_inner)
+        self.wait_for_root(|root| root.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Mounts its root filesystem, as nobody else does meanwhile.
     pub(crate) fn mount_root(&self) -> RwLockWriteGuard<'_, ()> {
-        self.root.write().unwrap_or_else(PoisonError::into_inner)
+        self.wait_for_root(|root| root.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn wait_for_root<'a, G>(&'a self, take: impl FnOnce(&'a RwLock<()>) -> G) -> G {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        let guard = take(&self.root);
+        self.waiting.send_modify(|waiting| *waiting -= 1);
+        guard
+    }
+
+    /// How many wait until its root filesystem is not looked at any more. Who
+    /// looks at it at a client's pace gives up when the client stalls and
+    /// somebody waits.
+    pub fn waiting_for_root(&self) -> watch::Receiver<usize> {
+        self.waiting.subscribe()
     }
 
     /// Follows its life.

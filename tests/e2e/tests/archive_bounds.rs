@@ -179,3 +179,35 @@ fn copies_reach_memory_that_is_mounted_in_a_running_container() {
         .bulkhead(&["cp", "box:/mem/f", &path("gone")])
         .failure(1);
 }
+
+/// A client that is connected and does nothing cannot keep a container from
+/// being started.
+#[test]
+fn a_copy_whose_client_stalls_gives_way_to_a_start() {
+    let daemon = with_container();
+    daemon.bulkhead(&["create", "--name", "other", "busybox", "sleep", "1000"]);
+    daemon.bulkhead(&["stop", "-t", "0", "box"]).success();
+    let mut reader = ask(&daemon, "GET /containers/box/archive?path=/sparse");
+    reader.write_all(b"\r\n").unwrap();
+    reader.read_exact(&mut [0]).unwrap();
+    let mut writer = ask(&daemon, "PUT /containers/other/archive?path=/");
+    writer.write_all(b"Content-Length: 10240\r\n\r\n").unwrap();
+    writer.write_all(&entry("never", 5000)).unwrap();
+    // Both hold their container's files.
+    wait_until(|| held(&daemon).2 == 4);
+    let starts = ["box", "other"].map(|name| {
+        let mut start = daemon.bulkhead_command(&["start", name]);
+        start.spawn().unwrap()
+    });
+    for mut start in starts {
+        assert!(start.wait().unwrap().success());
+    }
+    let mut rest = Vec::new();
+    // The answer breaks off, which may be told as an error.
+    let _ = reader.read_to_end(&mut rest);
+    assert!(rest.len() < SIZE, "{}", rest.len());
+    let mut answer = String::new();
+    writer.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    assert!(answer.contains("the client stalled"), "{answer}");
+}

@@ -11,7 +11,8 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::sync::mpsc;
 
-use super::archive::{Incomings, WAITING, download, forward, on_thread};
+use super::archive::{download, on_thread};
+use super::pieces::{Incomings, Patience, WAITING, forward};
 use super::query;
 use crate::convert;
 use crate::daemon::Daemon;
@@ -25,7 +26,7 @@ pub async fn save(daemon: &Arc<Daemon>, name: Option<String>, text: &str) -> Ans
     let ImageSaveQuery { names, platform } = query(text)?;
     let names = name.map_or(names, |name| vec![name]);
     let platform = convert::images::platform(&platform)?;
-    let started = download(daemon, move |engine, begin| {
+    let started = download(daemon, Patience::endless(), move |engine, begin| {
         engine.save(&names, platform.as_ref(), || begin(()))
     });
     let ((), response) = started.await?;
@@ -39,6 +40,7 @@ pub async fn load(daemon: &Arc<Daemon>, text: &str, request: Request<Incoming>) 
     let (send, receive) = mpsc::channel(WAITING);
     let (told, mut lines) = mpsc::unbounded_channel();
     let engine = daemon.engine.clone();
+    let patience = Patience::endless();
     on_thread(move || {
         let say = |line: Line| {
             // A client that went does not stop what it has sent.
@@ -49,7 +51,8 @@ pub async fn load(daemon: &Arc<Daemon>, text: &str, request: Request<Incoming>) 
                 .into_iter()
                 .for_each(say)
         };
-        if let Err(error) = engine.load(Incomings::new(receive), platform.as_ref(), &tell) {
+        if let Err(error) = engine.load(Incomings::new(receive, patience), platform.as_ref(), &tell)
+        {
             let error = ApiError::from(error);
             tracing::info!(error = error.message(), "load failed");
             say(Line::failure(error.message()));

@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::sync::mpsc;
 
-use super::archive::{Incomings, WAITING, forward, on_thread};
+use super::archive::on_thread;
+use super::pieces::{Incomings, Patience, WAITING, forward};
 use crate::convert;
 use crate::daemon::Daemon;
 use crate::reply::{self, Body};
@@ -31,7 +32,8 @@ pub async fn import(
     let engine = daemon.engine.clone();
     if asked.from_src == BODY {
         let (send, receive) = mpsc::channel(WAITING);
-        let done = on_thread(move || carry_out(&engine, Incomings::new(receive), &import))?;
+        let body = Incomings::new(receive, Patience::endless());
+        let done = on_thread(move || carry_out(&engine, body, &import))?;
         forward(request.into_body(), send).await;
         let line = done.await.map_err(|_| ApiError::Panicked)??;
         let lines = futures_util::stream::iter([line]);

@@ -18,6 +18,7 @@ pub mod list;
 pub mod login;
 pub mod logs;
 pub mod networks;
+mod pieces;
 pub mod progress;
 pub mod prune;
 pub mod push;

@@ -10,6 +10,7 @@ use bulkhead_engine::Volume;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
+use super::pieces::Patience;
 use super::{archive, body, query};
 use crate::convert::{self, filters};
 use crate::daemon::Daemon;
@@ -95,7 +96,7 @@ pub async fn update(daemon: &Arc<Daemon>, name: String, request: Request<Incomin
 
 /// `GET /volumes/{name}/archive`
 pub async fn backup(daemon: &Arc<Daemon>, name: String) -> Answer {
-    let started = archive::download(daemon, move |engine, begin| {
+    let started = archive::download(daemon, Patience::endless(), move |engine, begin| {
         engine.backup_volume(&name, || begin(()))
     });
     Ok(started.await?.1)
@@ -103,9 +104,12 @@ pub async fn backup(daemon: &Arc<Daemon>, name: String) -> Answer {
 
 /// `PUT /volumes/{name}/archive`
 pub async fn restore(daemon: &Arc<Daemon>, name: String, request: Request<Incoming>) -> Answer {
-    archive::upload(daemon, request, move |engine, archive| {
-        engine.restore_volume(&name, archive)
-    })
+    archive::upload(
+        daemon,
+        Patience::endless(),
+        request,
+        move |engine, archive| engine.restore_volume(&name, archive),
+    )
     .await?;
     Ok(reply::empty(StatusCode::OK))
 }
