@@ -81,7 +81,9 @@ impl Fetcher for Sources {
 }
 
 fn login(credentials: &Credentials) -> FetchCredentials {
-    if credentials.identity_token.is_empty() {
+    if !credentials.registry_token.is_empty() {
+        FetchCredentials::RegistryToken(credentials.registry_token.clone())
+    } else if credentials.identity_token.is_empty() {
         FetchCredentials::Basic {
             username: credentials.username.clone(),
             password: credentials.password.clone(),

@@ -18,6 +18,8 @@ use crate::target::Target;
 
 /// Answers of token servers are small.
 const MAX_TOKEN: u64 = 256 * 1024;
+/// What we are called at token servers.
+const CLIENT: &str = "bulkhead";
 /// What a token is good for when its server does not say.
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
@@ -33,6 +35,8 @@ pub enum Credentials {
     },
     /// A refresh token.
     IdentityToken(String),
+    /// A bearer token that the registry itself takes.
+    RegistryToken(String),
 }
 
 impl fmt::Debug for Credentials {
@@ -40,6 +44,7 @@ impl fmt::Debug for Credentials {
         match self {
             Self::Basic { .. } => f.write_str("Basic(…)"),
             Self::IdentityToken(_) => f.write_str("IdentityToken(…)"),
+            Self::RegistryToken(_) => f.write_str("RegistryToken(…)"),
         }
     }
 }
@@ -140,17 +145,20 @@ pub(crate) async fn bearer(
     challenge: Challenge,
     refused: Option<&HeaderValue>,
 ) -> Result<Authorization, FetchError> {
+    if let Some(Credentials::RegistryToken(token)) = &inner.credentials {
+        let header = bearer_header(&inner.registry.name, token)?;
+        let challenge = None;
+        return Ok(Authorization { header, challenge });
+    }
     let key = (
         inner.registry.name.clone(),
         challenge.clone(),
         inner.credentials.clone(),
     );
-    if let Some(header) = inner
-        .fetcher
-        .tokens
-        .get(&key)
-        .filter(|header| Some(header) != refused)
-    {
+    let known = inner.fetcher.tokens.get(&key);
+    // A login is to find out whether the credentials are good today.
+    let known = known.filter(|header| Some(header) != refused && inner.login.is_none());
+    if let Some(header) = known {
         return Ok(Authorization {
             header,
             challenge: Some(challenge),
@@ -169,26 +177,45 @@ async fn fetch(inner: &Inner, challenge: &Challenge) -> Result<Token, FetchError
     let target = Target::parse(&challenge.realm)?;
     inner.check(&target).await?;
     let client = inner.client(&target).await?;
-    let request = match &inner.credentials {
-        Some(Credentials::IdentityToken(token)) => client
-            .post(target.url.clone())
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(refresh_form(challenge, token)),
-        Some(Credentials::Basic { username, password }) => client
-            .get(with_query(&target, challenge, Some(username)))
-            .header(header::AUTHORIZATION, basic_header(username, password)?),
-        None => client.get(with_query(&target, challenge, None)),
+    let (method, request) = match &inner.credentials {
+        Some(Credentials::IdentityToken(token)) => (
+            "Post",
+            client
+                .post(target.url.clone())
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(refresh_form(challenge, token)),
+        ),
+        Some(Credentials::Basic { username, password }) => {
+            let mut url = with_query(&target, challenge, Some(username));
+            if inner.login.is_some() {
+                let mut query = url.query_pairs_mut();
+                query.append_pair("offline_token", "true");
+                query.append_pair("client_id", CLIENT);
+            }
+            let request = client.get(url);
+            let header = basic_header(username, password)?;
+            ("Get", request.header(header::AUTHORIZATION, header))
+        }
+        _ => ("Get", client.get(with_query(&target, challenge, None))),
     };
     // Redirects are not followed: credentials are for this server alone.
-    let response = expect_answer(inner, &target, "Get", request).await?;
+    let response = expect_answer(inner, &target, method, request).await?;
     let status = response.status().as_u16();
     let body = body_within(inner, &target, response, MAX_TOKEN).await?;
-    match status {
-        200 => read_token(&challenge.realm, &body),
-        401 | 403 => Err(FetchError::Unauthorized(format!(
-            "Get \"{}\": unauthorized: incorrect username or password",
-            target.url
-        ))),
+    let unauthorized = |why: &str| {
+        let url = &target.url;
+        FetchError::Unauthorized(format!("{method} \"{url}\": unauthorized: {why}"))
+    };
+    match (status, method) {
+        (200, _) => {
+            let answer = read_answer(&challenge.realm, &body)?;
+            if let (Some(login), Some(token)) = (&inner.login, &answer.refresh_token) {
+                *login.lock().unwrap_or_else(PoisonError::into_inner) = token.clone();
+            }
+            token(&challenge.realm, answer)
+        }
+        (400 | 401 | 403, "Post") => Err(unauthorized(&refused_grant(&body))),
+        (401 | 403, _) => Err(unauthorized("incorrect username or password")),
         _ => Err(FetchError::Refused(crate::Refusal::new(
             target.url.as_str(),
             status,
@@ -229,34 +256,64 @@ fn refresh_form(challenge: &Challenge, token: &str) -> String {
         .append_pair("grant_type", "refresh_token")
         .append_pair("service", &challenge.service)
         .append_pair("scope", &challenge.scopes.join(" "))
-        .append_pair("client_id", "bulkhead")
+        .append_pair("client_id", CLIENT)
         .append_pair("refresh_token", token);
     url.query().unwrap_or_default().to_owned()
+}
+
+/// Why a grant was refused (RFC 6749, section 5.2). Servers are not trusted
+/// with the user's terminal.
+fn refused_grant(body: &[u8]) -> String {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Refused {
+        error: String,
+        error_description: String,
+    }
+    let refused: Refused = serde_json::from_slice(body).unwrap_or_default();
+    let words = [refused.error, refused.error_description];
+    let words: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|w| !w.is_empty())
+        .collect();
+    match words.is_empty() {
+        true => "the identity token was refused".to_owned(),
+        false => words
+            .join(": ")
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(500)
+            .collect(),
+    }
 }
 
 #[derive(Deserialize)]
 struct TokenAnswer {
     token: Option<String>,
     access_token: Option<String>,
+    refresh_token: Option<String>,
     expires_in: Option<u64>,
 }
 
-fn read_token(realm: &str, body: &[u8]) -> Result<Token, FetchError> {
-    let invalid = |reason: &str| FetchError::Token {
+fn invalid(realm: &str, reason: &str) -> FetchError {
+    FetchError::Token {
         realm: realm.to_owned(),
         reason: reason.to_owned(),
-    };
-    let answer: TokenAnswer =
-        serde_json::from_slice(body).map_err(|_| invalid("its answer is not a token"))?;
+    }
+}
+
+fn read_answer(realm: &str, body: &[u8]) -> Result<TokenAnswer, FetchError> {
+    serde_json::from_slice(body).map_err(|_| invalid(realm, "its answer is not a token"))
+}
+
+fn token(realm: &str, answer: TokenAnswer) -> Result<Token, FetchError> {
     let token = answer
         .token
         .or(answer.access_token)
         .filter(|t| !t.is_empty());
-    let token = token
-        .ok_or_else(|| invalid("authorization server did not include a token in the response"))?;
-    let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| invalid("its token holds characters no header may"))?;
-    header.set_sensitive(true);
+    let missing = "authorization server did not include a token in the response";
+    let header = bearer_header(realm, &token.ok_or_else(|| invalid(realm, missing))?)?;
     let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
     // A tenth early, and for a day at most.
     let life = life.min(Duration::from_secs(24 * 3600)).mul_f32(0.9);
@@ -264,6 +321,13 @@ fn read_token(realm: &str, body: &[u8]) -> Result<Token, FetchError> {
         header,
         expires: Instant::now() + life,
     })
+}
+
+fn bearer_header(realm: &str, token: &str) -> Result<HeaderValue, FetchError> {
+    let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| invalid(realm, "its token holds characters no header may"))?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 fn basic_header(username: &str, password: &str) -> Result<HeaderValue, FetchError> {

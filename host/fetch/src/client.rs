@@ -78,6 +78,11 @@ impl Fetcher {
         Session::new(Arc::clone(self), request)
     }
 
+    /// A session that tries credentials out, see [`Session::identity_token`].
+    pub fn login(self: &Arc<Self>, request: SessionRequest) -> Session {
+        Session::to_log_in(Arc::clone(self), request)
+    }
+
     pub(crate) fn client(&self, mut key: ClientKey) -> Result<Client, FetchError> {
         let authority = key.authority.take();
         let own = match &authority {

@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) fetcher: Arc<Fetcher>,
     pub(crate) registry: Registry,
     pub(crate) credentials: Option<Credentials>,
+    /// Of a login: the refresh token that the token server gave.
+    pub(crate) login: Option<Mutex<String>>,
     grant: Grant,
     directory: Option<OwnedFd>,
     /// Whether plain HTTP is what a user asked for.
@@ -96,24 +98,54 @@ pub(crate) struct Inner {
 
 impl Session {
     pub(crate) fn new(fetcher: Arc<Fetcher>, request: SessionRequest) -> Self {
-        Self::of_user(fetcher, request, false)
+        Self::of(Inner::new(fetcher, request))
+    }
+
+    /// A session that tries credentials out, and asks for a refresh token to
+    /// keep in their place.
+    pub(crate) fn to_log_in(fetcher: Arc<Fetcher>, request: SessionRequest) -> Self {
+        let login = Some(Mutex::default());
+        Self::of(Inner {
+            login,
+            ..Inner::new(fetcher, request)
+        })
     }
 
     /// A session for a URL that a user wrote, in plain HTTP perhaps.
     pub(crate) fn of_user(fetcher: Arc<Fetcher>, request: SessionRequest, plain: bool) -> Self {
+        Self::of(Inner {
+            plain,
+            ..Inner::new(fetcher, request)
+        })
+    }
+
+    fn of(inner: Inner) -> Self {
+        let inner = Arc::new(inner);
+        Self { inner }
+    }
+
+    /// The refresh token that a login was given; empty for none.
+    pub fn identity_token(&self) -> String {
+        let login = self.inner.login.as_ref();
+        let token = login.map(|token| token.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        token.unwrap_or_default()
+    }
+}
+
+impl Inner {
+    fn new(fetcher: Arc<Fetcher>, request: SessionRequest) -> Self {
         Self {
-            inner: Arc::new(Inner {
-                fetcher,
-                registry: Registry::new(&request.registry),
-                credentials: request.credentials,
-                grant: Grant::new(&request.granted_hosts),
-                directory: request.directory,
-                plain,
-                authorization: Mutex::default(),
-                realms: Mutex::default(),
-                authentications: AtomicU32::new(0),
-                is_public: OnceCell::new(),
-            }),
+            fetcher,
+            registry: Registry::new(&request.registry),
+            credentials: request.credentials,
+            login: None,
+            grant: Grant::new(&request.granted_hosts),
+            directory: request.directory,
+            plain: false,
+            authorization: Mutex::default(),
+            realms: Mutex::default(),
+            authentications: AtomicU32::new(0),
+            is_public: OnceCell::new(),
         }
     }
 }

@@ -263,6 +263,8 @@ pub struct Credentials {
     pub password: String,
     /// An OAuth2 refresh token instead of both.
     pub identity_token: String,
+    /// A bearer token that the registry itself takes, instead of all.
+    pub registry_token: String,
 }
 
 impl std::fmt::Debug for Credentials {

@@ -6,7 +6,7 @@ use bulkhead_plugin_api::oci::media_type;
 use bulkhead_plugin_api::registry::{
     Blob, Location, Manifest, Platform, Reference, RegistrySource, Session,
 };
-use bulkhead_plugin_api::{Digest, Error, Result};
+use bulkhead_plugin_api::{Code, Digest, Error, Result};
 use serde::{Deserialize, Serialize};
 
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -89,7 +89,15 @@ impl RegistrySource for Archive {
 }
 
 fn items<S: Session>(session: &S) -> Result<Vec<Item>> {
-    let bytes = session.read_file("manifest.json")?;
+    let bytes = session.read_file("manifest.json").map_err(|error| {
+        match error.code == Code::NotFound && session.read_file("repositories").is_ok() {
+            true => Error::unsupported(
+                "the image archive is of Docker before 1.10 and has no manifest.json: \
+                 `load` takes it in, and `save` writes it anew",
+            ),
+            false => error,
+        }
+    })?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Error::invalid(format!("malformed manifest.json: {error}")))
 }

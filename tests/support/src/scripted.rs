@@ -1,7 +1,7 @@
 //! A registry that says what a test wants it to say.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +16,8 @@ pub struct Request {
     pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// The body of a form; of nothing else.
+    pub form: String,
 }
 
 impl Request {
@@ -182,11 +184,17 @@ fn read(stream: &TcpStream) -> Option<Request> {
         };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    Some(Request {
+    let mut request = Request {
         method,
         target,
         headers,
-    })
+        form: String::new(),
+    };
+    if request.header("content-type") == Some("application/x-www-form-urlencoded") {
+        let length = request.header("content-length")?.parse().ok()?;
+        reader.take(length).read_to_string(&mut request.form).ok()?;
+    }
+    Some(request)
 }
 
 /// Writes a whole answer with its length.

@@ -39,7 +39,7 @@ pub(crate) async fn execute(client: &Client, args: &LoginArgs) -> Result<u8> {
     }
     if args.password_stdin && args.username.is_none() {
         return Err(Error::Conflict(
-            "the --password-stdin option requires --username",
+            "the --password-stdin option requires --username to be set",
         ));
     }
     let server = match args.server.as_deref() {
@@ -47,10 +47,17 @@ pub(crate) async fn execute(client: &Client, args: &LoginArgs) -> Result<u8> {
         Some(server) => server,
     };
     if let Some(known) = args.stored(client, server)? {
-        print("Authenticating with existing credentials...\n")?;
+        eprint!("Authenticating with existing credentials...");
+        match known.username.as_str() {
+            "" => eprintln!(),
+            name => eprintln!(" [Username: {name}]"),
+        }
+        eprintln!(
+            "\n Info -> To login with a different account, run 'bulkhead logout' followed by 'bulkhead login'\n\n"
+        );
         match login(client, &known).await {
             Ok(status) => {
-                print(format_args!("\n{status}\n"))?;
+                print(format_args!("{status}\n"))?;
                 return Ok(0);
             }
             Err(error) => eprintln!("Login did not succeed, error: {error}"),
@@ -69,6 +76,9 @@ async fn login(client: &Client, auth: &AuthConfig) -> Result<String> {
         identity_token: answer.identity_token,
         ..auth.clone()
     };
+    if credentials::find(&client.config().load()?, &auth.server_address).as_ref() == Some(&kept) {
+        return Ok(answer.status);
+    }
     if credentials::store(client.config(), &kept)? == Kept::Plainly {
         eprintln!(
             "\nWARNING! Your credentials are stored unencrypted in '{}'.\n\

@@ -1,5 +1,7 @@
 //! `bulkhead manifest`: documents in registries.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bulkhead_api::image::DistributionInspect;
 use bulkhead_api::route::Route;
 use clap::{Args, Subcommand};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use super::image::pull::reference;
 use crate::client::{Call, Client};
 use crate::credentials;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::print;
 
 /// What stands after `manifest`.
@@ -42,28 +44,35 @@ impl Management {
 
 async fn inspect(client: &Client, args: &InspectArgs) -> Result<u8> {
     let named = reference(&args.name)?;
-    let document = bring(client, &named.to_string(), &named.domain).await?;
+    let document = match bring(client, &named.to_string(), &named.domain).await {
+        Err(Error::Daemon { status: 404, .. }) => {
+            return Err(Error::Plain(format!("no such manifest: {}", args.name)));
+        }
+        brought => brought?,
+    };
     if !args.verbose {
         print(format_args!("{}\n", indented(&document)))?;
         return Ok(0);
     }
     let fields: Value = bulkhead_api::json::decode(document.as_bytes())?;
     let shown = match fields["manifests"].as_array() {
-        None => described(client, &named.to_string(), &named.domain, &document).await?,
+        None => {
+            let name = named.to_string();
+            described(client, &name, &named.domain, &document, &Value::Null).await?
+        }
         Some(entries) => {
             let mut all = Vec::new();
             for entry in entries {
                 let digest = entry["digest"].as_str().unwrap_or_default();
                 let name = format!("{}/{}@{digest}", named.domain, named.path);
                 let document = bring(client, &name, &named.domain).await?;
-                let mut one = described(client, &name, &named.domain, &document).await?;
-                one["Descriptor"]["platform"] = entry["platform"].clone();
-                all.push(one);
+                let platform = &entry["platform"];
+                all.push(described(client, &name, &named.domain, &document, platform).await?);
             }
-            Value::Array(all)
+            format!("[{}]", all.join(","))
         }
     };
-    print(format_args!("{}\n", indented(&shown.to_string())))?;
+    print(format_args!("{}\n", indented(&shown)))?;
     Ok(0)
 }
 
@@ -74,25 +83,40 @@ async fn bring(client: &Client, name: &str, domain: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-async fn described(client: &Client, name: &str, domain: &str, document: &str) -> Result<Value> {
+/// What docker shows of a manifest, in its order: text, because the document
+/// is shown as the registry has it. A list says the platform better.
+async fn described(
+    client: &Client,
+    name: &str,
+    domain: &str,
+    document: &str,
+    listed: &Value,
+) -> Result<String> {
     let auth = credentials::for_registry(client.config(), domain).to_header();
     let route = Route::DistributionInspect(name.to_owned());
     let known: DistributionInspect = client.json(Call::new(route).auth(auth)).await?;
-    let platform = known.platforms.first();
+    let platform = match listed {
+        Value::Null => json!(known.platforms.first()),
+        listed => listed.clone(),
+    };
     let kind = match known.descriptor.media_type.contains(".oci.") {
         true => "OCIManifest",
         false => "SchemaV2Manifest",
     };
-    Ok(json!({
-        "Ref": name,
-        "Descriptor": {
-            "mediaType": known.descriptor.media_type,
-            "digest": known.descriptor.digest,
-            "size": known.descriptor.size,
-            "platform": platform,
-        },
-        kind: bulkhead_api::json::decode::<Value>(document.as_bytes())?,
-    }))
+    // Nothing but JSON goes to the terminal.
+    bulkhead_api::json::decode::<Value>(document.as_bytes())?;
+    let (media_type, digest) = (json!(known.descriptor.media_type), known.descriptor.digest);
+    let (name, raw, size) = (
+        json!(name),
+        STANDARD.encode(document),
+        known.descriptor.size,
+    );
+    let descriptor = format!(
+        r#"{{"mediaType":{media_type},"digest":"{digest}","size":{size},"platform":{platform}}}"#
+    );
+    Ok(format!(
+        r#"{{"Ref":{name},"Descriptor":{descriptor},"Raw":"{raw}","{kind}":{document}}}"#
+    ))
 }
 
 /// JSON with a tab for each level, its fields as they stood.

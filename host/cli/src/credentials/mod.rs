@@ -50,7 +50,7 @@ pub(crate) fn find(settings: &Map<String, Value>, server: &str) -> Option<AuthCo
         password: password.trim_end_matches('\0').to_owned(),
         server_address: server.to_owned(),
         identity_token: text("identitytoken").to_owned(),
-        ..AuthConfig::default()
+        registry_token: text("registrytoken").to_owned(),
     })
 }
 

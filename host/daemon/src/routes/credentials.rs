@@ -13,10 +13,12 @@ pub fn of(request: &Request<Incoming>) -> Result<Option<Credentials>, ApiError> 
         Some(value) => AuthConfig::from_header(value.to_str().map_err(|_| InvalidAuth)?)?,
         None => AuthConfig::default(),
     };
-    let anonymous = auth.username.is_empty() && auth.identity_token.is_empty();
+    let tokens = [&auth.identity_token, &auth.registry_token];
+    let anonymous = auth.username.is_empty() && tokens.iter().all(|token| token.is_empty());
     Ok((!anonymous).then_some(Credentials {
         username: auth.username,
         password: auth.password,
         identity_token: auth.identity_token,
+        registry_token: auth.registry_token,
     }))
 }

@@ -27,17 +27,25 @@ pub async fn login(
         return Err(ApiError::ServerAddress(auth.server_address));
     }
     let source = daemon.engine.sources.registry.as_ref();
-    let mut session = daemon.registries.session(SessionRequest {
+    let given = auth.identity_token.clone();
+    let mut session = daemon.registries.login(SessionRequest {
         granted_hosts: source.map_or_else(Vec::new, |s| s.granted_hosts().to_vec()),
         registry: registry.clone(),
         credentials: Some(credentials(auth)),
         directory: None,
     });
-    let tried = tokio::task::spawn_blocking(move || attempt(&mut session, &registry)).await;
-    tried.map_err(|_| ApiError::Panicked)??;
+    let tried = tokio::task::spawn_blocking(move || {
+        attempt(&mut session, &registry).map(|()| session.identity_token())
+    });
+    let token = tried.await.map_err(|_| ApiError::Panicked)??;
+    // A token server need not give a new one: what was good stays.
+    let identity_token = match token.is_empty() {
+        true => given,
+        false => token,
+    };
     let answer = AuthResponse {
         status: "Login Succeeded".to_owned(),
-        identity_token: String::new(),
+        identity_token,
     };
     Ok(reply::json(StatusCode::OK, &answer))
 }

@@ -1,4 +1,3 @@
-use bulkhead_plugin_api::Code;
 use bulkhead_plugin_api::testing::FakeRegistry;
 
 use super::*;
@@ -108,4 +107,16 @@ fn blobs_are_found_by_their_digest() {
     assert_eq!(located(b"{}").unwrap(), Location::File("c.json".into()));
     assert_eq!(located(GZIP).unwrap(), Location::File("b.tar".into()));
     assert_eq!(located(b"other").unwrap_err().code, Code::NotFound);
+}
+
+#[test]
+fn what_to_do_with_an_archive_of_old_is_said() {
+    let session = FakeRegistry::new().with_file("repositories", r#"{"hello":{"1":"a"}}"#);
+    let error = resolved(&session, &reference(Some("1"))).unwrap_err();
+    assert_eq!(error.code, Code::Unsupported);
+    assert!(
+        error.message.contains("`load` takes it in"),
+        "{}",
+        error.message
+    );
 }

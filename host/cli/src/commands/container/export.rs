@@ -35,6 +35,9 @@ pub(crate) fn check(output: Option<&str>, doing: &str) -> Result<()> {
             "cowardly refusing to save to a terminal. Use the -o flag or redirect",
         )),
         None => Ok(()),
+        Some(path) if Path::new(path).is_dir() => Err(Error::Plain(format!(
+            "failed to {doing}: cannot write to a directory"
+        ))),
         Some(path) => super::cp::check_output(path)
             .map_err(|e| Error::Plain(format!("failed to {doing}: {e}"))),
     }

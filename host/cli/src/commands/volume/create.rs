@@ -31,7 +31,7 @@ pub(crate) async fn execute(client: &Client, args: &CreateArgs) -> Result<u8> {
         name: args.name.clone().unwrap_or_default(),
         driver: args.driver.clone(),
         driver_opts: option_map(&args.opt),
-        labels: Some(label_map(&[], &args.label)?),
+        labels: Some(label_map(&[], &args.label)?).filter(|labels| !labels.is_empty()),
     };
     let volume: Volume = client
         .json(Call::new(Route::VolumeCreate).json(&request))
