@@ -88,17 +88,18 @@ impl Engine {
         driver: &Arc<dyn StorageDriver>,
         request: &SnapshotRequest,
     ) -> Result<NewLayer<'_>, EngineError> {
-        let mut blob = self.store.blobs().ingest()?;
+        let mut ingest = self.store.blobs().ingest()?;
         let unpacked = self.extract(driver, request, |dest, style| {
             let limits = unpack::Limits::default();
-            unpack::apply_keeping(archive, dest, style, &limits, &mut blob)
+            unpack::apply_keeping(archive, dest, style, &limits, &mut ingest)
         })?;
         let below = below.last().map(|layer| &layer.chain_id);
         let chain_id = manifest::chain_id(below, &unpacked.diff_id);
+        let blob = ingest.finish(unpacked.diff_id.clone());
         let mut new = NewLayer {
             layer: Layer {
                 digest: unpacked.diff_id.clone(),
-                size: blob.written(),
+                size: blob.size(),
                 media_type: manifest::TAR_LAYER.to_owned(),
                 diff_id: unpacked.diff_id.clone(),
                 chain_id: chain_id.clone(),
@@ -106,10 +107,9 @@ impl Engine {
             laid_out: None,
             engine: self,
             driver: driver.clone(),
-            blob: Some(self.store.blobs().hold(&unpacked.diff_id)),
+            blob: Some(blob.publish()?),
             chain: Some(self.hold_chains(driver, vec![chain_id])),
         };
-        blob.publish(&unpacked.diff_id)?;
         new.laid_out = self.settle(&new.layer, &unpacked, driver, request)?;
         Ok(new)
     }
@@ -145,6 +145,7 @@ impl Engine {
     {
         let name = driver.driver_name();
         let root = self.runtime.driver_root(name);
+        self.remove_abandoned(driver);
         let plan = driver.prepare(&*root, request)?;
         self.runtime.apply_storage(name, &plan)?;
         let mount = plan

@@ -11,7 +11,6 @@
 //! all its blobs. A file that a power cut left short has no row in the
 //! database and is hashed again before it is believed.
 
-mod ingest;
 mod retention;
 mod spool;
 mod writer;
@@ -34,9 +33,8 @@ use crate::data_root::{DataRoot, unlink};
 use crate::database::Database;
 use crate::error::StoreError;
 
-pub use ingest::Ingest;
 pub use retention::{Collected, Held};
-pub use spool::{SpoolWriter, Spooled};
+pub use spool::{Ingest, SpoolWriter, Spooled};
 pub use writer::BlobWriter;
 
 /// The blobs of a store.
@@ -92,11 +90,6 @@ impl Blobs {
         replay: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
     ) -> Result<BlobWriter<'_>, StoreError> {
         BlobWriter::open(self, descriptor, replay)
-    }
-
-    /// Starts the writing of content whose digest is not known yet.
-    pub fn ingest(&self) -> Result<Ingest<'_>, StoreError> {
-        Ingest::begin(self)
     }
 
     /// Stores bytes that are at hand (a manifest, a configuration).

@@ -1,12 +1,11 @@
 //! Layers that are kept as tars, compressed for a registry.
 
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader};
 
 use bulkhead_model::image::Layer;
 use bulkhead_model::registry::BlobDescriptor;
 use bulkhead_store::compress::Compression;
-use bulkhead_store::{Blobs, CompressedLayer, Held, Ingest};
-use sha2::{Digest as _, Sha256};
+use bulkhead_store::{Blobs, CompressedLayer, Held};
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -56,18 +55,15 @@ impl Engine {
         };
         let blobs = self.store.blobs();
         let tar = blobs.open_blob(&layer.digest)?;
-        let mut hashing = Hashing {
-            hasher: Sha256::new(),
-            ingest: blobs.ingest()?,
-        };
+        let mut writer = blobs.spool()?;
         let tar = BufReader::with_capacity(INPUT, tar);
-        compression.compress(tar, &mut hashing).map_err(failed)?;
+        compression.compress(tar, &mut writer).map_err(failed)?;
+        let spooled = writer.finish();
         let made = CompressedLayer {
-            digest: bulkhead_model::Digest::from_sha256(hashing.hasher.finalize().into()),
-            size: hashing.ingest.written(),
+            digest: spooled.digest().clone(),
+            size: spooled.size(),
         };
-        let held = blobs.hold(&made.digest);
-        hashing.ingest.publish(&made.digest)?;
+        let held = spooled.publish()?;
         self.store
             .remember_compressed(&layer.digest, compression, &made)?;
         Ok(Compressed {
@@ -87,22 +83,5 @@ fn descriptor(made: &CompressedLayer, compression: Compression) -> BlobDescripto
             "application/vnd.oci.image.layer.v1.tar+{}",
             compression.as_str()
         ),
-    }
-}
-
-struct Hashing<'a> {
-    hasher: Sha256,
-    ingest: Ingest<'a>,
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.ingest.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.ingest.flush()
     }
 }

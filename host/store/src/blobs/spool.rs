@@ -1,8 +1,9 @@
 //! Bytes whose digest is not known before they are here.
 //!
 //! ```text
-//! SpoolWriter ──finish──▶ Spooled (staging/<n>.spool) ──publish──▶ blobs/sha256/<hex>
-//!                            │ dropped: removed
+//! SpoolWriter ─┐
+//!              ├─finish──▶ Spooled (staging/<n>.spool) ──publish──▶ blobs/sha256/<hex>
+//! Ingest ──────┘              │ dropped: removed
 //! ```
 
 use std::fs::File;
@@ -24,10 +25,16 @@ const SUFFIX: &str = ".spool";
 /// Hashes and keeps bytes as they come.
 #[derive(Debug)]
 pub struct SpoolWriter<'a> {
+    content: Ingest<'a>,
+    hasher: Sha256,
+}
+
+/// Keeps bytes as they come, for one who hashes them anyway.
+#[derive(Debug)]
+pub struct Ingest<'a> {
     staged: Staged<'a>,
     /// Absent when the bytes are a blob already.
     file: Option<File>,
-    hasher: Sha256,
     written: u64,
 }
 
@@ -51,6 +58,14 @@ struct Staged<'a> {
 impl Blobs {
     /// Starts keeping bytes whose digest shows at their end.
     pub fn spool(&self) -> Result<SpoolWriter<'_>, StoreError> {
+        Ok(SpoolWriter {
+            content: self.ingest()?,
+            hasher: Sha256::new(),
+        })
+    }
+
+    /// [`Blobs::spool`] for a caller who computes the digest.
+    pub fn ingest(&self) -> Result<Ingest<'_>, StoreError> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let n = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{n}{SUFFIX}", std::process::id());
@@ -58,14 +73,13 @@ impl Blobs {
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = fs::openat(&*self.staging, &name, flags, Mode::from_raw_mode(0o600))
             .map_err(|e| StoreError::io("create", self.staging_path.join(&name), e))?;
-        Ok(SpoolWriter {
+        Ok(Ingest {
             staged: Staged {
                 blobs: self,
                 name: Some(name),
                 _held: None,
             },
             file: Some(file.into()),
-            hasher: Sha256::new(),
             written: 0,
         })
     }
@@ -74,7 +88,7 @@ impl Blobs {
     pub fn spool_bytes(&self, bytes: &[u8]) -> Result<Spooled<'_>, StoreError> {
         let mut writer = self.spool()?;
         let written = writer.write_all(bytes);
-        written.map_err(|e| StoreError::io("write", &self.staging_path, e))?;
+        written.map_err(|e| self.not_spooled(e))?;
         Ok(writer.finish())
     }
 
@@ -86,16 +100,24 @@ impl Blobs {
         if !self.has(digest)? {
             return self.spool();
         }
-        Ok(SpoolWriter {
+        let content = Ingest {
             staged: Staged {
                 blobs: self,
                 name: None,
                 _held: Some(held),
             },
             file: None,
-            hasher: Sha256::new(),
             written: 0,
+        };
+        Ok(SpoolWriter {
+            content,
+            hasher: Sha256::new(),
         })
+    }
+
+    /// The error of a write to a spool.
+    pub(crate) fn not_spooled(&self, error: io::Error) -> StoreError {
+        StoreError::io("write", &self.staging_path, error)
     }
 
     /// Makes a staged file the blob `digest`, unless that is here: what a
@@ -103,7 +125,7 @@ impl Blobs {
     /// its place. It carries the epoch as its time: when the process dies
     /// before the record is written, no later attempt asks for it and the
     /// next sweep takes it away.
-    pub(super) fn publish_staged(&self, name: &str, digest: &Digest) -> Result<(), StoreError> {
+    fn publish_staged(&self, name: &str, digest: &Digest) -> Result<(), StoreError> {
         let failed =
             |operation, e: Errno| StoreError::io(operation, self.staging_path.join(name), e);
         let epoch = Timespec {
@@ -133,21 +155,40 @@ impl Blobs {
 impl<'a> SpoolWriter<'a> {
     /// Nothing more will come.
     pub fn finish(self) -> Spooled<'a> {
-        Spooled {
-            staged: self.staged,
-            digest: Digest::from_sha256(self.hasher.finalize().into()),
-            size: self.written,
-        }
+        let digest = Digest::from_sha256(self.hasher.finalize().into());
+        self.content.finish(digest)
     }
 }
 
 impl Write for SpoolWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.content.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> Ingest<'a> {
+    /// Nothing more will come; `digest` is of exactly the bytes written.
+    pub fn finish(self, digest: Digest) -> Spooled<'a> {
+        Spooled {
+            staged: self.staged,
+            digest,
+            size: self.written,
+        }
+    }
+}
+
+impl Write for Ingest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = match &mut self.file {
             Some(file) => file.write(bytes)?,
             None => bytes.len(),
         };
-        self.hasher.update(&bytes[..n]);
         self.written += n as u64;
         Ok(n)
     }
@@ -258,6 +299,8 @@ mod tests {
         let writer = store.blobs().spool().unwrap();
         drop(writer.finish());
         assert_eq!(staged(&store), 0);
+        drop(store.blobs().ingest().unwrap());
+        assert_eq!(staged(&store), 0);
     }
 
     #[test]
@@ -280,7 +323,9 @@ mod tests {
         for _ in 0..2 {
             let mut ingest = store.blobs().ingest().unwrap();
             ingest.write_all(b"hello").unwrap();
-            ingest.publish(&digest).unwrap();
+            let spooled = ingest.finish(digest.clone());
+            assert_eq!(spooled.size(), 5);
+            drop(spooled.publish().unwrap());
             assert_eq!(staged(&store), 0);
         }
         assert!(store.blobs().has(&digest).unwrap());

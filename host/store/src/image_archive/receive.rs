@@ -93,9 +93,7 @@ fn keep<'a>(
     while left > 0 {
         let bytes = archive.data(left)?;
         let n = bytes.len();
-        writer
-            .write_all(bytes)
-            .map_err(|e| StoreError::io("write", "staging", e))?;
+        writer.write_all(bytes).map_err(|e| blobs.not_spooled(e))?;
         archive.consume(n);
         left -= n as u64;
     }
