@@ -61,7 +61,10 @@ impl Engine {
     /// Takes away what pulls laid out for images that did not come to be.
     pub(crate) fn discard_chains(&self, driver: &Arc<dyn StorageDriver>) {
         let chains = self.chains.of(driver.driver_name());
-        chains.discard(|chain| self.abandon(driver, &SnapshotKey::of_chain(chain)));
+        chains.discard(|chain| {
+            // One that stays is removed before its chain is laid out again.
+            self.is_removed(driver, &SnapshotKey::of_chain(chain));
+        });
     }
 
     /// Lays out layer `at`, whose blob is in the content store and, for
@@ -157,16 +160,33 @@ impl Engine {
         self.commit_chain(driver, request, &layer.chain_id, &unpacked)
     }
 
-    /// Takes a snapshot of no use away; what stays is found by `gc`.
-    pub(crate) fn abandon(&self, driver: &Arc<dyn StorageDriver>, key: &SnapshotKey) {
+    /// Takes an extraction of no use away, now or with the next one.
+    pub(crate) fn abandon(&self, driver: &Arc<dyn StorageDriver>, extraction: &SnapshotKey) {
+        let chains = self.chains.of(driver.driver_name());
+        chains.abandon(vec![extraction.clone()]);
+        self.remove_abandoned(driver);
+    }
+
+    /// Removes the extractions of no use; those stay that cannot be removed
+    /// yet, as when the plugin's runner dies again and again.
+    pub(crate) fn remove_abandoned(&self, driver: &Arc<dyn StorageDriver>) {
+        let chains = self.chains.of(driver.driver_name());
+        let mut extractions = chains.take_abandoned();
+        extractions.retain(|key| !self.is_removed(driver, key));
+        chains.abandon(extractions);
+    }
+
+    /// Whether a snapshot of no use could be removed.
+    fn is_removed(&self, driver: &Arc<dyn StorageDriver>, key: &SnapshotKey) -> bool {
         let root = self.runtime.driver_root(driver.driver_name());
         let removed = driver
             .remove(&*root, key)
             .map_err(EngineError::from)
             .and_then(|plan| Ok(self.runtime.apply_storage(driver.driver_name(), &plan)?));
-        if let Err(error) = removed {
-            let error = bulkhead_model::error::message(&error);
+        if let Err(error) = &removed {
+            let error = bulkhead_model::error::message(error);
             tracing::warn!(snapshot = %key, error, "removing a snapshot of no use");
         }
+        removed.is_ok()
     }
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bulkhead_model::Digest;
 use bulkhead_model::image::Image;
+use bulkhead_model::{Digest, SnapshotKey};
 use bulkhead_store::LaidOut;
 
 /// How long somebody waits for a chain before asking whether it is still wanted.
@@ -46,6 +46,8 @@ pub(crate) struct DriverChains {
     /// images that share a layer do not do it twice.
     claimed: Mutex<HashSet<Digest>>,
     given_back: Condvar,
+    /// Extractions of no use that are there yet. Their keys are never used again.
+    abandoned: Mutex<Vec<SnapshotKey>>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +119,16 @@ impl DriverChains {
             chains: self.clone(),
             which,
         }
+    }
+
+    /// These are to be removed at some time.
+    pub(crate) fn abandon(&self, extractions: Vec<SnapshotKey>) {
+        lock(&self.abandoned).extend(extractions);
+    }
+
+    /// Whoever takes them removes them.
+    pub(crate) fn take_abandoned(&self) -> Vec<SnapshotKey> {
+        std::mem::take(&mut lock(&self.abandoned))
     }
 
     /// While the result lives nothing can be held or let go.
