@@ -4,6 +4,7 @@
 mod fixture;
 
 use bulkhead_model::plugin::PluginFailure;
+use bulkhead_model::volume::{VolumeLayout, VolumeRequest};
 use bulkhead_model::{ErrorKind, PluginError, error::Kind};
 
 use fixture::{EmptyRoot, Fixture, Pool, endpoint, snapshot};
@@ -194,4 +195,74 @@ fn silence_about_a_refusal_gains_nothing() {
     let driver = fixture.network("network-silent-beyond-grant");
     let plan = driver.attach(&Pool::default(), &endpoint()).unwrap();
     assert_eq!(plan, Default::default());
+}
+
+#[test]
+fn volumes_and_pools_that_nobody_can_give_are_refused() {
+    let fixture = Fixture::with_limits(&["storage-volumes"], "[limits]\ntime-ms = 2000");
+    let driver = fixture.storage("storage-volumes");
+    let attempts = "create-absurd create-nothing create-in-parent create-outside create-of-other \
+        grow-absurd grow-parent snapshot-over-parent snapshot-of-other mount-parent mount-of-other \
+        mount-many-options pool-outside-probe";
+    for attempt in attempts.split_whitespace() {
+        let error = driver.prepare(&EmptyRoot, &snapshot(attempt)).unwrap_err();
+        let refused = matches!(
+            &error.cause,
+            PluginFailure::Refused { code, .. } if code != "internal"
+        );
+        let bounded = matches!(
+            error.cause,
+            PluginFailure::Limit { .. } | PluginFailure::Timeout(_) | PluginFailure::Trap(_)
+        );
+        assert!(refused || bounded, "{attempt}: {error}");
+    }
+    let probed = driver.probe(&EmptyRoot).unwrap_err();
+    assert!(probed.to_string().contains("refused each"), "{probed}");
+}
+
+#[test]
+fn a_status_without_end_is_a_short_one() {
+    let fixture = Fixture::new(&["storage-volumes"]);
+    let rows = fixture.storage("storage-volumes").status(&EmptyRoot);
+    let rows = rows.unwrap();
+    assert!(rows.len() <= 64, "{} rows", rows.len());
+    for text in rows.iter().flat_map(|(name, value)| [name, value]) {
+        assert!(
+            text.len() <= 1024 && !text.contains(char::is_control),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn volume_drivers_mount_nothing_that_the_user_did_not_name() {
+    let guest = ["volume-foreign", "volume-local"];
+    let fixture = Fixture::with_limits(&guest, "[limits]\ntime-ms = 2000");
+    let drivers = fixture.host.volume_drivers();
+    let driver = |name| drivers.iter().find(|d| d.driver_name() == name).unwrap();
+    let request = |attempt: &str| VolumeRequest {
+        name: "data".into(),
+        options: [
+            ("attempt", attempt),
+            ("device", "/srv/data"),
+            ("type", "nfs"),
+            ("o", "ro,nodev"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into(),
+        quota: false,
+    };
+    let attempts = "root parent prefix relative nul device type set-uid joined many long twice \
+        unasked-size endless";
+    for attempt in attempts.split_whitespace() {
+        let laid_out = driver("volume-foreign").lay_out(&request(attempt));
+        assert!(laid_out.is_err(), "{attempt}: {laid_out:?}");
+        assert!(laid_out.unwrap_err().to_string().len() < 3000, "{attempt}");
+    }
+    let silent = driver("volume-foreign").lay_out(&request("silent"));
+    assert_eq!(silent.unwrap(), VolumeLayout::default());
+    let mut plain = request("");
+    plain.options.clear();
+    let next = driver("local").lay_out(&plain);
+    assert_eq!(next.unwrap(), VolumeLayout::default());
 }
