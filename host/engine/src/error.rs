@@ -86,9 +86,9 @@ pub enum EngineError {
     VolumeRestored(String),
     #[error("restore {volume}: volume is used by running containers - [{users}]; stop them first")]
     VolumeRuns { volume: String, users: String },
-    #[error("error while mounting volume '{volume}'")]
+    #[error("error while mounting volume '{mountpoint}'")]
     VolumeMount {
-        volume: String,
+        mountpoint: String,
         #[source]
         source: bulkhead_model::error::Failure,
     },

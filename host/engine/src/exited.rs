@@ -83,6 +83,7 @@ impl Engine {
         self.leave_volumes(record, record.id.as_str());
         self.unwire(&record.endpoints);
         self.say_endpoints(record, "disconnect");
+        self.say_unmounts(record);
     }
 }
 

@@ -21,6 +21,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod files;
+mod graph;
 pub mod health;
 pub mod instructions;
 pub mod limits;

@@ -53,6 +53,7 @@ impl Engine {
         let started = self.start_with_volumes(record);
         if started.is_err() {
             self.leave_volumes(record, record.id.as_str());
+            self.say_unmounts(record);
         }
         started
     }
@@ -61,6 +62,7 @@ impl Engine {
         let shared = self.shared_namespaces(record)?;
         let _places = self.volume_users_now.hold_places();
         self.use_volumes(record, record.id.as_str())?;
+        self.say_mounts(record);
         let rootfs = self.rootfs(record)?;
         let linked = self.linked(record)?;
         let mut wiring = self.wire(record)?;

@@ -93,6 +93,10 @@ impl Engine {
                         .then(|| mount.options.labels.clone()),
                 })?;
                 options.volume_driver = volume.driver;
+                // Docker shows local ones with names so.
+                if options.mode.is_empty() && options.volume_driver == objects::LOCAL {
+                    options.mode = "z".to_owned();
+                }
                 (Some(name.clone()), volume.mountpoint)
             }
             MountSource::Anonymous => {

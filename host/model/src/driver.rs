@@ -3,7 +3,7 @@
 
 use crate::network::{EndpointRequest, NetworkPlan};
 use crate::storage::{
-    DirName, DirPath, Pool, SnapshotRequest, StorageFeatures, StoragePlan, Usage,
+    DirName, DirPath, Pool, SnapshotRequest, StorageFeatures, StoragePlan, Usage, VolumeFacts,
 };
 use crate::volume::{VolumeLayout, VolumeRequest};
 use crate::{PluginError, PluginIdentity, SnapshotKey};
@@ -31,6 +31,10 @@ pub trait DriverRoot: Send + Sync {
     /// What the host found out about the filesystem and the kernel, such as
     /// `overlay`, `overlay-volatile`, `reflink`, `xfs`.
     fn facts(&self) -> Vec<String>;
+    /// What is known of the volume that `dir` keeps.
+    fn volume(&self, _dir: &DirPath) -> Option<VolumeFacts> {
+        None
+    }
     /// What is known of the pool that volumes live in, as in the contract.
     fn pool_status(&self) -> Vec<(String, String)> {
         Vec::new()

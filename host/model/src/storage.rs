@@ -337,6 +337,24 @@ pub struct Usage {
     pub inodes: u64,
 }
 
+/// What is known of a volume from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeFacts {
+    /// Bytes.
+    pub size: u64,
+    /// What it is in a thin pool.
+    pub device: Option<ThinDevice>,
+}
+
+/// A device of a thin pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThinDevice {
+    /// Its number in the pool.
+    pub id: u32,
+    /// Its name in /dev/mapper while it is in use.
+    pub name: String,
+}
+
 /// What a storage driver declares about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageFeatures {

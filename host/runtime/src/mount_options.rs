@@ -78,6 +78,16 @@ impl MountOptions {
         Ok(())
     }
 
+    /// The settings as one text, as `mount(2)` takes them.
+    pub(crate) fn data(&self) -> String {
+        let text = |(key, value): &(String, Option<String>)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => key.clone(),
+        };
+        let all: Vec<String> = self.settings.iter().map(text).collect();
+        all.join(",")
+    }
+
     /// Settings as the kernel wants them: NFS and CIFS are told addresses,
     /// where users write names.
     pub(crate) fn for_filesystem(mut self, fstype: &str) -> Result<Self, RuntimeError> {

@@ -244,7 +244,7 @@ fn a_source_that_is_not_there_is_named_and_holds_up_nothing() {
     let run = daemon.docker(&["run", "--rm", "-v", "gone:/g", "busybox", "true"]);
     let refused = run.failure(125);
     assert!(
-        refused.contains("error while mounting volume 'gone'")
+        refused.contains("/volumes/gone/_data': failed to mount local volume")
             && refused.contains("/nowhere/at/all"),
         "{refused}"
     );
@@ -386,4 +386,57 @@ fn options_of_a_mount_reach_the_driver_of_its_volume() {
     let shown: Value = daemon.request("GET", "/volumes/made").json();
     assert_eq!(shown["Options"]["type"], "tmpfs");
     assert_eq!(shown["Labels"]["x"], "y");
+}
+
+#[test]
+fn events_say_who_mounts_a_volume_and_inspect_where_files_are() {
+    let daemon = with_busybox();
+    daemon.docker(&["volume", "create", "data"]).success();
+    let run = [
+        "run",
+        "--name=user",
+        "--mount=type=volume,src=data,dst=/d,readonly",
+        "--mount=type=tmpfs,dst=/t",
+        "busybox",
+        "true",
+    ];
+    daemon.docker(&run).success();
+    let until = daemon.request("GET", "/info").json()["SystemTime"].clone();
+    let events = [
+        "events",
+        "--since=0",
+        "--until",
+        until.as_str().unwrap(),
+        "--filter=volume=data",
+        "--format={{.Action}} {{json .Actor.Attributes}}",
+    ];
+    let events = daemon.docker(&events).success();
+    let shown: Value = daemon.request("GET", "/containers/user/json").json();
+    let id = shown["Id"].as_str().unwrap();
+    let mount = format!(
+        r#"mount {{"container":"{id}","destination":"/d","driver":"local","propagation":"","read/write":"false"}}"#
+    );
+    let unmount = format!(r#"unmount {{"container":"{id}","driver":"local"}}"#);
+    assert_eq!(events.lines().skip(1).collect::<Vec<_>>(), [mount, unmount]);
+    let mounts = shown["Mounts"].as_array().unwrap();
+    assert_eq!(mounts[0]["Mode"], "z");
+    assert_eq!(
+        (&mounts[1]["Type"], &mounts[1]["Destination"]),
+        (&"tmpfs".into(), &"/t".into())
+    );
+    let upper = shown["GraphDriver"]["Data"]["UpperDir"].as_str().unwrap();
+    assert!(upper.contains(id), "{upper}");
+    let image: Value = daemon.request("GET", "/images/busybox/json").json();
+    let layer = image["GraphDriver"]["Data"]["UpperDir"].as_str().unwrap();
+    assert!(std::path::Path::new(layer).join("bin").is_dir(), "{layer}");
+    let named = |name: &str| {
+        let filter = format!("name={name}");
+        daemon
+            .docker(&["volume", "ls", "-q", "--filter", &filter])
+            .success()
+    };
+    assert_eq!(
+        (named("^da").as_str(), named("^at").as_str()),
+        ("data\n", "")
+    );
 }

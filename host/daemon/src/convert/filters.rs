@@ -36,7 +36,7 @@ pub fn flag(filters: &Filters, name: &'static str) -> Result<Option<bool>, Inval
     match text {
         "1" | "true" => Ok(Some(true)),
         "0" | "false" => Ok(Some(false)),
-        _ => Err(InvalidFilter::Value(name, text.to_owned())),
+        _ => Err(InvalidFilter::Value(name, format!("[{text}]"))),
     }
 }
 

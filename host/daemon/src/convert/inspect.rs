@@ -55,7 +55,7 @@ pub fn inspect(
             name: record.storage_driver.clone(),
             data: plugins(record),
         },
-        mounts: record.mounts.iter().map(mount_point).collect(),
+        mounts: mounts(record),
         network_settings: network_settings(record, &config),
         config,
         ..ContainerInspect::default()
@@ -201,6 +201,21 @@ fn state(record: &Container) -> ContainerState {
 }
 
 /// One mount as the wire has it.
+fn mounts(record: &Container) -> Vec<MountPoint> {
+    let asked: HostConfig = as_asked("HostConfig", &record.spec.host_config_json);
+    // `--tmpfs` has its own place in the answer.
+    let long = asked.mounts.into_iter().filter(|m| m.kind == "tmpfs");
+    let tmpfs = long.map(|mount| MountPoint {
+        kind: mount.kind,
+        destination: mount.target,
+        rw: !mount.read_only,
+        ..MountPoint::default()
+    });
+    let others = record.mounts.iter().map(mount_point);
+    others.chain(tmpfs).collect()
+}
+
+/// A mount as clients see it.
 pub fn mount_point(mount: &Mount) -> MountPoint {
     let volume = mount.volume.clone();
     MountPoint {

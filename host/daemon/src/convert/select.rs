@@ -199,7 +199,7 @@ fn number(name: &'static str, text: &str) -> Result<i32, InvalidFilter> {
 }
 
 /// As in Docker, an expression that cannot be read matches nothing.
-fn pattern(text: &str) -> Option<Regex> {
+pub fn pattern(text: &str) -> Option<Regex> {
     let built = RegexBuilder::new(text).size_limit(REGEX_SIZE).build();
     built.ok()
 }

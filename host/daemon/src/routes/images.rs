@@ -55,14 +55,18 @@ pub async fn list(daemon: &Arc<Daemon>, version: ApiVersion, text: &str) -> Answ
 /// `GET /images/{name}/json`
 pub async fn inspect(daemon: &Arc<Daemon>, version: ApiVersion, name: String) -> Answer {
     let driver = daemon.engine.config.storage_driver.clone();
-    let (record, configuration) = daemon
+    let whole = daemon
         .blocking(move |engine| {
             let record = engine.image_record(&name)?;
             let configuration = engine.image_configuration(&record.image)?;
-            Ok((record, configuration))
+            let mut whole = convert::images::inspect(&record, &configuration, &driver, version);
+            // Its layers may be laid out when a container needs them.
+            if let Ok(data) = engine.image_graph(&record.image, &driver) {
+                whole.graph_driver.data = data;
+            }
+            Ok(whole)
         })
         .await?;
-    let whole = convert::images::inspect(&record, &configuration, &driver, version);
     Ok(reply::json(StatusCode::OK, &whole))
 }
 

@@ -50,6 +50,10 @@ pub async fn inspect(
             let config = image.as_ref().map(|image| &image.config);
             let mut answer = convert::inspect::inspect(&record, config, &folder);
             let execs = engine.execs.running(&record.id);
+            match engine.container_graph(&record) {
+                Ok(data) => answer.graph_driver.data.extend(data),
+                Err(error) => tracing::debug!(%error, "describing a container's files"),
+            }
             answer.exec_ids = execs.iter().map(ToString::to_string).collect();
             if size {
                 let usage = engine.container_usage(&record)?;

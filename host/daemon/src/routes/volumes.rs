@@ -12,6 +12,7 @@ use hyper::{Request, Response, StatusCode};
 
 use super::pieces::Patience;
 use super::{archive, body, query};
+use crate::convert::select::pattern;
 use crate::convert::{self, filters};
 use crate::daemon::Daemon;
 use crate::reply::{self, Body};
@@ -47,7 +48,9 @@ pub async fn list(daemon: &Arc<Daemon>, text: &str) -> Answer {
 
 fn matches(volume: &Volume, chosen: &Filters) -> bool {
     let labels = volume.labels.clone().unwrap_or_default();
-    chosen.matches("name", |v| volume.name.contains(v))
+    let is_named =
+        |v: &str| v == volume.name || pattern(v).is_some_and(|name| name.is_match(&volume.name));
+    chosen.matches("name", is_named)
         && chosen.matches("driver", |v| v == volume.driver)
         && filters::has_labels(&labels, chosen)
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::Engine;
-use crate::container::Container;
+use crate::container::{Container, Mount};
 use crate::error::EngineError;
-use crate::volumes::objects::Volume;
+use crate::events::Subject;
+use crate::volumes::objects::{LOCAL, Volume};
 
 /// Who uses which volume: ids of containers, and of looks at their files.
 #[derive(Default)]
@@ -82,13 +83,46 @@ impl Engine {
             if let Some(mount) = &layout.mount {
                 let mounted = self.runtime.mount_volume(name, mount);
                 mounted.map_err(|source| EngineError::VolumeMount {
-                    volume: name.to_owned(),
+                    mountpoint: volume.mountpoint.display().to_string(),
                     source,
                 })?;
             }
             users.insert(user.to_owned());
         }
         Ok(())
+    }
+
+    /// Says of each volume of a container that starts where it is.
+    pub(crate) fn say_mounts(&self, record: &Container) {
+        for mount in &record.mounts {
+            let Some(volume) = &mount.volume else {
+                continue;
+            };
+            let attributes = [
+                ("container", record.id.as_str()),
+                ("destination", &mount.target),
+                ("driver", driver_of(mount)),
+                ("propagation", &mount.options.propagation),
+                ("read/write", if mount.read_only { "false" } else { "true" }),
+            ];
+            self.events
+                .publish(Subject::Volume, "mount", volume, attributes);
+        }
+    }
+
+    /// Says of each volume of a container that ended that it has it no more.
+    pub(crate) fn say_unmounts(&self, record: &Container) {
+        for mount in &record.mounts {
+            let Some(volume) = &mount.volume else {
+                continue;
+            };
+            let attributes = [
+                ("container", record.id.as_str()),
+                ("driver", driver_of(mount)),
+            ];
+            self.events
+                .publish(Subject::Volume, "unmount", volume, attributes);
+        }
     }
 
     /// `user` uses the container's volumes no more.
@@ -136,6 +170,14 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// Records of older daemons name none.
+fn driver_of(mount: &Mount) -> &str {
+    match mount.options.volume_driver.as_str() {
+        "" => LOCAL,
+        driver => driver,
     }
 }
 

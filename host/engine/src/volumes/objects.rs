@@ -19,7 +19,7 @@ use crate::{Engine, random_id};
 pub(crate) const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
 /// The driver of volumes that name none.
-const LOCAL: &str = "local";
+pub(super) const LOCAL: &str = "local";
 
 /// One volume.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use bulkhead_sys::directory::is_mount_root;
 use bulkhead_sys::mount::{
     Attributes, Context, clone_mount, move_mount, set_attributes, set_private, unmount_lazily,
 };
-use bulkhead_sys::path::{OFlag, open_beneath, open_host, open_in_root};
+use bulkhead_sys::path::{OFlag, open_beneath, open_host, open_in_root, proc_path};
 
 use super::Runtime;
 use crate::error::RuntimeError;
@@ -35,7 +35,7 @@ impl Runtime {
             return Ok(());
         }
         let failed = |source| RuntimeError::VolumeMount {
-            what: describe(mount, name),
+            what: describe(mount, &files),
             source,
         };
         let mounted = match mount {
@@ -118,16 +118,18 @@ fn text(call: &'static str, text: &str) -> bulkhead_sys::Result<CString> {
 }
 
 /// As Docker shows a mount that failed.
-fn describe(mount: &VolumeMount, name: &str) -> String {
+fn describe(mount: &VolumeMount, files: &OwnedFd) -> String {
     let (source, options) = match mount {
         VolumeMount::Filesystem {
             source, options, ..
         }
         | VolumeMount::Bind { source, options } => (source, options),
     };
-    let mut text = format!("{source}:volumes/{name}/{FILES}");
-    if !options.is_empty() {
-        text += &format!(", data: {}", options.join(","));
+    let place = std::fs::read_link(proc_path(files)).unwrap_or_default();
+    let mut text = format!("{source}:{}", place.display());
+    let data = MountOptions::parse(options).map_or_else(|_| options.join(","), |o| o.data());
+    if !data.is_empty() {
+        text += &format!(", data: {data}");
     }
     text
 }

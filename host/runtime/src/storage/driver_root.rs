@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 
 use bulkhead_model::driver::DriverRoot;
-use bulkhead_model::storage::{DirName, DirPath, Usage};
+use bulkhead_model::storage::{DirName, DirPath, Usage, VolumeFacts};
 use bulkhead_sys::directory::entries;
 use bulkhead_sys::path::{OFlag, open_beneath};
 
@@ -121,6 +121,11 @@ impl DriverRoot for BeneathRoot {
 
     fn facts(&self) -> Vec<String> {
         self.facts.clone()
+    }
+
+    fn volume(&self, dir: &DirPath) -> Option<VolumeFacts> {
+        let dir = open_dir(&self.root, dir).ok()?;
+        self.volumes.facts(&dir).ok().flatten()
     }
 
     fn pool_status(&self) -> Vec<(String, String)> {

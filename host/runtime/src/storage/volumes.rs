@@ -24,7 +24,7 @@ mod thin;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
-use bulkhead_model::storage::{Filesystem, VolumeOption};
+use bulkhead_model::storage::{Filesystem, VolumeFacts, VolumeOption};
 use bulkhead_sys::directory::{ensure_dir, rename_noreplace, rmdirat};
 use bulkhead_sys::mount::set_idmap;
 use bulkhead_sys::path::{OFlag, open_beneath};
@@ -181,6 +181,15 @@ impl Volumes {
         record
             .map(|record| self.backend.own_bytes(dir, &record))
             .transpose()
+    }
+
+    /// What is known of the volume in `dir`; `None` without one.
+    pub(super) fn facts(&self, dir: &OwnedFd) -> Result<Option<VolumeFacts>> {
+        let record = Record::read(dir)?;
+        Ok(record.map(|record| VolumeFacts {
+            size: record.size,
+            device: self.backend.thin_device(&record),
+        }))
     }
 
     /// Rows as the contract names them.

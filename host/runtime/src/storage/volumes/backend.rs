@@ -3,7 +3,7 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use bulkhead_model::storage::Filesystem;
+use bulkhead_model::storage::{Filesystem, ThinDevice};
 use bulkhead_sys::Result;
 
 use super::record::Record;
@@ -25,6 +25,10 @@ pub(super) trait Backend: Send + Sync {
     fn is_outside(&self) -> bool;
     /// Bytes that no other volume shares.
     fn own_bytes(&self, dir: &OwnedFd, record: &Record) -> Result<u64>;
+    /// What the volume is in a thin pool.
+    fn thin_device(&self, _record: &Record) -> Option<ThinDevice> {
+        None
+    }
     /// Rows as the contract names them.
     fn status(&self, root: &OwnedFd) -> Vec<(String, String)>;
 }

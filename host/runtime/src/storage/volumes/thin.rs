@@ -26,7 +26,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use bulkhead_model::storage::Filesystem;
+use bulkhead_model::storage::{Filesystem, ThinDevice};
 use bulkhead_sys::block_device::BlockDevice;
 use bulkhead_sys::device_mapper::Target;
 use bulkhead_sys::{Error, Result};
@@ -120,6 +120,13 @@ impl Pool {
 }
 
 impl Backend for Pool {
+    fn thin_device(&self, record: &Record) -> Option<ThinDevice> {
+        Some(ThinDevice {
+            id: record.id,
+            name: self.volume(record.id),
+        })
+    }
+
     fn make(&self, dir: &OwnedFd, size: u64, filesystem: Filesystem) -> Result<Record> {
         let record = self.numbered(Record::new(filesystem, size), dir)?;
         self.tell(&format!("create_thin {}", record.id))?;
