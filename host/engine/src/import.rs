@@ -62,6 +62,9 @@ impl Engine {
             driver: &driver,
         })?;
         let id = image.id.as_str();
+        if let Some(name) = &request.name {
+            self.events.image(&image, "tag", id, &name.familiar());
+        }
         self.events.image(&image, "import", id, id);
         Ok(image)
     }

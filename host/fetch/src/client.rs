@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Client, Identity, redirect};
+use rustls::pki_types::CertificateDer;
 use tokio::runtime::Handle;
 
 use crate::address::PublicOnly;
@@ -13,6 +14,7 @@ use crate::error::FetchError;
 use crate::session::{Session, SessionRequest};
 
 mod own;
+pub(crate) mod verify;
 
 use own::Own;
 
@@ -25,7 +27,7 @@ pub struct Fetcher {
     pub(crate) tokens: TokenCache,
     clients: Mutex<HashMap<ClientKey, Client>>,
     /// The system's certificate authorities, read at the first HTTPS request.
-    roots: OnceLock<Vec<Certificate>>,
+    roots: OnceLock<Vec<CertificateDer<'static>>>,
 }
 
 /// What distinguishes clients; each has its own pool of connections.
@@ -103,7 +105,7 @@ impl Fetcher {
     }
 
     fn build(&self, key: &ClientKey, own: Own) -> Result<Client, FetchError> {
-        let roots = if key.plain { &[][..] } else { self.roots() };
+        let failed = |why: &dyn std::error::Error| FetchError::Client(deepest(why));
         let mut builder = Client::builder()
             .user_agent(&self.config.user_agent)
             .connect_timeout(self.config.connect_timeout)
@@ -112,10 +114,18 @@ impl Fetcher {
             .retry(reqwest::retry::never())
             .http1_only()
             .tcp_nodelay(true)
-            .tls_certs_only(roots.iter().cloned().chain(own.roots))
-            .pool_idle_timeout(std::time::Duration::from_secs(15))
-            .tls_danger_accept_invalid_certs(!key.verify);
-        if let Some(identity) = own.identity {
+            .tls_certs_only([])
+            .tls_danger_accept_invalid_certs(!key.verify)
+            .pool_idle_timeout(std::time::Duration::from_secs(15));
+        let mut roots = own.roots;
+        if key.verify && !key.plain {
+            roots.extend_from_slice(self.roots());
+        }
+        if key.verify && !roots.is_empty() {
+            let tls = verify::config(roots, own.identity.as_deref()).map_err(|e| failed(&e))?;
+            builder = builder.tls_backend_preconfigured(tls);
+        } else if let Some(pem) = own.identity {
+            let identity = Identity::from_pem(&pem).map_err(|e| failed(&e))?;
             builder = builder.identity(identity);
         }
         if key.direct {
@@ -124,20 +134,16 @@ impl Fetcher {
         if key.public_only {
             builder = builder.dns_resolver(Arc::new(PublicOnly { trusted: proxies() }));
         }
-        builder.build().map_err(|e| FetchError::Client(deepest(&e)))
+        builder.build().map_err(|e| failed(&e))
     }
 
-    fn roots(&self) -> &[Certificate] {
+    fn roots(&self) -> &[CertificateDer<'static>] {
         self.roots.get_or_init(|| {
             let found = rustls_native_certs::load_native_certs();
             for error in &found.errors {
                 tracing::warn!(%error, "a system certificate store cannot be read");
             }
-            found
-                .certs
-                .iter()
-                .filter_map(|der| Certificate::from_der(der).ok())
-                .collect()
+            found.certs
         })
     }
 

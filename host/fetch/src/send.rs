@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::address::PrivateName;
 use crate::client::deepest;
+use crate::client::verify::is_authority;
 use crate::error::FetchError;
 use crate::session::Inner;
 use crate::target::Target;
@@ -267,7 +268,12 @@ fn explain_tls(error: &rustls::Error) -> String {
         rustls::Error::InvalidMessage(_) => {
             "http: server gave HTTP response to HTTPS client".to_owned()
         }
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+        error
+            if matches!(
+                error,
+                rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)
+            ) || is_authority(error) =>
+        {
             "tls: failed to verify certificate: x509: certificate signed by unknown authority"
                 .to_owned()
         }

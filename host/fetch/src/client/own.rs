@@ -5,15 +5,18 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use reqwest::{Certificate, Identity};
+use reqwest::Identity;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::error::FetchError;
 
 /// Certificates for one registry.
 #[derive(Default)]
 pub(super) struct Own {
-    pub(super) roots: Vec<Certificate>,
-    pub(super) identity: Option<Identity>,
+    pub(super) roots: Vec<CertificateDer<'static>>,
+    /// A certificate and its key, PEM.
+    pub(super) identity: Option<Vec<u8>>,
     /// Differs when a file does.
     pub(super) fingerprint: u64,
 }
@@ -63,11 +66,14 @@ pub(super) fn read(dir: &Path) -> Result<Own, FetchError> {
     Ok(own)
 }
 
-fn authorities(pem: &[u8]) -> io::Result<Vec<Certificate>> {
-    Certificate::from_pem_bundle(pem).map_err(io::Error::other)
+fn authorities(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_slice_iter(pem);
+    certificates
+        .collect::<Result<_, _>>()
+        .map_err(io::Error::other)
 }
 
-fn identity(cert: &Path, hasher: &mut DefaultHasher) -> Result<Identity, FetchError> {
+fn identity(cert: &Path, hasher: &mut DefaultHasher) -> Result<Vec<u8>, FetchError> {
     let key = cert.with_extension("key");
     let read = |path: &Path| {
         std::fs::read(path).map_err(|source| FetchError::Certificate {
@@ -82,5 +88,6 @@ fn identity(cert: &Path, hasher: &mut DefaultHasher) -> Result<Identity, FetchEr
     Identity::from_pem(&pem).map_err(|error| FetchError::Certificate {
         path: key.display().to_string(),
         source: io::Error::other(error),
-    })
+    })?;
+    Ok(pem)
 }
