@@ -179,7 +179,7 @@ impl FetchSession for Remote {
         url: &str,
         headers: &[(String, String)],
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         let file = self
             .store
@@ -323,7 +323,7 @@ impl FetchSession for Embedded {
         url: &str,
         _: &[(String, String)],
         _: &BlobDescriptor,
-        _: &dyn Fn(u64),
+        _: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         Err(Failure::new(Refused(Self::no_network(url))))
     }

@@ -69,6 +69,7 @@ pub mod update;
 mod usage;
 mod view;
 mod volumes;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
@@ -94,9 +95,10 @@ pub use live::End;
 pub use load::{LoadEvent, TellLoad};
 pub use logs::{LogEntry, LogQuery, LogReader, LogState};
 pub use networks::{Network, Networks};
-pub use pull::{Origin, Progress, PullEvent, PullRequest, Waiting};
+pub use pull::{Origin, Progress, PullEvent, PullRequest};
 pub use usage::ContainerUsage;
 pub use volumes::objects::{Volume, VolumeSpec};
+pub use waiting::Waiting;
 
 /// What the daemon was started with.
 #[derive(Clone, Debug)]

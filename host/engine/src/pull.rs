@@ -15,8 +15,8 @@ use bulkhead_model::registry::{Credentials, RegistrySource, SourceDirectory};
 use bulkhead_model::{Digest, Platform, Reference};
 use bulkhead_store::{LaidOut, NewImage};
 
-use crate::Engine;
 use crate::error::EngineError;
+use crate::{Engine, Waiting};
 
 use fetch::Fetch;
 
@@ -38,31 +38,6 @@ pub struct PullRequest {
     pub origin: Origin,
     /// Whether anybody still waits for it.
     pub waiting: Waiting,
-}
-
-/// Asks whether somebody waits for an operation. Somebody does unless it is
-/// said otherwise.
-#[derive(Clone, Default)]
-pub struct Waiting(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
-
-impl Waiting {
-    /// `still` is called often, from several threads.
-    pub fn new(still: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(still)))
-    }
-
-    fn check(&self) -> Result<(), EngineError> {
-        match self.0.as_ref().is_none_or(|still| still()) {
-            true => Ok(()),
-            false => Err(EngineError::NobodyWaits),
-        }
-    }
-}
-
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Waiting").finish_non_exhaustive()
-    }
 }
 
 /// Where an image is pulled from.

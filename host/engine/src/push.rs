@@ -13,6 +13,7 @@ mod compress;
 mod document;
 mod patience;
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,8 +27,8 @@ use bulkhead_model::{Digest, Reference};
 use bulkhead_store::compress::Compression;
 use bulkhead_store::{Held, ImageRecord, StoreError, manifest};
 
-use crate::Engine;
 use crate::error::EngineError;
+use crate::{Engine, Waiting};
 
 pub use document::Format;
 use patience::Patience;
@@ -46,6 +47,8 @@ pub struct PushRequest {
     pub compression: Compression,
     /// For images that were made here; pulled ones keep theirs.
     pub format: Format,
+    /// Whether anybody still waits for it.
+    pub waiting: Waiting,
 }
 
 /// What happens to one layer, in Docker's order.
@@ -86,8 +89,14 @@ pub enum PushEvent {
 type Tell<'a> = &'a (dyn Fn(PushEvent) + Sync);
 
 impl Engine {
-    /// Brings an image, or all of a repository, to its registry.
+    /// Brings an image, or all of a repository, to its registry. It ends, as
+    /// in Docker, when nobody waits for it any more.
     pub fn push(&self, request: &PushRequest, tell: Tell<'_>) -> Result<(), EngineError> {
+        let pushed = self.push_tags(request, tell);
+        pushed.or_else(|error| request.waiting.check().and(Err(error)))
+    }
+
+    fn push_tags(&self, request: &PushRequest, tell: Tell<'_>) -> Result<(), EngineError> {
         let repository = Reference {
             tag: None,
             digest: None,
@@ -195,6 +204,7 @@ impl Push<'_> {
             Some(manifest) => manifest,
             None => document::write(self.request.format, &config, &blobs),
         };
+        self.request.waiting.check()?;
         self.patience
             .with(|| self.sink.put_manifest(&mut *session, self.name, &manifest))
             .map_err(EngineError::of_registry)?;
@@ -245,6 +255,7 @@ impl Push<'_> {
         let blobs = Mutex::new(vec![None; count]);
         let work = |mut session: Box<dyn FetchSession>| -> Result<(), EngineError> {
             loop {
+                self.request.waiting.check()?;
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 // The topmost first, as they were told.
                 let Some(at) = count.checked_sub(at + 1) else {
@@ -294,7 +305,7 @@ impl Push<'_> {
         {
             return Ok(known);
         }
-        let made = self.engine.compress(layer, compression)?;
+        let made = (self.engine).compress(layer, compression, &self.request.waiting)?;
         match self.blob_of(session, layer, &made.blob)? {
             true => Ok(made.blob.clone()),
             false => Err(StoreError::NoSuchBlob(made.blob.digest.clone()).into()),
@@ -326,6 +337,13 @@ impl Push<'_> {
             return Ok(Some(PushProgress::AlreadyExists));
         }
         let candidates = self.candidates(&blob.digest)?;
+        let told = |bytes| {
+            progress(bytes);
+            match self.request.waiting.check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        };
         let mut lost = 0;
         let end = loop {
             let begun = self
@@ -344,7 +362,7 @@ impl Push<'_> {
                 return Ok(None);
             }
             lost += 1;
-            match session.upload(&url, &headers, blob, progress) {
+            match session.upload(&url, &headers, blob, &told) {
                 Ok(()) => break PushProgress::Pushed,
                 // The registry forgot the session: another one.
                 Err(failure) if failure.kind == ErrorKind::Unavailable && lost < SESSIONS => {

@@ -159,6 +159,12 @@ pub enum FetchError {
         /// Why.
         source: io::Error,
     },
+    /// Whoever wanted it sent does not any more.
+    #[error("nobody waits for {url} any more")]
+    Unwanted {
+        /// Where it was sent.
+        url: String,
+    },
 }
 
 impl FetchError {
@@ -201,7 +207,8 @@ impl Kind for FetchError {
             Self::Unauthorized(_) => ErrorKind::Unauthorized,
             Self::Token { .. } | Self::UploadLost { .. } => ErrorKind::Unavailable,
             Self::OtherDigest { .. } => ErrorKind::InvalidArgument,
-            Self::Certificate { .. } | Self::Client(_) | Self::Sink { .. } => ErrorKind::Internal,
+            Self::Certificate { .. } | Self::Client(_) => ErrorKind::Internal,
+            Self::Sink { .. } | Self::Unwanted { .. } => ErrorKind::Internal,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::InvalidArgument,

@@ -15,6 +15,7 @@
 mod feed;
 
 use std::fs::File;
+use std::ops::ControlFlow;
 
 use bulkhead_model::registry::BlobDescriptor;
 use reqwest::Method;
@@ -40,23 +41,37 @@ struct Sending<'a> {
     session: Target,
     /// What the registry has of it.
     offset: u64,
-    progress: &'a dyn Fn(u64),
+    progress: &'a dyn Fn(u64) -> ControlFlow<()>,
+}
+
+impl Sending<'_> {
+    /// Tells how many bytes the registry has.
+    fn told(&self, bytes: u64) -> Result<(), FetchError> {
+        match (self.progress)(bytes) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(FetchError::Unwanted {
+                url: self.session.url.to_string(),
+            }),
+        }
+    }
 }
 
 impl Session {
     /// Sends `blob`, whose bytes are `file`'s, to an upload session. Broken
     /// transfers are taken up again a bounded number of times, from where the
-    /// registry says it is.
+    /// registry says it is. `progress` is told the bytes sent so far and says
+    /// whether to go on.
     ///
     /// # Errors
-    /// [`FetchError::UploadLost`] when only a new session can help.
+    /// [`FetchError::UploadLost`] when only a new session can help,
+    /// [`FetchError::Unwanted`] when `progress` said to stop.
     pub fn upload(
         &self,
         url: &str,
         headers: &[(String, String)],
         blob: &BlobDescriptor,
         file: &File,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), FetchError> {
         let sending = Sending {
             blob,
@@ -126,8 +141,7 @@ impl Inner {
             }
             None => end,
         };
-        (sending.progress)(sending.offset);
-        Ok(())
+        Ok(sending.told(sending.offset)?)
     }
 
     /// Sends `count` bytes from the offset on, following redirects. A 401 is
@@ -198,10 +212,7 @@ impl Inner {
                 expected: sending.blob.digest.to_string(),
                 found: found.chars().take(200).collect(),
             })),
-            None => {
-                (sending.progress)(sending.blob.size);
-                Ok(())
-            }
+            None => Ok(sending.told(sending.blob.size)?),
         }
     }
 
@@ -236,8 +247,7 @@ impl Inner {
             let reason = format!("it claims to have {} bytes", sending.offset);
             return Err(lost(&sending.session, reason));
         }
-        (sending.progress)(sending.offset);
-        Ok(())
+        sending.told(sending.offset)
     }
 
     /// Why an upload was not taken. A session that is unknown, out of step or

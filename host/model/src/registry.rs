@@ -298,13 +298,14 @@ pub trait FetchSession: RegistrySession + Send {
 
     /// Sends a blob of the content store to the upload session that
     /// [`RegistrySink::begin_upload`] gave, taking broken transfers up again
-    /// within bounds. `progress` is told the bytes sent so far.
+    /// within bounds. `progress` is told the bytes sent so far and says whether
+    /// to go on.
     fn upload(
         &mut self,
         url: &str,
         headers: &[(String, String)],
         blob: &BlobDescriptor,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), crate::error::Failure>;
 }
 

@@ -1,10 +1,14 @@
 //! `bulkhead push` to the CNCF registry, and what others read there.
 
+use std::io::Read;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bulkhead_test_support::scripted::{Content, reply};
 use bulkhead_test_support::{Compression, Image, ManifestFormat, Tree};
-use bulkhead_test_support::{Daemon, Registry, SecuredRegistry, images};
+use bulkhead_test_support::{Daemon, Registry, ScriptedRegistry, SecuredRegistry, images};
 use bulkhead_test_support::{Output, own_network, run, wait_until};
 
 /// What is left of a line after this.
@@ -257,19 +261,62 @@ fn a_private_authority_and_client_certificates_are_honoured() {
     assert_eq!(after(&pulled, "Digest: "), pushed_digest(&pushed));
 }
 
-#[test]
-fn a_daemon_killed_in_the_middle_of_a_push_leaves_no_tag_and_goes_on_later() {
-    let (mut daemon, registry) = (Daemon::start(), Registry::start());
-    let mut state = 1_u64;
+/// Bytes that no compression makes fewer.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
     let mut word = || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         state.to_le_bytes()
     };
+    (0..length / 8).flat_map(|_| word()).collect()
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_push() {
+    let sending = Arc::new(AtomicBool::new(false));
+    let begun = sending.clone();
+    let registry = ScriptedRegistry::start(Content::default(), move |request, stream| {
+        match request.method.as_str() {
+            "POST" => reply(stream, "202 Accepted", &[("Location", "/session")], b""),
+            "PATCH" => {
+                begun.store(true, Ordering::Relaxed);
+                // All of it would take an hour.
+                while stream.read(&mut [0; 64]).is_ok_and(|n| n > 0) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+            _ => return false,
+        }
+        true
+    });
+    let daemon = Daemon::start();
+    let image = images::busybox().layer(Tree::new().file("noise", 0o644, &noise(1, 24_000_000)));
+    let name = registry.reference("big:1");
+    loaded(&daemon, &image, &name);
+    let mut push = daemon
+        .bulkhead_command(&["push", "-q", &name])
+        .spawn()
+        .unwrap();
+    wait_until(|| sending.load(Ordering::Relaxed));
+    push.kill().unwrap();
+    push.wait().unwrap();
+    wait_until(|| daemon.log().contains("nobody waits for it any more"));
+    let asked = registry.requests();
+    assert!(
+        asked
+            .iter()
+            .all(|request| !request.target.contains("/manifests/"))
+    );
+}
+
+#[test]
+fn a_daemon_killed_in_the_middle_of_a_push_leaves_no_tag_and_goes_on_later() {
+    let (mut daemon, registry) = (Daemon::start(), Registry::start());
     let mut image = images::busybox();
-    for number in 0..4 {
-        let noise: Vec<u8> = (0..1_500_000).flat_map(|_| word()).collect();
+    for number in 1..5 {
+        let noise = noise(number, 12_000_000);
         image = image.layer(Tree::new().file(&format!("noise{number}"), 0o644, &noise));
     }
     let name = format!("{}/big:1", registry.address());

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bulkhead_api::query::ImagePushQuery;
+use bulkhead_engine::Waiting;
 use bulkhead_engine::push::{Format, PushRequest};
 use bulkhead_model::Reference;
 use bulkhead_store::compress::Compression;
@@ -23,7 +24,7 @@ pub async fn push(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let asked: ImagePushQuery = query(text)?;
-    let push = PushRequest {
+    let mut push = PushRequest {
         reference: reference(&name, &asked.tag)?,
         credentials: credentials::of(request)?,
         compression: match asked.compression.as_str() {
@@ -36,8 +37,10 @@ pub async fn push(
             "oci" => Format::Oci,
             _ => return Err(ApiError::PushOption("format", asked.format)),
         },
+        waiting: Waiting::default(),
     };
-    progress::answer(daemon, move |engine, tell, _| {
+    progress::answer(daemon, move |engine, tell, reader| {
+        push.waiting = Waiting::new(move || reader.is_there());
         let lines = Mutex::new(convert::push::Lines::default());
         engine.push(&push, &|event| {
             let told = lines.lock().expect("push lines").of(event);

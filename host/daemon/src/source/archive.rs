@@ -196,7 +196,7 @@ impl FetchSession for Archived {
         url: &str,
         _: &[(String, String)],
         _: &BlobDescriptor,
-        _: &dyn Fn(u64),
+        _: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         Err(Failure::new(NoNetwork(url.to_owned())))
     }

@@ -1,14 +1,15 @@
 //! Layers that are kept as tars, compressed for a registry.
 
-use std::io::{self, BufReader};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 
 use bulkhead_model::image::Layer;
 use bulkhead_model::registry::BlobDescriptor;
 use bulkhead_store::compress::Compression;
 use bulkhead_store::{Blobs, CompressedLayer, Held};
 
-use crate::Engine;
 use crate::error::EngineError;
+use crate::{Engine, Waiting};
 
 /// Bytes of a tar read at a time.
 const INPUT: usize = 1 << 20;
@@ -48,6 +49,7 @@ impl Engine {
         &self,
         layer: &Layer,
         compression: Compression,
+        waiting: &Waiting,
     ) -> Result<Compressed<'_>, EngineError> {
         let failed = |source: io::Error| EngineError::Compress {
             layer: layer.digest.to_string(),
@@ -56,6 +58,7 @@ impl Engine {
         let blobs = self.store.blobs();
         let tar = blobs.open_blob(&layer.digest)?;
         let mut writer = blobs.spool()?;
+        let tar = Wanted { tar, waiting };
         let tar = BufReader::with_capacity(INPUT, tar);
         compression.compress(tar, &mut writer).map_err(failed)?;
         let spooled = writer.finish();
@@ -83,5 +86,18 @@ fn descriptor(made: &CompressedLayer, compression: Compression) -> BlobDescripto
             "application/vnd.oci.image.layer.v1.tar+{}",
             compression.as_str()
         ),
+    }
+}
+
+/// A tar that is read for as long as somebody waits.
+struct Wanted<'a> {
+    tar: File,
+    waiting: &'a Waiting,
+}
+
+impl Read for Wanted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.waiting.check().map_err(io::Error::other)?;
+        self.tar.read(buffer)
     }
 }

@@ -4,6 +4,7 @@
 use std::os::unix::fs::FileExt;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -20,6 +21,9 @@ use crate::target::Target;
 /// Bytes read at a time, and how many such pieces wait.
 const PIECE: u64 = 256 * 1024;
 const PIECES: usize = 8;
+/// How long a registry that takes nothing is waited for before it is asked
+/// whether anybody still wants that.
+const ASKED_EVERY: Duration = Duration::from_millis(200);
 
 /// Pieces of a known total. Fewer than that break the request off.
 struct Pieces {
@@ -78,24 +82,55 @@ impl Inner {
             let piece = read(sending, sending.offset + at, PIECE.min(count - at))?;
             let length = piece.len() as u64;
             let patience = config.stall_timeout + config.connect_timeout;
-            tokio::select! {
-                biased;
-                answered = &mut answer => return said(answered),
-                taken = timeout(patience, send.send(piece)) => match taken {
-                    Ok(Ok(())) => {}
-                    // The connection is gone; the answer says why.
-                    Ok(Err(_)) => break,
-                    Err(_) => return Err(stalled()),
-                },
+            let step = async {
+                tokio::select! {
+                    biased;
+                    answered = &mut answer => Step::Answered(answered),
+                    taken = timeout(patience, send.send(piece)) => match taken {
+                        Ok(Ok(())) => Step::Taken,
+                        Ok(Err(_)) => Step::Closed,
+                        Err(_) => Step::Stalled,
+                    },
+                }
+            };
+            match wanted(sending, sending.offset + at, step).await? {
+                Step::Answered(answered) => return said(answered),
+                Step::Taken => {}
+                // The connection is gone; the answer says why.
+                Step::Closed => break,
+                Step::Stalled => return Err(stalled()),
             }
             at += length;
-            (sending.progress)(sending.offset + at);
+            sending.told(sending.offset + at)?;
         }
         drop(send);
         let patience = config.connect_timeout + config.stall_timeout;
-        match timeout(patience, answer).await {
+        match wanted(sending, sending.offset + at, timeout(patience, answer)).await? {
             Ok(answered) => said(answered),
             Err(_) => Err(stalled()),
+        }
+    }
+}
+
+/// How a piece was handed over.
+enum Step {
+    Taken,
+    Answered(Result<Response, reqwest::Error>),
+    Closed,
+    Stalled,
+}
+
+/// Waits, and asks now and then whether anybody wants it.
+async fn wanted<T>(
+    sending: &Sending<'_>,
+    bytes: u64,
+    what: impl Future<Output = T>,
+) -> Result<T, FetchError> {
+    let mut what = pin!(what);
+    loop {
+        match timeout(ASKED_EVERY, &mut what).await {
+            Ok(done) => return Ok(done),
+            Err(_) => sending.told(bytes)?,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Pushing to a registry that does not want to.
 
 use std::net::TcpStream;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -15,7 +16,13 @@ fn large() -> Vec<u8> {
 fn push(client: &Client, session: &Session, url: &str, bytes: &[u8]) -> Result<(), FetchError> {
     let file = tempfile::tempfile_in(client._dir.path()).unwrap();
     file.write_all_at(bytes, 0).unwrap();
-    session.upload(url, &[], &blob(bytes), &file, &|_| ())
+    session.upload(
+        url,
+        &[],
+        &blob(bytes),
+        &file,
+        &|_| ControlFlow::Continue(()),
+    )
 }
 
 fn push_to(client: &Client, server: &Server, bytes: &[u8]) -> Result<(), FetchError> {
@@ -312,4 +319,21 @@ fn documents_are_sent_with_their_body_and_not_by_other_methods() {
     }
     let refused = session.send("PUT", &server.url("/m"), &[], &vec![0; 5 << 20]);
     assert_eq!(refused.unwrap_err().code, "exhausted");
+}
+
+#[test]
+fn an_upload_that_nobody_wants_any_more_ends_at_once_and_is_not_begun_again() {
+    let client = Client::new();
+    let kept = Arc::new(Kept::default());
+    let server = server_but(&kept, |_, _, _| false);
+    let session = client.session(&server.registry(), &["{registry}"], None);
+    let bytes = large();
+    let file = tempfile::tempfile_in(client._dir.path()).unwrap();
+    file.write_all_at(&bytes, 0).unwrap();
+    let stop = |_| ControlFlow::Break(());
+    let url = server.url("/upload/0");
+    let sent = session.upload(&url, &[], &blob(&bytes), &file, &stop);
+    assert!(matches!(sent, Err(FetchError::Unwanted { .. })), "{sent:?}");
+    assert!(kept.len() < bytes.len());
+    assert!(server.requests().len() <= 1);
 }
