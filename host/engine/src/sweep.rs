@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bulkhead_model::SnapshotKey;
 use bulkhead_model::driver::StorageDriver;
+use bulkhead_store::RESTORE;
 
 use crate::Engine;
 use crate::error::EngineError;
@@ -32,7 +33,10 @@ impl Engine {
                 self.store.remove_container_dir(&id)?;
             }
         }
-        (self.store).settle_volumes(|owner| self.containers.find(owner).is_ok())?;
+        (self.store).settle_volumes(|owner, volume| match owner {
+            RESTORE => !self.volume_users(volume).is_empty(),
+            container => self.containers.find(container).is_ok(),
+        })?;
         self.store.collect_blobs()?;
         Ok(())
     }

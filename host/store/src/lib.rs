@@ -52,4 +52,4 @@ pub use layers::LaidOut;
 pub use leases::Lease;
 pub use networks::NetworkRow;
 pub use store::Store;
-pub use volumes::VolumeRow;
+pub use volumes::{RESTORE, VolumeRow};

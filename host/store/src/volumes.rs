@@ -19,6 +19,9 @@ const RESTORED: &str = "_restored";
 const UNSETTLE: &str = "INSERT OR IGNORE INTO unsettled_volumes (name, owner) VALUES (?1, ?2)";
 const SETTLE: &str = "DELETE FROM unsettled_volumes WHERE name = ?1 AND owner = ?2";
 
+/// Whom a volume is made for that is restored: no container has such an id.
+pub const RESTORE: &str = "restore";
+
 /// A volume's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeRow {
@@ -206,10 +209,21 @@ impl Store {
         })
     }
 
+    /// A volume that was made for a restore is there to stay.
+    pub fn keep_restored(&self, name: &str) -> Result<(), StoreError> {
+        let step = "keep a volume";
+        self.database.write(step, Durability::PowerCut, |db| {
+            db.execute(SETTLE, (name, RESTORE))
+                .map(drop)
+                .map_err(self.database.explain(step))
+        })
+    }
+
     /// Removes volumes whose making or removal a crash cut off. `is_known`
-    /// tells whether a container has a record. Must be called while nothing
-    /// is being made.
-    pub fn settle_volumes(&self, is_known: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+    /// tells whether the container that a volume is for has a record, or any
+    /// uses the volume if it was made for a restore. Must be called while
+    /// nothing is being made.
+    pub fn settle_volumes(&self, is_known: impl Fn(&str, &str) -> bool) -> Result<(), StoreError> {
         for row in self.volumes()? {
             self.forget_restore(&row.name)?;
         }
@@ -227,12 +241,25 @@ impl Store {
             let recorded = self.find_volume(&name)?.is_some();
             match owner.as_str() {
                 "" if recorded => self.forget_note(&name)?,
-                owner if !owner.is_empty() && is_known(owner) => self.keep_volumes(owner)?,
+                RESTORE if recorded && (is_known(RESTORE, &name) || !self.is_empty(&name)?) => {
+                    self.keep_restored(&name)?;
+                }
+                owner if !owner.is_empty() && is_known(owner, &name) => self.keep_volumes(owner)?,
                 _ if recorded => self.remove_volume(&name)?,
                 _ => self.finish_removal(&name)?,
             }
         }
         Ok(())
+    }
+
+    /// A restore puts all files into place at once.
+    fn is_empty(&self, name: &str) -> Result<bool, StoreError> {
+        let path = self.volume_path(name)?;
+        match std::fs::read_dir(&path) {
+            Ok(mut entries) => Ok(entries.next().is_none()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(StoreError::io("list", &path, error)),
+        }
     }
 
     /// Whether something is mounted over a volume's directory: files there are

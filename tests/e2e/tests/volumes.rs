@@ -343,6 +343,23 @@ fn one_restore_of_a_volume_goes_on_at_a_time_and_nobody_removes_it_meanwhile() {
 }
 
 #[test]
+fn a_daemon_killed_in_the_middle_of_a_restore_has_no_volume_made_for_it() {
+    let mut daemon = with_busybox();
+    let mut slow = daemon
+        .bulkhead_command(&["volume", "restore", "new"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let folder = daemon.folder().join("data/volumes/new");
+    bulkhead_test_support::wait_until(|| folder.join("_restored").exists());
+    daemon.kill();
+    assert!(!slow.wait().unwrap().success());
+    daemon.start_again();
+    assert_eq!(daemon.docker(&["volume", "ls", "-q"]).success(), "");
+    assert!(!folder.exists());
+}
+
+#[test]
 fn labels_of_a_volume_change() {
     let daemon = with_busybox();
     let create = [

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::PoisonError;
 
+use bulkhead_store::RESTORE;
 use bulkhead_store::pack::{self, Style, Times};
 use bulkhead_store::root::Root;
 use bulkhead_store::unpack::{self, Extraction, Owner};
@@ -40,23 +41,30 @@ impl Engine {
     /// driver mounts something for it the files are added to what is there.
     pub fn restore_volume(&self, name: &str, archive: impl Read + Send) -> Result<(), EngineError> {
         let restoring = self.begin_restore(name)?;
-        let before = self.store.find_volume(name)?;
-        let volume = self.create_volume(VolumeSpec {
-            name: name.to_owned(),
-            driver: before
-                .as_ref()
-                .map_or_else(String::new, |v| v.driver.clone()),
-            ..VolumeSpec::default()
-        })?;
-        let restored = self.restore_files(&volume, archive);
+        if let Some(before) = self.store.find_volume(name)? {
+            let volume = self.volume_for_restore(name, before.driver)?;
+            return self.restore_files(&volume, archive);
+        }
+        self.store.unsettle_volume(name, RESTORE)?;
+        let restored = self
+            .volume_for_restore(name, String::new())
+            .and_then(|volume| self.restore_files(&volume, archive));
         drop(restoring);
         if restored.is_err()
-            && before.is_none()
-            && let Err(error) = self.remove_volume(name, false)
+            && let Err(error) = self.remove_volume(name, true)
         {
             tracing::warn!(volume = name, %error, "removing a volume that was not restored");
         }
-        restored
+        let kept = self.store.keep_restored(name);
+        restored.and(kept.map_err(EngineError::from))
+    }
+
+    fn volume_for_restore(&self, name: &str, driver: String) -> Result<Volume, EngineError> {
+        self.create_volume(VolumeSpec {
+            name: name.to_owned(),
+            driver,
+            ..VolumeSpec::default()
+        })
     }
 
     /// Nobody removes the volume meanwhile, and one restore goes on at a time:

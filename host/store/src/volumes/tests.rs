@@ -14,12 +14,31 @@ fn volumes_of_a_container_that_was_never_recorded_go() {
         store.ensure_volume(name, "local", "{}").unwrap();
     }
     store.keep_volumes("c").unwrap();
-    store.settle_volumes(|owner| owner == "b").unwrap();
+    store.settle_volumes(|owner, _| owner == "b").unwrap();
     assert_eq!(names(&store), ["kept", "whole"]);
     assert!(!temp.path().join("volumes/half").exists());
     // Whatever becomes of the containers now, they stay.
-    store.settle_volumes(|_| false).unwrap();
+    store.settle_volumes(|_, _| false).unwrap();
     assert_eq!(names(&store), ["kept", "whole"]);
+}
+
+#[test]
+fn a_volume_whose_restore_was_cut_off_goes_while_nothing_is_in_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = Store::open(temp.path()).unwrap();
+    for name in ["cut-off", "cut-late", "restored", "taken"] {
+        store.unsettle_volume(name, RESTORE).unwrap();
+        store.ensure_volume(name, "local", "{}").unwrap();
+    }
+    std::fs::write(temp.path().join("volumes/cut-late/_data/file"), "x").unwrap();
+    store.unsettle_volume("never-made", RESTORE).unwrap();
+    store.keep_restored("restored").unwrap();
+    let users = |owner: &str, volume: &str| owner == RESTORE && volume == "taken";
+    store.settle_volumes(users).unwrap();
+    assert_eq!(names(&store), ["cut-late", "restored", "taken"]);
+    std::fs::remove_file(temp.path().join("volumes/cut-late/_data/file")).unwrap();
+    store.settle_volumes(|_, _| false).unwrap();
+    assert_eq!(names(&store), ["cut-late", "restored", "taken"]);
 }
 
 #[test]
@@ -30,7 +49,7 @@ fn folders_without_a_record_go_when_they_were_noted() {
     std::fs::create_dir_all(temp.path().join("volumes/cut/_data")).unwrap();
     std::fs::create_dir_all(temp.path().join("volumes/foreign/_data")).unwrap();
     store.ensure_volume("named", "local", "{}").unwrap();
-    store.settle_volumes(|_| false).unwrap();
+    store.settle_volumes(|_, _| false).unwrap();
     assert!(!temp.path().join("volumes/cut").exists());
     assert!(temp.path().join("volumes/foreign").exists());
     assert_eq!(names(&store), ["named"]);
@@ -53,7 +72,7 @@ fn what_is_mounted_over_a_volume_is_not_removed_with_it() {
             bulkhead_sys::mount::move_mount(mount, files).unwrap();
             assert!(store.remove_volume("bound").is_err());
             store.unsettle_volume("bound", "never recorded").unwrap();
-            store.settle_volumes(|_| false).unwrap();
+            store.settle_volumes(|_, _| false).unwrap();
         });
         seen_from_inside.join().unwrap();
     });
