@@ -17,7 +17,7 @@ use crate::workspace;
 use report::Report;
 use suites::Suites;
 
-const NEEDS: [Need; 22] = [
+const NEEDS: [Need; 23] = [
     Need {
         file: "git",
         package: "git",
@@ -101,6 +101,10 @@ const NEEDS: [Need; 22] = [
     Need {
         file: "fish",
         package: "fish",
+    },
+    Need {
+        file: "apparmor_parser",
+        package: "apparmor",
     },
     Need {
         file: "setsid",
