@@ -38,6 +38,17 @@ impl ConfigDir {
         })
     }
 
+    /// What an option is: as given, else as the file says under `key`, else
+    /// empty.
+    pub(crate) fn option(&self, key: &str, given: Option<&str>) -> Result<String, ConfigFileError> {
+        if let Some(given) = given.filter(|given| !given.is_empty()) {
+            return Ok(given.to_owned());
+        }
+        let settings = self.load()?;
+        let text = settings.get(key).and_then(Value::as_str);
+        Ok(text.unwrap_or_default().to_owned())
+    }
+
     /// Writes the settings in one step, readable by their owner only.
     pub(crate) fn save(&self, settings: &Map<String, Value>) -> Result<(), ConfigFileError> {
         // A link is followed, as people keep the file elsewhere.
@@ -68,5 +79,23 @@ impl ConfigDir {
             path: path.clone(),
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_is_given_counts_before_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = ConfigDir::choose(Some(folder.path()));
+        let option = |given| config.option("psFormat", given).unwrap();
+        assert_eq!(option(None), "");
+        std::fs::write(config.file(), r#"{"psFormat": "{{.Names}}", "x": 1}"#).unwrap();
+        assert_eq!(option(None), "{{.Names}}");
+        assert_eq!(option(Some("")), "{{.Names}}");
+        assert_eq!(option(Some("json")), "json");
+        assert_eq!(config.option("x", None).unwrap(), "");
     }
 }

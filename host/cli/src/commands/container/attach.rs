@@ -62,7 +62,9 @@ pub(crate) async fn execute(client: &Client, args: &AttachArgs) -> Result<u8> {
         stdout: true,
         stderr: true,
         proxy_signals: args.sig_proxy,
-        detach_keys: args.detach_keys.clone(),
+        detach_keys: client
+            .config()
+            .option("detachKeys", Some(&args.detach_keys))?,
         auto_remove: container.host_config.auto_remove,
     };
     session::attach(client, &container.id, &attachment).await

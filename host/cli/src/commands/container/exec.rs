@@ -72,7 +72,10 @@ pub(crate) struct ExecArgs {
 }
 
 pub(crate) async fn execute(client: &Client, args: &ExecArgs) -> Result<u8> {
-    let attachment = args.attachment();
+    let keys = client
+        .config()
+        .option("detachKeys", Some(&args.detach_keys))?;
+    let attachment = args.attachment(keys);
     if attachment.tty && attachment.stdin && !terminal::stdin_is_terminal() {
         return Err(Error::Conflict("the input device is not a TTY"));
     }
@@ -94,14 +97,14 @@ pub(crate) async fn execute(client: &Client, args: &ExecArgs) -> Result<u8> {
 }
 
 impl ExecArgs {
-    fn attachment(&self) -> Attachment {
+    fn attachment(&self, detach_keys: String) -> Attachment {
         Attachment {
             tty: self.tty,
             stdin: self.interactive && !self.detach,
             stdout: !self.detach,
             stderr: !self.detach,
             proxy_signals: false,
-            detach_keys: self.detach_keys.clone(),
+            detach_keys,
             auto_remove: false,
         }
     }
@@ -116,7 +119,7 @@ impl ExecArgs {
             attach_stdout: attachment.stdout,
             attach_stderr: attachment.stderr,
             detach: self.detach,
-            detach_keys: self.detach_keys.clone(),
+            detach_keys: attachment.detach_keys.clone(),
             env: flags::env_list(&self.env_file, &self.env)?,
             working_dir: self.workdir.clone(),
             cmd: Some(self.command.clone()),

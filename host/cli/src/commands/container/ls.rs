@@ -106,7 +106,11 @@ pub(crate) fn usage_rows(containers: &[ContainerSummary], whole_ids: bool) -> Ve
 }
 
 pub(crate) async fn execute(client: &Client, args: &PsArgs) -> Result<u8> {
-    let format = Format::parse_or_raw(args.format.as_deref(), &args.raw())?;
+    let form = match args.quiet {
+        true => args.format.clone().unwrap_or_default(),
+        false => client.config().option("psFormat", args.format.as_deref())?,
+    };
+    let format = Format::parse_or_raw(Some(&form), &args.raw())?;
     let limit = if args.latest {
         Some(1)
     } else {

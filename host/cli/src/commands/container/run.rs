@@ -50,7 +50,10 @@ pub(crate) async fn execute(client: &Client, args: &RunArgs) -> Result<u8> {
             "conflicting options: cannot specify both --attach and --detach",
         ));
     }
-    let attachment = args.attachment();
+    let keys = client
+        .config()
+        .option("detachKeys", Some(&args.detach_keys))?;
+    let attachment = args.attachment(keys);
     if attachment.tty && attachment.stdin && !terminal::stdin_is_terminal() {
         return Err(Error::Conflict("the input device is not a TTY"));
     }
@@ -61,7 +64,7 @@ pub(crate) async fn execute(client: &Client, args: &RunArgs) -> Result<u8> {
         return session::run(client, &id, &attachment).await;
     }
     let start = StartQuery {
-        detach_keys: args.detach_keys.clone(),
+        detach_keys: attachment.detach_keys,
     };
     client
         .run(Call::new(Route::ContainerStart(id.clone())).params(&start))
@@ -71,7 +74,7 @@ pub(crate) async fn execute(client: &Client, args: &RunArgs) -> Result<u8> {
 }
 
 impl RunArgs {
-    fn attachment(&self) -> Attachment {
+    fn attachment(&self, detach_keys: String) -> Attachment {
         let flags = &self.container;
         let asked = |stream: &str| {
             self.attach
@@ -85,7 +88,7 @@ impl RunArgs {
             stdout: !self.detach && (asked("stdout") || none_asked),
             stderr: !self.detach && (asked("stderr") || none_asked),
             proxy_signals: self.sig_proxy,
-            detach_keys: self.detach_keys.clone(),
+            detach_keys,
             auto_remove: flags.rm,
         }
     }

@@ -44,7 +44,9 @@ pub(crate) async fn execute(client: &Client, args: &StartArgs) -> Result<u8> {
 async fn many(client: &Client, args: &StartArgs, containers: &[String]) -> Result<u8> {
     let mut failed = Vec::new();
     let query = StartQuery {
-        detach_keys: args.detach_keys.clone(),
+        detach_keys: client
+            .config()
+            .option("detachKeys", Some(&args.detach_keys))?,
     };
     let code = each(containers, async |name| {
         let started = client
@@ -72,7 +74,9 @@ async fn attached(client: &Client, args: &StartArgs, name: &str) -> Result<u8> {
         stdout: true,
         stderr: true,
         proxy_signals: true,
-        detach_keys: args.detach_keys.clone(),
+        detach_keys: client
+            .config()
+            .option("detachKeys", Some(&args.detach_keys))?,
         auto_remove: container.host_config.auto_remove,
     };
     session::run(client, &container.id, &attachment).await

@@ -62,7 +62,10 @@ impl Drop for Entry {
 }
 
 pub(crate) async fn execute(client: &Client, args: &StatsArgs) -> Result<u8> {
-    let format = Format::parse(args.format.as_deref())?;
+    let form = client
+        .config()
+        .option("statsFormat", args.format.as_deref())?;
+    let format = Format::parse(Some(&form))?;
     let watches = args.containers.is_empty();
     // Before the list, so that no container is missed in between.
     let mut events = match watches && !args.no_stream {

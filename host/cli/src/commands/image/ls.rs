@@ -90,7 +90,13 @@ pub(crate) async fn execute(client: &Client, args: &ImagesArgs) -> Result<u8> {
     if args.tree {
         args.refuse_beside_tree()?;
     }
-    let format = Format::parse(args.format.as_deref())?;
+    let form = match args.quiet {
+        true => args.format.clone().unwrap_or_default(),
+        false => client
+            .config()
+            .option("imagesFormat", args.format.as_deref())?,
+    };
+    let format = Format::parse(Some(&form))?;
     let mut filters = filters(&args.filter);
     if let Some(reference) = &args.reference {
         filters.add("reference", reference);

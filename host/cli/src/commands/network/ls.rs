@@ -47,7 +47,13 @@ const HEADINGS: &[Heading] = &[
 
 pub(crate) async fn execute(client: &Client, args: &LsArgs) -> Result<u8> {
     let raw = if args.quiet { RAW_QUIET } else { RAW };
-    let format = Format::parse_or_raw(args.format.as_deref(), raw)?;
+    let form = match args.quiet {
+        true => args.format.clone().unwrap_or_default(),
+        false => client
+            .config()
+            .option("networksFormat", args.format.as_deref())?,
+    };
+    let format = Format::parse_or_raw(Some(&form), raw)?;
     let query = FiltersQuery {
         filters: filters(&args.filter),
     };

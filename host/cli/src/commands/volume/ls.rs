@@ -45,7 +45,13 @@ pub(crate) const USAGE_COLUMNS: &[&str] = &["Name", "Links", "Size"];
 
 pub(crate) async fn execute(client: &Client, args: &LsArgs) -> Result<u8> {
     let raw = if args.quiet { RAW_QUIET } else { RAW };
-    let format = Format::parse_or_raw(args.format.as_deref(), raw)?;
+    let form = match args.quiet {
+        true => args.format.clone().unwrap_or_default(),
+        false => client
+            .config()
+            .option("volumesFormat", args.format.as_deref())?,
+    };
+    let format = Format::parse_or_raw(Some(&form), raw)?;
     let query = FiltersQuery {
         filters: filters(&args.filter),
     };
