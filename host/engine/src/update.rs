@@ -76,16 +76,23 @@ impl Engine {
         }
         let merged = merge(&record.spec.limits, update)?;
         let whole = limits::resources(&merged, self.config.cpus)?;
-        let mut warnings = Vec::new();
-        if record.state.is_running() {
-            let limits = changed(update, whole);
-            warnings = self.runtime.update(&record.id, &limits)?;
-        }
+        // First what may fail for want of room on the disk: then the kernel
+        // knows of nothing.
         self.containers.update(entry, |record| {
             record.spec.limits = merged;
             record.spec.restart = restart.unwrap_or(record.spec.restart);
         })?;
-        Ok(warnings)
+        if !record.state.is_running() {
+            return Ok(Vec::new());
+        }
+        let told = self.runtime.update(&record.id, &changed(update, whole));
+        if told.is_err() {
+            self.containers.update(entry, |changed| {
+                changed.spec.limits.clone_from(&record.spec.limits);
+                changed.spec.restart = record.spec.restart;
+            })?;
+        }
+        Ok(told?)
     }
 }
 
