@@ -8,6 +8,7 @@
 mod config;
 mod convert;
 mod daemon;
+mod firewall;
 mod follow;
 mod hijack;
 mod listen;
@@ -115,6 +116,9 @@ async fn serve(flags: &Flags, settings: &Settings, level: &Level) -> anyhow::Res
         daemon.follow_exec(id, running);
     }
     tokio::task::block_in_place(|| daemon.engine.sweep()).context("removing left-overs")?;
+    if let Err(error) = firewall::watch(&daemon.engine, &daemon.runtime) {
+        tracing::warn!(%error, "a packet filter that loses our rules is not noticed");
+    }
     let (listeners, sockets) = listen::bind(settings).await?;
     for listener in listeners {
         tokio::spawn(server::serve(listener, daemon.clone()));

@@ -116,6 +116,8 @@ pub enum EngineError {
     },
     #[error("links of a place in a network are only for user defined networks")]
     LinksOnPredefined,
+    #[error(transparent)]
+    TraceTarget(crate::networks::trace::InvalidTarget),
     #[error("network {0} not found")]
     NoSuchNetwork(String),
     #[error("network {name} is ambiguous ({matches} matches found based on ID prefix)")]

@@ -15,6 +15,7 @@ mod endpoint;
 pub mod names;
 mod record;
 mod remove;
+pub mod trace;
 mod wire;
 
 use std::collections::BTreeMap;

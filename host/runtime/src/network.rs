@@ -37,6 +37,7 @@ mod error;
 mod firewall;
 mod housekeeper;
 mod ports;
+mod report;
 mod resolver;
 mod rules;
 mod subnet;
@@ -49,5 +50,6 @@ pub use endpoint::{Attached, Connection, attach, attach_in, detach, detach_link,
 pub use error::NetworkError;
 pub use firewall::Published;
 pub use ports::{PortReservation, endpoints, free_port, published};
+pub use report::{FirewallReport, Owner, ReportedEntry, ReportedRule, Standing, mend, report};
 pub use resolver::sockets as resolver_sockets;
 pub use subnet::pick_subnet;

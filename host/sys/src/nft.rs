@@ -10,6 +10,7 @@
 
 mod batch;
 mod expression;
+mod listing;
 mod set;
 mod socket;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 
 pub use batch::{BaseChain, Batch, ChainType, Hook};
 pub use expression::{Expression, PayloadBase, Register, Verdict};
+pub use listing::{ListedRule, Watch};
 pub use set::{DataType, Element, IntervalEnd, Set};
 pub use socket::{FilterSocket, ForeignChain};
 

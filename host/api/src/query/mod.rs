@@ -19,7 +19,7 @@ pub use image::{
 };
 pub use process::{ArchivePutQuery, ArchiveQuery, RenameQuery, StatsQuery, TopQuery};
 pub use system::{
-    DiskUsageQuery, EventsQuery, FiltersQuery, NetworkInspectQuery, SystemCheckQuery,
+    DiskUsageQuery, EventsQuery, FiltersQuery, NetworkInspectQuery, SystemCheckQuery, TraceQuery,
     VolumeRemoveQuery,
 };
 

@@ -91,6 +91,25 @@ impl Params for SystemCheckQuery {
     }
 }
 
+/// `GET /containers/{id}/trace`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceQuery {
+    /// A name or an address, perhaps with `:port` and `/udp`.
+    pub target: String,
+}
+
+impl Params for TraceQuery {
+    fn read(query: &Query) -> Result<Self, QueryError> {
+        Ok(Self {
+            target: query.text("target"),
+        })
+    }
+
+    fn write(&self, query: &mut Query) {
+        query.push("target", &self.target);
+    }
+}
+
 /// `GET /networks/{id}`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkInspectQuery {

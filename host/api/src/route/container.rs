@@ -14,6 +14,7 @@ pub(super) fn find(method: Method, rest: &str) -> Option<Route> {
     Some(match (method, action) {
         (Get, "json") => Route::ContainerInspect(id),
         (Get, "top") => Route::ContainerTop(id),
+        (Get, "trace") => Route::ContainerTrace(id),
         (Get, "logs") => Route::ContainerLogs(id),
         (Get, "changes") => Route::ContainerChanges(id),
         (Get, "export") => Route::ContainerExport(id),

@@ -41,6 +41,8 @@ pub enum Route {
     DiskUsage,
     /// `POST /system/check`; not Docker's.
     SystemCheck,
+    /// `GET /system/firewall`, ours alone.
+    SystemFirewall,
     /// `POST /auth`
     Auth,
     /// `POST /commit`
@@ -65,6 +67,8 @@ pub enum Route {
     ContainerInspect(String),
     /// `GET /containers/{id}/top`
     ContainerTop(String),
+    /// `GET /containers/{id}/trace`, ours alone.
+    ContainerTrace(String),
     /// `GET /containers/{id}/logs`
     ContainerLogs(String),
     /// `GET /containers/{id}/changes`
@@ -258,6 +262,7 @@ impl Route {
             Route::Events => fixed(Get, "/events"),
             Route::DiskUsage => fixed(Get, "/system/df"),
             Route::SystemCheck => fixed(Post, "/system/check"),
+            Route::SystemFirewall => fixed(Get, "/system/firewall"),
             Route::Auth => fixed(Post, "/auth"),
             Route::Commit => fixed(Post, "/commit"),
             Route::BuildPrune => fixed(Post, "/build/prune"),
@@ -269,6 +274,7 @@ impl Route {
             Route::ContainerPrune => fixed(Post, "/containers/prune"),
             Route::ContainerInspect(id) => container(Get, id, "/json"),
             Route::ContainerTop(id) => container(Get, id, "/top"),
+            Route::ContainerTrace(id) => container(Get, id, "/trace"),
             Route::ContainerLogs(id) => container(Get, id, "/logs"),
             Route::ContainerChanges(id) => container(Get, id, "/changes"),
             Route::ContainerExport(id) => container(Get, id, "/export"),

@@ -11,6 +11,7 @@ pub(super) fn find(method: Method, object: &str, rest: &str) -> Option<Route> {
         (Get, "events", "") => Some(Route::Events),
         (Get, "system", "df") => Some(Route::DiskUsage),
         (Post, "system", "check") => Some(Route::SystemCheck),
+        (Get, "system", "firewall") => Some(Route::SystemFirewall),
         (Post, "auth", "") => Some(Route::Auth),
         (Post, "commit", "") => Some(Route::Commit),
         (Get, "distribution", _) => before(rest, "/json")

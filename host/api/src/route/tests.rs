@@ -3,9 +3,10 @@ use super::*;
 fn every() -> Vec<Route> {
     let id = || "web.1".to_owned();
     let image = || "127.0.0.1:5000/library/debian:bookworm@sha256:00".to_owned();
-    let of_id: [fn(String) -> Route; 36] = [
+    let of_id: [fn(String) -> Route; 37] = [
         Route::ContainerInspect,
         Route::ContainerTop,
+        Route::ContainerTrace,
         Route::ContainerLogs,
         Route::ContainerChanges,
         Route::ContainerExport,
@@ -48,6 +49,7 @@ fn every() -> Vec<Route> {
         Route::Events,
         Route::DiskUsage,
         Route::SystemCheck,
+        Route::SystemFirewall,
         Route::Auth,
         Route::BuildPrune,
         Route::PluginList,

@@ -403,7 +403,7 @@ fn index_of(route: &mut RouteSocket, bridge: &IfName) -> Result<u32, NetworkErro
     }
 }
 
-fn published(endpoint: &str, mapping: &PortMapping, to: Ipv4Addr) -> Published {
+pub(super) fn published(endpoint: &str, mapping: &PortMapping, to: Ipv4Addr) -> Published {
     Published {
         endpoint: endpoint.to_owned(),
         mapping: mapping.clone(),

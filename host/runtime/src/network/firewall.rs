@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bulkhead_model::network::{Cidr, PortMapping, Protocol};
 use bulkhead_sys as sys;
-use bulkhead_sys::nft::{Batch, Element, FilterSocket, Hook, IntervalEnd, Set};
+use bulkhead_sys::nft::{Batch, Element, FilterSocket, Hook, IntervalEnd, ListedRule, Set};
 
 use super::error::NetworkError;
 use super::rules::{self, BRIDGES, INTERNAL, LOCAL, PUBLISHED_ADDR, PUBLISHED_ANY, SUBNETS};
@@ -20,6 +20,18 @@ pub struct Published {
     pub mapping: PortMapping,
     /// The container's address.
     pub to: Ipv4Addr,
+}
+
+/// What the kernel holds of us, and what it should.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) table: String,
+    pub(super) rules: Vec<ListedRule>,
+    pub(super) wanted: Vec<ListedRule>,
+    /// Each with its set.
+    pub(super) elements: Vec<(&'static str, Element)>,
+    /// Of others, what stands in the way.
+    pub(super) warnings: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -162,6 +174,49 @@ impl Firewall {
         })
     }
 
+    /// What there is. Nothing is written.
+    pub(super) fn held(&mut self) -> Result<Held, NetworkError> {
+        let table = self.table.clone();
+        let listed = self.socket().and_then(|socket| {
+            let mut batch = socket.batch(&table);
+            rules::build(&mut batch);
+            let rules = match socket.rules(&table) {
+                Err(error) if missing(&error) => Vec::new(),
+                other => other?,
+            };
+            Ok((rules, batch.rules().to_vec()))
+        });
+        let (rules, wanted) = listed.map_err(|e| self.failed(e))?;
+        let mut elements = Vec::new();
+        for set in [
+            BRIDGES,
+            LOCAL,
+            INTERNAL,
+            SUBNETS,
+            PUBLISHED_ADDR,
+            PUBLISHED_ANY,
+        ] {
+            match self.list(set.name) {
+                Ok(found) => elements.extend(found.into_iter().map(|e| (set.name, e))),
+                Err(error) if missing(&error) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(Held {
+            table,
+            rules,
+            wanted,
+            elements,
+            warnings: self.foreign_drop().into_iter().collect(),
+        })
+    }
+
+    /// Writes the rules, whatever became of them.
+    pub(super) fn rewrite(&mut self) -> Result<(), NetworkError> {
+        self.written = false;
+        self.write()
+    }
+
     /// Deletes the table with everything in it.
     pub(super) fn delete_table(&mut self) -> Result<(), NetworkError> {
         self.written = false;
@@ -242,7 +297,8 @@ impl Firewall {
             .find(|chain| chain.drops_by_default && chain.table != self.table)?;
         Some(format!(
             "packet filter chain {} of table {} drops forwarded packets by default (Docker sets it \
-             so): bridge networks reach nothing beyond the host until it accepts their interfaces",
+             so): bridge networks reach nothing beyond the host until it accepts their interfaces, beside \
+             Docker by `iptables -I DOCKER-USER -i BRIDGE -j ACCEPT` and the same with -o",
             chain.name, chain.table
         ))
     }
@@ -297,7 +353,7 @@ fn allocated(mapping: &PortMapping) -> NetworkError {
 }
 
 /// An interface name as the kernel compares it: sixteen bytes.
-fn name(interface: &str) -> Vec<u8> {
+pub(super) fn name(interface: &str) -> Vec<u8> {
     let mut bytes = interface.as_bytes().to_vec();
     bytes.resize(16, 0);
     bytes
@@ -305,7 +361,7 @@ fn name(interface: &str) -> Vec<u8> {
 
 /// The bounds of a subnet: its first address, which says whose it is, and the
 /// one after its last, to which the kernel lets no comment be attached.
-fn range(subnet: Cidr, bridge: &str) -> Result<[Element; 2], NetworkError> {
+pub(super) fn range(subnet: Cidr, bridge: &str) -> Result<[Element; 2], NetworkError> {
     let IpAddr::V4(first) = subnet.network() else {
         return Err(NetworkError::NotIpv4(subnet));
     };
@@ -332,7 +388,7 @@ fn range_of(start: &Element, bridge: &str) -> Option<[Element; 2]> {
 }
 
 /// The map and the element of a published port.
-fn entry(published: &Published) -> (Set<'static>, Element) {
+pub(super) fn entry(published: &Published) -> (Set<'static>, Element) {
     let mapping = &published.mapping;
     let number = match mapping.protocol {
         Protocol::Tcp => 6,
@@ -359,7 +415,7 @@ fn padded(port: u16) -> [u8; 4] {
 }
 
 /// The inverse of [`entry`].
-fn decode(element: &Element) -> Option<Published> {
+pub(super) fn decode(element: &Element) -> Option<Published> {
     let (addr, rest) = match element.key.as_slice() {
         [a, b, c, d, rest @ ..] if rest.len() == 8 => (Ipv4Addr::new(*a, *b, *c, *d), rest),
         rest => (Ipv4Addr::UNSPECIFIED, rest),

@@ -89,6 +89,70 @@ pub(super) const PUBLISHED_ANY: Set<'_> = Set {
     interval: false,
 };
 
+/// Each rule that [`build`] makes, in its order: as `nft` shows it, and why.
+pub(super) const REASONS: [(&str, &str); 15] = [
+    (
+        "iifname @bridges ip daddr 127.0.0.0/8 drop",
+        "no container reaches what listens on the host's loopback",
+    ),
+    (
+        "iifname @bridges ip saddr 127.0.0.0/8 drop",
+        "no container passes for the host's loopback",
+    ),
+    (
+        "fib daddr type local jump published",
+        "what comes to an address of the host may be for a published port",
+    ),
+    (
+        "fib daddr type local jump published",
+        "what the host itself sends to its addresses, too",
+    ),
+    (
+        "dnat to ip daddr . meta l4proto . th dport map @published_addr",
+        "ports published on one address",
+    ),
+    (
+        "dnat to meta l4proto . th dport map @published_any",
+        "ports published on every address",
+    ),
+    (
+        "ct state established,related accept",
+        "answers to what was let through",
+    ),
+    (
+        "iifname . oifname @local accept",
+        "containers of one network reach each other",
+    ),
+    (
+        "iifname @internal drop",
+        "nothing leaves an internal network",
+    ),
+    (
+        "oifname @internal drop",
+        "nothing enters an internal network",
+    ),
+    (
+        "oifname @bridges ct status dnat accept",
+        "published ports are reached from everywhere",
+    ),
+    (
+        "oifname @bridges drop",
+        "networks are apart, and reached by published ports only",
+    ),
+    (
+        "ip saddr @subnets oifname != @bridges masquerade",
+        "containers reach the world with the host's address",
+    ),
+    (
+        "ip saddr @subnets oifname @bridges ct status dnat masquerade",
+        "a container reaches its neighbours by their published ports",
+    ),
+    (
+        "ip saddr 127.0.0.0/8 oifname @bridges masquerade",
+        "published ports answer on the host's loopback",
+    ),
+];
+
 const R0: Register = Register::new(0);
 const R1: Register = Register::new(1);
 const R2: Register = Register::new(2);

@@ -10,6 +10,7 @@ use bulkhead_sys::path::{OFlag, open_host};
 use super::Runtime;
 use crate::error::RuntimeError;
 use crate::handoff;
+use crate::network::{self, FirewallReport};
 
 impl Runtime {
     /// Notes first what will be there, so that nothing is lost track of when
@@ -57,6 +58,37 @@ impl Runtime {
             _ => true,
         });
         handoff::write_note(&state, &note)
+    }
+
+    /// What the packet filter holds for the containers `running` and the
+    /// networks of `bridges`, and why.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn firewall(
+        &self,
+        running: &[ContainerId],
+        bridges: &[IfName],
+    ) -> Result<FirewallReport, RuntimeError> {
+        Ok(network::report(
+            &self.plans(running),
+            bridges,
+            &self.network,
+        )?)
+    }
+
+    /// Writes again what somebody took out of the packet filter of what the
+    /// containers `running` need; whether anything was.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn mend_firewall(&self, running: &[ContainerId]) -> Result<bool, RuntimeError> {
+        Ok(network::mend(&self.plans(running), &self.network)?)
+    }
+
+    fn plans(&self, running: &[ContainerId]) -> Vec<(String, NetworkPlan)> {
+        let plan = |id: &ContainerId| Some((id.to_string(), self.noted_network(id)?));
+        running.iter().filter_map(plan).collect()
     }
 
     /// The resolver's sockets of a container that has one; those of an earlier

@@ -5,7 +5,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+    setsockopt, sockopt,
 };
 use nix::sys::time::TimeVal;
 
@@ -85,6 +86,26 @@ impl Socket {
             sequence: 1,
             buffer: vec![0; RECEIVE],
         })
+    }
+
+    /// Receives what is told to a group of listeners (netlink(7)).
+    pub(crate) fn listen_to(&self, group: libc::c_int) -> Result<()> {
+        // A socket that never sent has port 0, from which the kernel's own
+        // messages come, and nobody hears himself.
+        let own = NetlinkAddr::new(0, 0);
+        named(bind(self.fd.as_raw_fd(), &own), "bind", "a netlink port")?;
+        set(
+            &self.fd,
+            libc::NETLINK_ADD_MEMBERSHIP,
+            group,
+            "NETLINK_ADD_MEMBERSHIP",
+        )
+    }
+
+    /// Waits until a group is told something.
+    pub(crate) fn heard(&mut self) -> Result<()> {
+        self.receive(MsgFlags::empty(), "recv", &|| "a netlink group".to_owned())
+            .map(drop)
     }
 
     /// An encoder for this socket's next messages.
@@ -281,15 +302,18 @@ fn acknowledgement(message: &[u8], payload: &[u8]) -> Acknowledgement {
 
 /// Switches an option of SOL_NETLINK on.
 fn enable(fd: &OwnedFd, option: libc::c_int, name: &'static str) -> Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: `on` lives through the call and its size is passed; the descriptor is open.
+    set(fd, option, 1, name)
+}
+
+fn set(fd: &OwnedFd, option: libc::c_int, value: libc::c_int, name: &'static str) -> Result<()> {
+    // SAFETY: `value` lives through the call and its size is passed; the descriptor is open.
     let result = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::SOL_NETLINK,
             option,
-            std::ptr::from_ref(&on).cast(),
-            size_of_val(&on) as libc::socklen_t,
+            std::ptr::from_ref(&value).cast(),
+            size_of_val(&value) as libc::socklen_t,
         )
     };
     check(result.into(), "setsockopt", name).map(drop)

@@ -1,6 +1,7 @@
 //! A transaction on one table.
 
 use super::expression::Expression;
+use super::listing::ListedRule;
 use super::set::{Element, Set};
 use super::{
     NFPROTO_IPV4, NFT_MSG_DELRULE, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN,
@@ -76,6 +77,7 @@ pub struct Batch {
     table: String,
     /// What each message asks for and which module could be missing.
     asked: Vec<(String, String)>,
+    rules: Vec<ListedRule>,
 }
 
 impl Batch {
@@ -85,6 +87,7 @@ impl Batch {
             encoder,
             table: table.to_owned(),
             asked: vec![("begin".to_owned(), "nf_tables".to_owned())],
+            rules: Vec::new(),
         }
     }
 
@@ -179,6 +182,10 @@ impl Batch {
         let mut modules: Vec<_> = expressions.iter().map(Expression::module).collect();
         modules.sort_unstable();
         modules.dedup();
+        self.rules.push(ListedRule {
+            chain: chain.to_owned(),
+            expressions: expressions.iter().map(|e| e.name().to_owned()).collect(),
+        });
         let what = format!("add rule to {chain}");
         self.message_needing(NFT_MSG_NEWRULE, APPEND, what, modules.join(", "))
             .string(NFTA_RULE_CHAIN, chain)
@@ -188,6 +195,11 @@ impl Batch {
                 }
             });
         self
+    }
+
+    /// The rules that were appended, as they will be listed.
+    pub fn rules(&self) -> &[ListedRule] {
+        &self.rules
     }
 
     /// A set or map exists.

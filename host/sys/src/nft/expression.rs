@@ -136,7 +136,7 @@ impl Expression<'_> {
         });
     }
 
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Layer4Protocol(_) | Self::InputName(_) | Self::OutputName(_) => "meta",
             Self::Payload { .. } => "payload",

@@ -12,10 +12,10 @@ use crate::error::Result;
 use crate::netlink::{Reply, Socket, attributes, text};
 
 const ACK: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
-const DUMP: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
+pub(super) const DUMP: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
 
 /// `struct nfgenmsg` is four bytes.
-const FAMILY_HEADER: usize = 4;
+pub(super) const FAMILY_HEADER: usize = 4;
 
 /// A base chain of some table that sits at a hook.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,7 +30,7 @@ pub struct ForeignChain {
 
 /// A netfilter socket of one network namespace.
 #[derive(Debug)]
-pub struct FilterSocket(Socket);
+pub struct FilterSocket(pub(super) Socket);
 
 impl FilterSocket {
     /// Opens a socket in the calling thread's network namespace.

@@ -132,3 +132,24 @@ fn a_question_about_a_missing_table_is_an_error_with_its_name() {
     assert_eq!(error.errno(), libc::ENOENT);
     assert!(error.to_string().contains("table absent, set s"), "{error}");
 }
+
+#[test]
+fn rules_are_listed_as_they_were_made_and_a_watch_hears_of_changes() {
+    let (namespace, mut socket) = fresh();
+    let mut watch = in_namespace(namespace.fd.as_fd(), Watch::open)
+        .unwrap()
+        .unwrap();
+    let mut batch = socket.batch(TABLE);
+    let accept = Expression::Verdict(Verdict::Accept);
+    let protocol = Expression::Layer4Protocol(Register::new(0));
+    batch
+        .table()
+        .chain("c")
+        .rule("c", &[protocol, accept])
+        .rule("c", &[accept]);
+    let made = batch.rules().to_vec();
+    socket.commit(batch).unwrap();
+    assert!(watch.changed().unwrap());
+    assert_eq!(socket.rules(TABLE).unwrap(), made);
+    assert!(socket.rules("other").unwrap_or_default().is_empty());
+}

@@ -3,11 +3,13 @@
 mod connect;
 mod create;
 mod disconnect;
+mod firewall;
 mod inspect;
 mod ls;
 mod prune;
 mod rm;
 mod subnet;
+mod trace;
 
 use clap::Subcommand;
 
@@ -23,6 +25,8 @@ pub(crate) enum Management {
     Create(Box<create::CreateArgs>),
     /// Disconnect a container from a network
     Disconnect(disconnect::DisconnectArgs),
+    /// Show the packet filter's rules with their reasons
+    Firewall(firewall::FirewallArgs),
     /// Display detailed information on one or more networks
     Inspect(inspect::InspectArgs),
     /// List networks
@@ -30,6 +34,8 @@ pub(crate) enum Management {
     Ls(ls::LsArgs),
     /// Remove all unused networks
     Prune(prune::PruneArgs),
+    /// Say why a packet of a container would or would not arrive
+    Trace(trace::TraceArgs),
     /// Remove one or more networks
     #[command(visible_alias = "remove")]
     Rm(rm::RmArgs),
@@ -42,9 +48,11 @@ impl Management {
             Management::Connect(args) => connect::execute(client, args).await,
             Management::Create(args) => create::execute(client, args).await,
             Management::Disconnect(args) => disconnect::execute(client, args).await,
+            Management::Firewall(args) => firewall::execute(client, args).await,
             Management::Inspect(args) => inspect::execute(client, args).await,
             Management::Ls(args) => ls::execute(client, args).await,
             Management::Prune(args) => prune::execute(client, args).await,
+            Management::Trace(args) => trace::execute(client, args).await,
             Management::Rm(args) => rm::execute(client, args).await,
         }
     }
