@@ -17,6 +17,8 @@ pub enum Protocol {
     Tcp,
     /// IPPROTO_UDP
     Udp,
+    /// IPPROTO_SCTP
+    Sctp,
 }
 
 impl Protocol {
@@ -28,32 +30,36 @@ impl Protocol {
         match text {
             "tcp" => Ok(Protocol::Tcp),
             "udp" => Ok(Protocol::Udp),
+            "sctp" => Ok(Protocol::Sctp),
             other => Err(Error::unsupported(format!(
                 "publishing {other:?} ports is not supported"
             ))),
         }
     }
 
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub fn as_str(self) -> &'static str {
         match self {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
+            Protocol::Sctp => "sctp",
         }
     }
 }
 
-/// A port the user published.
+/// Ports the user published, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMapping {
     /// The protocol.
     pub protocol: Protocol,
-    /// The host's address; 0.0.0.0 is all.
+    /// The host's address; 0.0.0.0 is all of IPv4, :: all of IPv6.
     pub host_address: IpAddr,
-    /// The host's port.
+    /// The host's first port.
     pub host_port: u16,
-    /// The container's port.
+    /// The container's first port.
     pub container_port: u16,
+    /// How many ports.
+    pub count: u16,
 }
 
 /// Facts about the network and the endpoint, and orders the host carries out
@@ -63,13 +69,17 @@ pub trait Txn {
     fn network(&self) -> String;
     /// The endpoint's id.
     fn endpoint(&self) -> String;
-    /// The host interface that this network may make and use.
+    /// The host interface that this network may use: its bridge, or the parent
+    /// of its containers' interfaces.
     fn interface_name(&self) -> Option<String>;
-    /// The gateway's address with the subnet's prefix, such as 172.17.0.1/16.
+    /// The driver's options, names and values as the user gave them.
+    fn options(&self) -> Vec<(String, String)>;
+    /// The gateways' addresses with their subnets' prefixes, such as
+    /// 172.17.0.1/16: at most one of each family, IPv4 first.
     ///
     /// # Errors
     /// `invalid` when the host's text is no such address.
-    fn gateway(&self) -> Result<Option<Cidr>>;
+    fn gateways(&self) -> Result<Vec<Cidr>>;
     /// Link MTU, bytes.
     fn mtu(&self) -> u32;
     /// Ports the user published.
@@ -78,27 +88,59 @@ pub trait Txn {
     /// `unsupported` for a protocol of a newer host.
     fn ports(&self) -> Result<Vec<PortMapping>>;
 
-    /// Leases an address of the network's pool for this endpoint: the wanted
-    /// one or the lowest free, with the subnet's prefix.
+    /// Leases an address of a gateway's subnet for this endpoint, with the
+    /// subnet's prefix: the one the user chose, or the lowest free.
     ///
     /// # Errors
-    /// `exhausted` when the pool is empty, `exists` when the wanted one is taken.
-    fn lease_address(&self, want: Option<IpAddr>) -> Result<Cidr>;
+    /// `exhausted` when no address is free or the chosen one is taken.
+    fn lease_address(&self, gateway: Cidr) -> Result<Cidr>;
 
     /// The container shares the host's network namespace. Excludes every other order.
     fn use_host_namespace(&self) -> Result<()>;
-    /// The bridge exists, is up and has this address.
-    fn bridge(&self, name: &str, address: Cidr) -> Result<()>;
+    /// The bridge exists, is up and has these addresses, the gateways'.
+    fn bridge(&self, name: &str, addresses: &[Cidr]) -> Result<()>;
     /// A veth pair; the host end joins the bridge.
     fn veth(&self, inner: &str, bridge: Option<&str>, mtu: u32) -> Result<()>;
+    /// The bridge forwards nothing between this pair and others that are
+    /// isolated, too.
+    fn isolate(&self, inner: &str) -> Result<()>;
+    /// An interface inside with a hardware address of its own on the network's
+    /// interface. `mode` is `bridge`, `vepa`, `private` or `passthru`.
+    fn macvlan(&self, inner: &str, parent: &str, mode: &str, mtu: u32) -> Result<()>;
+    /// An interface inside that shares the hardware address of the network's
+    /// interface. `mode` is `l2`, `l3` or `l3s`, `reach` is `bridge`,
+    /// `private` or `vepa`.
+    fn ipvlan(&self, inner: &str, parent: &str, mode: &str, reach: &str, mtu: u32) -> Result<()>;
     /// An address inside; it must be leased in this call.
     fn address(&self, interface: &str, address: Cidr) -> Result<()>;
-    /// A route inside.
+    /// A route inside; without a next hop by the interface made last.
     fn route(&self, destination: Cidr, via: Option<IpAddr>) -> Result<()>;
-    /// Traffic of the network's subnet that leaves the host takes the host's address.
+    /// Traffic of a subnet of the network that leaves the host takes the host's address.
     fn masquerade(&self, source: Cidr) -> Result<()>;
-    /// Forwards a host port the user published to a leased address.
+    /// Forwards host ports the user published to a leased address of the host
+    /// address' family.
     fn publish(&self, port: &PortMapping, to: IpAddr) -> Result<()>;
+
+    /// The value of one of the driver's options.
+    fn option(&self, name: &str) -> Option<String> {
+        let found = self.options().into_iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value)
+    }
+
+    /// A switch among the driver's options, in the words Docker takes.
+    ///
+    /// # Errors
+    /// `invalid` for another word.
+    fn switch(&self, name: &str, default: bool) -> Result<bool> {
+        match self.option(name).as_deref() {
+            None | Some("") => Ok(default),
+            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+            Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+            Some(other) => Err(Error::invalid(format!(
+                "{name} is {other:?}: expected true or false"
+            ))),
+        }
+    }
 }
 
 /// A network driver.

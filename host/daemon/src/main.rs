@@ -8,6 +8,7 @@
 mod config;
 mod convert;
 mod daemon;
+mod default_pools;
 mod firewall;
 mod follow;
 mod hijack;

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 use anyhow::{Context, bail};
 use bulkhead_engine::{Config, Drivers, Embedded, Engine, Networks, Sources as EngineSources};
 use bulkhead_fetch::{FetchConfig, Fetcher};
-use bulkhead_model::network::{Cidr, NetworkConfig};
+use bulkhead_model::network::{Cidr, DefaultPool, NetworkConfig};
 use bulkhead_model::process::Runtime as _;
 use bulkhead_plugin_host::{Options, PluginHost};
 use bulkhead_runtime::Runtime;
@@ -108,9 +108,11 @@ fn assemble(
         fetcher: registries.clone(),
         store: store.clone(),
     });
+    let id = daemon_id(&settings.data_root)?;
     let config = Config {
         storage_driver,
         cpus: cpus(),
+        default_pools: crate::default_pools::of_daemon(&id),
         resolv_conf: PathBuf::from("/etc/resolv.conf"),
         host_gateway: settings.host_gateway_ip,
         user_namespace: settings
@@ -136,7 +138,7 @@ fn assemble(
     let daemon = Daemon {
         engine,
         runtime,
-        id: daemon_id(&settings.data_root)?,
+        id,
         plugins: describe(&plugins),
         data_root: settings.data_root.clone(),
         settings: RwLock::new(Arc::new(settings.clone())),
@@ -197,8 +199,9 @@ fn own_networks(names: &Names, gateway: Cidr, mtu: u32) -> [NetworkConfig; 3] {
         NetworkConfig {
             name: name.to_owned(),
             interface: bridged.then(|| names.bridge.clone()),
-            gateway: bridged.then_some(gateway),
+            gateways: bridged.then_some(gateway).into_iter().collect(),
             mtu,
+            options: Vec::new(),
         }
     })
 }
@@ -216,7 +219,8 @@ fn gateway(settings: &Settings, store: &Store, network: &NetworkContext) -> anyh
     if let Some(kept) = kept {
         return Ok(kept);
     }
-    let subnet = pick_subnet(&[], network).context("choosing a subnet for the bridge")?;
+    let subnet = pick_subnet(&[], &DefaultPool::dockers(), network)
+        .context("choosing a subnet for the bridge")?;
     store.put_plugin_values(
         OWNER,
         &[(KEY, Some(subnet.to_string().as_bytes()))],

@@ -1,9 +1,11 @@
 //! A container as the engine keeps it: the record, and who waits for it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bulkhead_model::container::{RestartPolicy, State};
+use bulkhead_model::network::{Cidr, Family};
 use bulkhead_model::process::ExitStatus;
 use bulkhead_model::{ContainerId, PluginIdentity, SnapshotKey};
 use serde::{Deserialize, Serialize};
@@ -116,8 +118,18 @@ pub struct Membership {
     pub name: String,
     /// Names the container answers to on it, beside its own.
     pub aliases: Vec<String>,
-    /// The address the user chose.
-    pub address: Option<Ipv4Addr>,
+    /// The addresses the user chose, one of a family at most.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// The hardware address the user chose.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// The network with the highest is the way out.
+    #[serde(default)]
+    pub gateway_priority: i64,
+    /// Options of the network's driver for this endpoint.
+    #[serde(default)]
+    pub driver_options: BTreeMap<String, String>,
     /// `container:alias`: names of others that it alone asks for.
     #[serde(default)]
     pub links: Vec<String>,
@@ -136,10 +148,12 @@ pub struct Endpoint {
     pub interface: Option<String>,
     /// Leased addresses.
     pub addresses: Vec<IpAddr>,
-    /// The gateway.
-    pub gateway: Option<IpAddr>,
-    /// The subnet's prefix length.
-    pub prefix: u8,
+    /// The gateways with their subnets' prefixes, such as `172.17.0.1/16`.
+    #[serde(default)]
+    pub gateways: Vec<String>,
+    /// The hardware address; empty without an interface.
+    #[serde(default)]
+    pub mac: String,
     /// Ports published, every host port known.
     pub ports: Vec<PortSpec>,
 }
@@ -168,6 +182,20 @@ impl From<&PluginIdentity> for PluginRecord {
 impl std::fmt::Display for PluginRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} {}", self.name, self.version, self.digest)
+    }
+}
+
+impl Endpoint {
+    /// The leased address of a family.
+    pub fn address(&self, family: Family) -> Option<IpAddr> {
+        let mut own = self.addresses.iter().copied();
+        own.find(|addr| Family::of(*addr) == family)
+    }
+
+    /// The gateway of a family.
+    pub fn gateway(&self, family: Family) -> Option<Cidr> {
+        let mut gateways = self.gateways.iter().filter_map(|g| g.parse::<Cidr>().ok());
+        gateways.find(|gateway| gateway.family() == family)
     }
 }
 

@@ -140,7 +140,7 @@ pub enum EngineError {
     PoolOverlaps,
     #[error("invalid subnet")]
     Subnet(#[source] bulkhead_model::network::InvalidCidr),
-    #[error("subnet {0} has no room for containers: use a prefix of 30 or less")]
+    #[error("subnet {0} has no room for containers: use a shorter prefix")]
     SmallSubnet(bulkhead_model::network::Cidr),
     #[error("failed to allocate gateway ({0}): Requested address is out of range")]
     Gateway(String),
@@ -149,10 +149,30 @@ pub enum EngineError {
         range: bulkhead_model::network::Cidr,
         subnet: bulkhead_model::network::Cidr,
     },
-    #[error("{0} is not supported by the bridge driver")]
-    NetworkOption(String),
-    #[error("invalid MTU \"{0}\": expected 68 to 65535")]
-    NetworkMtu(String),
+    #[error("{option} is not supported by the {driver} driver")]
+    NetworkOption { option: String, driver: String },
+    #[error("failed to parse {key} value: {value} ({why})")]
+    NetworkOptionValue {
+        key: String,
+        value: String,
+        why: String,
+    },
+    #[error("bridge driver doesn't support multiple subnets")]
+    MultipleSubnets,
+    #[error("a network has IPv4, IPv6 or both: neither was asked for")]
+    NoFamily,
+    #[error("failed to allocate secondary ip address ({name}:{address}): {why}")]
+    AuxiliaryAddress {
+        name: String,
+        address: String,
+        why: &'static str,
+    },
+    #[error("network {network} is already using {what} {interface}")]
+    InterfaceInUse {
+        network: String,
+        what: &'static str,
+        interface: String,
+    },
     #[error(
         "container cannot be connected to multiple networks with one of the networks in private ({0}) mode"
     )]
@@ -166,7 +186,7 @@ pub enum EngineError {
     )]
     AddressWithoutSubnet,
     #[error("Invalid address {0}: It does not belong to any of this network's subnets")]
-    AddressOutsideSubnet(std::net::Ipv4Addr),
+    AddressOutsideSubnet(std::net::IpAddr),
     #[error("Address already in use")]
     AddressInUse,
     #[error("endpoint with name {container} already exists in network {network}")]

@@ -107,6 +107,8 @@ pub struct Config {
     pub storage_driver: String,
     /// Processors of this machine.
     pub cpus: u64,
+    /// Where subnets come from that no user chose, of both families.
+    pub default_pools: Vec<bulkhead_model::network::DefaultPool>,
     /// The host's resolver configuration.
     pub resolv_conf: std::path::PathBuf,
     /// The address of the host that containers are told, if it is not their
@@ -239,13 +241,8 @@ impl Engine {
     ) -> Result<Arc<Self>, EngineError> {
         let pools = address_pool::Pools::default();
         for network in networks.all() {
-            if let Some(gateway) = network.config.gateway {
-                let range = network
-                    .record
-                    .ip_range
-                    .as_ref()
-                    .and_then(|r| r.parse().ok());
-                pools.add_with_range(&network.config.name, gateway, range);
+            for pool in network.record.pools.iter().filter_map(|p| p.pool()) {
+                pools.add(&network.config.name, pool);
             }
         }
         let containers = containers::Containers::load(store.clone())?;

@@ -13,6 +13,8 @@ mod connect;
 mod create;
 mod endpoint;
 pub mod names;
+mod options;
+mod ports;
 mod record;
 mod remove;
 pub mod trace;
@@ -22,13 +24,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bulkhead_model::driver::NetworkDriver;
-use bulkhead_model::network::{IfName, NetworkConfig};
+use bulkhead_model::network::{Cidr, Family, IfName, NetworkConfig};
 use bulkhead_store::{NetworkRow, Store};
 
 use crate::error::EngineError;
 
-pub use create::{NetworkCreated, NetworkSpec, Pool};
-pub use record::NetworkRecord;
+pub use create::{NetworkCreated, NetworkSpec, PoolSpec};
+pub use record::{NetworkRecord, PoolRecord};
 pub(crate) use wire::{Wiring, published};
 
 /// One network and the driver that wires it.
@@ -98,7 +100,12 @@ impl Networks {
                 record
             }
         };
-        record.gateway = config.gateway.map(|g| g.to_string());
+        let pool = |gateway: &Cidr| PoolRecord {
+            gateway: gateway.to_string(),
+            ..PoolRecord::default()
+        };
+        record.pools = config.gateways.iter().map(pool).collect();
+        record.ipv6 = config.gateway(Family::V6).is_some();
         self.put(record, config);
         Ok(())
     }

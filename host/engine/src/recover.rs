@@ -17,7 +17,7 @@ use std::time::Duration;
 use bulkhead_model::ContainerId;
 use bulkhead_model::container::{After, Life, Restarts, State};
 use bulkhead_model::error::{Failure, message};
-use bulkhead_model::network::{AddressPool, NetworkNamespace};
+use bulkhead_model::network::{Cidr, MacAddr, NetworkNamespace, NetworkStep};
 use bulkhead_model::process::ProcessRef;
 
 use crate::container::{Container, Endpoint, Membership};
@@ -114,7 +114,7 @@ impl Engine {
         };
         for endpoint in &endpoints {
             for addr in &endpoint.addresses {
-                self.pools.allocate(&endpoint.network, Some(*addr));
+                self.pools.lease(&endpoint.network, *addr);
             }
         }
         Ok(())
@@ -129,19 +129,29 @@ impl Engine {
         if plan.namespace == NetworkNamespace::Host {
             return Vec::new();
         }
+        let links = plan.steps.iter().filter_map(NetworkStep::link);
+        let links: Vec<_> = links.map(ToString::to_string).collect();
         let again = |(nth, member): (usize, &Membership)| {
             let network = self.networks.find(&member.network).ok()?;
-            let gateway = network.config.gateway;
-            let own = |addr: &&IpAddr| gateway.is_some_and(|g| g.contains(**addr));
+            let gateways = &network.config.gateways;
+            let own = |addr: &&IpAddr| gateways.iter().any(|g| g.contains(**addr));
+            let addresses: Vec<IpAddr> = plan.leases.iter().filter(own).copied().collect();
+            let around = |g: &&Cidr| addresses.iter().any(|a| g.contains(*a));
+            let mac = member.mac.clone();
+            let mac = mac.or_else(|| Some(MacAddr::of(*addresses.first()?).to_string()));
             Some(Endpoint {
                 id: random_id().to_string(),
                 network: network.record.name.clone(),
                 network_id: network.record.id.clone(),
-                interface: gateway.map(|_| format!("eth{nth}")),
-                ports: published(&plan, gateway),
-                addresses: plan.leases.iter().filter(own).copied().collect(),
-                gateway: gateway.map(|g| g.addr),
-                prefix: gateway.map_or(0, |g| g.prefix),
+                interface: links.get(nth).cloned(),
+                ports: published(&plan, &addresses),
+                gateways: gateways
+                    .iter()
+                    .filter(around)
+                    .map(ToString::to_string)
+                    .collect(),
+                mac: mac.unwrap_or_default(),
+                addresses,
             })
         };
         let members = record.networks.iter().enumerate();

@@ -1,7 +1,7 @@
 //! What a client asked for, in the engine's terms; kept as a container's record.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use bulkhead_model::container::RestartPolicy;
 use serde::{Deserialize, Serialize};
@@ -172,8 +172,18 @@ pub struct EndpointSpec {
     pub network: String,
     /// Names the container answers to on it, beside its own.
     pub aliases: Vec<String>,
-    /// An address of the network's subnet.
-    pub address: Option<Ipv4Addr>,
+    /// Addresses of the network's subnets, one of a family at most.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// The hardware address.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// The network with the highest is the way out.
+    #[serde(default)]
+    pub gateway_priority: i64,
+    /// Options of the network's driver.
+    #[serde(default)]
+    pub driver_options: BTreeMap<String, String>,
     /// `container:alias`: names of others that it alone asks for.
     #[serde(default)]
     pub links: Vec<String>,
@@ -182,14 +192,18 @@ pub struct EndpointSpec {
 /// One published port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortSpec {
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// The container's port.
     pub container_port: u16,
-    /// The host's address.
-    pub host_addr: Ipv4Addr,
+    /// The host's address; absent: the network's own choice, of each family.
+    pub host_addr: Option<IpAddr>,
     /// The host's port; 0 for any free one.
     pub host_port: u16,
+    /// The last of the host's ports, of which a free one is taken, when there
+    /// are several.
+    #[serde(default)]
+    pub last_host_port: Option<u16>,
 }
 
 /// One bind mount or volume.

@@ -1,9 +1,16 @@
 //! What a network driver decides: links, addresses, routes and packet-filter
 //! entries for one endpoint.
 
+mod cidr;
+mod mac;
+mod port;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::str::FromStr;
+
+pub use cidr::{Cidr, DefaultPool, Family, InvalidCidr};
+pub use mac::{InvalidMac, MacAddr};
+pub use port::{PortMapping, Protocol};
 
 /// An interface name: 1 to 15 bytes of `[A-Za-z0-9_.-]` (IFNAMSIZ is 16 with
 /// the terminating NUL).
@@ -31,110 +38,6 @@ impl fmt::Display for IfName {
     }
 }
 
-/// An address with its prefix length, such as `172.17.0.1/16`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Cidr {
-    /// The address; host bits are kept.
-    pub addr: IpAddr,
-    /// 0 to 32, or to 128.
-    pub prefix: u8,
-}
-
-/// The text is not an address with a prefix.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "invalid CIDR address {0:?}: expected an address and a prefix length, such as 172.17.0.1/16"
-)]
-pub struct InvalidCidr(pub String);
-
-impl Cidr {
-    /// The address with its host bits cleared.
-    pub fn network(&self) -> IpAddr {
-        match self.addr {
-            IpAddr::V4(a) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.prefix))
-                    .unwrap_or(0);
-                IpAddr::V4(Ipv4Addr::from(u32::from(a) & mask))
-            }
-            IpAddr::V6(a) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.prefix))
-                    .unwrap_or(0);
-                IpAddr::V6((u128::from(a) & mask).into())
-            }
-        }
-    }
-
-    /// Whether `other` lies in this network.
-    pub fn contains(&self, other: IpAddr) -> bool {
-        Cidr {
-            addr: other,
-            prefix: self.prefix,
-        }
-        .network()
-            == self.network()
-            && other.is_ipv4() == self.addr.is_ipv4()
-    }
-
-    /// Whether the two networks share an address.
-    pub fn overlaps(&self, other: &Cidr) -> bool {
-        self.contains(other.network()) || other.contains(self.network())
-    }
-}
-
-impl FromStr for Cidr {
-    type Err = InvalidCidr;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCidr> {
-        let parse = || {
-            let (addr, prefix) = text.split_once('/')?;
-            let addr: IpAddr = addr.parse().ok()?;
-            let prefix: u8 = prefix.parse().ok()?;
-            (prefix <= if addr.is_ipv4() { 32 } else { 128 }).then_some(Cidr { addr, prefix })
-        };
-        parse().ok_or_else(|| InvalidCidr(text.chars().take(100).collect()))
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.addr, self.prefix)
-    }
-}
-
-/// A transport protocol that a port can be published for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Protocol {
-    /// IPPROTO_TCP
-    Tcp,
-    /// IPPROTO_UDP
-    Udp,
-}
-
-impl Protocol {
-    /// `tcp` or `udp`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-        }
-    }
-}
-
-/// One `-p`: a host port forwarded into the container.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct PortMapping {
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The host address; 0.0.0.0 is all.
-    pub host_addr: Ipv4Addr,
-    /// The host port; 0 asks for a free one (the engine replaces it before a driver sees it).
-    pub host_port: u16,
-    /// The container's port.
-    pub container_port: u16,
-}
-
 /// The settings of one network, given to its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkConfig {
@@ -142,10 +45,21 @@ pub struct NetworkConfig {
     pub name: String,
     /// The host interface this network may make and use; none for `host` and `none`.
     pub interface: Option<IfName>,
-    /// The gateway address with the subnet's prefix, for networks with a pool.
-    pub gateway: Option<Cidr>,
+    /// Each subnet's gateway address with the subnet's prefix; none for
+    /// networks without addresses.
+    pub gateways: Vec<Cidr>,
     /// Link MTU.
     pub mtu: u32,
+    /// The driver's options as the user gave them.
+    pub options: Vec<(String, String)>,
+}
+
+impl NetworkConfig {
+    /// The first gateway of a family.
+    pub fn gateway(&self, family: Family) -> Option<Cidr> {
+        let mut gateways = self.gateways.iter();
+        gateways.find(|g| g.family() == family).copied()
+    }
 }
 
 /// A request to connect one container.
@@ -155,6 +69,8 @@ pub struct EndpointRequest {
     pub network: NetworkConfig,
     /// The endpoint's id: the container's id.
     pub endpoint: String,
+    /// The hardware address that the user chose.
+    pub mac: Option<MacAddr>,
     /// Ports to publish; every host port is set.
     pub ports: Vec<PortMapping>,
 }
@@ -188,13 +104,13 @@ pub enum NetworkNamespace {
 /// One effect. Executed in order, each with its undo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkStep {
-    /// The network's bridge exists, is up and has this address. Kept when the
-    /// endpoint goes.
+    /// The network's bridge exists, is up and has these addresses. Kept when
+    /// the endpoint goes.
     Bridge {
         /// The network's interface.
         name: IfName,
-        /// The gateway address.
-        addr: Cidr,
+        /// The gateways' addresses.
+        addrs: Vec<Cidr>,
     },
     /// Nothing is forwarded between the bridge and any other interface. The
     /// host orders it for internal networks, whatever their driver decided.
@@ -210,6 +126,27 @@ pub enum NetworkStep {
         bridge: Option<IfName>,
         /// Link MTU.
         mtu: u32,
+        /// The hardware address inside; it follows from the first address
+        /// when absent.
+        mac: Option<MacAddr>,
+        /// The bridge forwards nothing between this end and others that are
+        /// isolated, too.
+        isolated: bool,
+    },
+    /// An interface inside that shares one of the host's. A parent that is
+    /// missing is made and kept when the endpoint goes: a VLAN where the name
+    /// says so (`eth0.10`), a dummy where it is the network's own (`dm-…`).
+    SubLink {
+        /// The name inside.
+        inner: IfName,
+        /// The network's interface.
+        parent: IfName,
+        /// How it shares it.
+        kind: SubLink,
+        /// Link MTU; the parent's is the most it can be.
+        mtu: u32,
+        /// The hardware address inside, as for a pair.
+        mac: Option<MacAddr>,
     },
     /// An address on an interface inside the container.
     Addr {
@@ -240,11 +177,65 @@ pub enum NetworkStep {
     Publish {
         /// The mapping.
         mapping: PortMapping,
-        /// The container's address.
-        to: Ipv4Addr,
+        /// The container's address, of the host address' family.
+        to: IpAddr,
         /// The network's bridge.
         bridge: IfName,
     },
+}
+
+impl NetworkStep {
+    /// The name inside of the link that the step makes.
+    pub fn link(&self) -> Option<&IfName> {
+        match self {
+            NetworkStep::Veth { inner, .. } | NetworkStep::SubLink { inner, .. } => Some(inner),
+            _ => None,
+        }
+    }
+}
+
+/// How an interface shares its parent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SubLink {
+    /// A hardware address of its own (macvlan).
+    Macvlan(MacvlanMode),
+    /// The parent's hardware address (ipvlan).
+    Ipvlan(IpvlanMode, IpvlanFlag),
+}
+
+/// Whom a macvlan reaches on its parent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MacvlanMode {
+    /// Its siblings.
+    Bridge,
+    /// Its siblings by way of the switch outside.
+    Vepa,
+    /// No sibling.
+    Private,
+    /// It is alone.
+    Passthru,
+}
+
+/// At which layer an ipvlan forwards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IpvlanMode {
+    /// By hardware address.
+    L2,
+    /// By the host's routes.
+    L3,
+    /// By the host's routes, with its packet filter.
+    L3s,
+}
+
+/// Whom an ipvlan reaches on its parent, as for a macvlan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IpvlanFlag {
+    /// Its siblings.
+    Bridge,
+    /// No sibling.
+    Private,
+    /// Its siblings by way of the switch outside.
+    Vepa,
 }
 
 /// What the driver decided for one endpoint.
@@ -258,12 +249,12 @@ pub struct NetworkPlan {
     pub leases: Vec<IpAddr>,
 }
 
-/// The pool a network's addresses come from; leases made while a call runs
+/// The pools a network's addresses come from; leases made while a call runs
 /// are taken back when it fails.
 pub trait AddressPool: Send + Sync {
-    /// Leases `want`, or the lowest free address; `None` when it is taken or
-    /// the pool is empty.
-    fn allocate(&self, network: &str, want: Option<IpAddr>) -> Option<IpAddr>;
+    /// Leases an address of a subnet: the one chosen for this endpoint, or the
+    /// lowest free. `None` when it is taken or the subnet has no free address.
+    fn allocate(&self, network: &str, subnet: &Cidr) -> Option<IpAddr>;
     /// Gives an address back.
     fn release(&self, network: &str, addr: IpAddr);
 }

@@ -320,15 +320,27 @@ pub trait Runtime: Send + Sync {
     /// The network plan a container was started with, as far as it outlives
     /// the start: leases, links, published ports. `None` when it was not.
     fn noted_network(&self, id: &ContainerId) -> Option<crate::network::NetworkPlan>;
-    /// A subnet that no address, route or name server of the host is in and
-    /// that overlaps none of `used`, as its gateway's address with the prefix.
+    /// The first subnet of `pools` that no address, route or name server of
+    /// the host is in and that overlaps none of `used`, as its gateway's
+    /// address with the prefix.
     fn free_subnet(
         &self,
         used: &[crate::network::Cidr],
+        pools: &[crate::network::DefaultPool],
     ) -> Result<crate::network::Cidr, crate::error::Failure>;
-    /// Takes a network's bridge and its packet-filter entries away; missing
-    /// ones are fine.
-    fn remove_network(&self, bridge: &crate::network::IfName) -> Result<(), crate::error::Failure>;
+    /// Fails when containers cannot share the host's interface `parent` by links
+    /// of the kind `macvlan` or `ipvlan`.
+    fn check_parent(
+        &self,
+        kind: &'static str,
+        parent: &crate::network::IfName,
+    ) -> Result<(), crate::error::Failure>;
+    /// Takes a network's interface, if it was made here, and its packet-filter
+    /// entries away; missing ones are fine.
+    fn remove_network(
+        &self,
+        interface: &crate::network::IfName,
+    ) -> Result<(), crate::error::Failure>;
     /// Carries out one more network's plan, without published ports, for a
     /// container that runs; the resolver's sockets where it orders some.
     fn connect(

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use bulkhead_model::SnapshotKey;
 use bulkhead_model::driver::DriverRoot;
-use bulkhead_model::network::{AddressPool, EndpointRequest, NetworkConfig, PortMapping, Protocol};
+use bulkhead_model::network::{
+    AddressPool, Cidr, EndpointRequest, NetworkConfig, PortMapping, Protocol,
+};
 use bulkhead_model::storage::{DirName, DirPath, Purpose, SnapshotRequest, Usage};
 use bulkhead_plugin_host::{Options, PluginHost};
 
@@ -50,10 +52,10 @@ impl DriverRoot for EmptyRoot {
 struct Pool(Mutex<BTreeSet<IpAddr>>);
 
 impl AddressPool for Pool {
-    fn allocate(&self, _: &str, want: Option<IpAddr>) -> Option<IpAddr> {
+    fn allocate(&self, _: &str, _: &Cidr) -> Option<IpAddr> {
         let mut taken = self.0.lock().ok()?;
         let mut free = (2..250).map(|i| IpAddr::from([172, 17, 0, i]));
-        let addr = want.or_else(|| free.find(|addr| !taken.contains(addr)))?;
+        let addr = free.find(|addr| !taken.contains(addr))?;
         taken.insert(addr).then_some(addr)
     }
     fn release(&self, _: &str, addr: IpAddr) {
@@ -135,19 +137,22 @@ fn network(host: &PluginHost) {
         network: NetworkConfig {
             name: "bridge".into(),
             interface: bulkhead_model::network::IfName::new("bh0"),
-            gateway: "172.17.0.1/16".parse().ok(),
+            gateways: vec!["172.17.0.1/16".parse().unwrap()],
             mtu: 1500,
+            options: Vec::new(),
         },
         endpoint: "e".repeat(64),
+        mac: None,
         ports: Vec::new(),
     };
     for ports in [0, 1] {
         request.ports = (0..ports)
             .map(|i| PortMapping {
                 protocol: Protocol::Tcp,
-                host_addr: [0, 0, 0, 0].into(),
+                host_addr: std::net::Ipv4Addr::UNSPECIFIED.into(),
                 host_port: 8080 + i,
                 container_port: 80,
+                count: 1,
             })
             .collect();
         for name in ["bridge", "none"] {

@@ -48,6 +48,13 @@ pub enum Grant {
     Bridge,
     /// Network: make veth pairs.
     Veth,
+    /// Network: keep pairs on the bridge from each other.
+    Isolate,
+    /// Network: make interfaces on the network's own, each with an address of
+    /// its own.
+    Macvlan,
+    /// Network: make interfaces that share the network's own.
+    Ipvlan,
     /// Network: set leased addresses.
     Address,
     /// Network: set routes inside.
@@ -102,6 +109,9 @@ impl Grant {
         ),
         (Grant::Bridge, "bridge", World::Network),
         (Grant::Veth, "veth", World::Network),
+        (Grant::Isolate, "isolate", World::Network),
+        (Grant::Macvlan, "macvlan", World::Network),
+        (Grant::Ipvlan, "ipvlan", World::Network),
         (Grant::Address, "address", World::Network),
         (Grant::Route, "route", World::Network),
         (Grant::Masquerade, "masquerade", World::Network),

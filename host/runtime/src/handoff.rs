@@ -84,7 +84,8 @@ pub(crate) fn restore_noted(
 /// Detaches an endpoint whose state directory is gone: everything that it can
 /// have is looked for.
 pub(crate) fn detach_unknown(endpoint: &str, context: &NetworkContext) -> Result<(), RuntimeError> {
-    let everything = "veth eth0\npublish eth0 tcp 0.0.0.0 0 0 0.0.0.0\n";
+    let everything =
+        "veth eth0\npublish eth0 tcp 0.0.0.0 0 0 0.0.0.0 1\npublish eth0 tcp :: 0 0 :: 1\n";
     detach(&note::read(everything), endpoint, context)
 }
 
@@ -99,8 +100,9 @@ pub(crate) fn detach_link(
     endpoint: &str,
     link: &IfName,
     context: &NetworkContext,
+    namespace: &OwnedFd,
 ) -> Result<(), RuntimeError> {
-    network::detach_link(plan, endpoint, link, context).map_err(failed)
+    network::detach_link(plan, endpoint, link, context, namespace.as_fd()).map_err(failed)
 }
 
 fn unreadable(source: std::io::Error) -> RuntimeError {

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 
 use bulkhead_model::driver::DriverRoot;
 use bulkhead_model::error::Failure;
-use bulkhead_model::network::{Cidr, IfName, NetworkPlan, ResolverSockets};
+use bulkhead_model::network::{Cidr, DefaultPool, IfName, NetworkPlan, ResolverSockets};
 use bulkhead_model::process::{
     Attachment, ContainerPlan, ExecPlan, ExitStatus, ProcessRef, Running, Stats,
 };
@@ -158,12 +158,16 @@ impl process::Runtime for Runtime {
             .map_err(Failure::new)
     }
 
-    fn free_subnet(&self, used: &[Cidr]) -> Result<Cidr, Failure> {
-        crate::network::pick_subnet(used, &self.network).map_err(Failure::new)
+    fn free_subnet(&self, used: &[Cidr], pools: &[DefaultPool]) -> Result<Cidr, Failure> {
+        crate::network::pick_subnet(used, pools, &self.network).map_err(Failure::new)
     }
 
-    fn remove_network(&self, bridge: &IfName) -> Result<(), Failure> {
-        crate::network::remove_network(bridge, &self.network).map_err(Failure::new)
+    fn check_parent(&self, kind: &'static str, parent: &IfName) -> Result<(), Failure> {
+        crate::network::check_parent(kind, parent, &self.network).map_err(Failure::new)
+    }
+
+    fn remove_network(&self, interface: &IfName) -> Result<(), Failure> {
+        crate::network::remove_network(interface, &self.network).map_err(Failure::new)
     }
 
     fn connect(

@@ -17,6 +17,7 @@ mod link;
 mod message;
 mod namespace;
 mod socket;
+mod sublink;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use address::{Address, Route};
 pub use link::{Link, Peer, Veth};
 pub use namespace::{Namespace, in_namespace};
 pub use socket::RouteSocket;
+pub use sublink::{SharedLink, Sharing};
 
 pub(crate) use attribute::{attributes, text};
 pub(crate) use message::Encoder;

@@ -22,8 +22,25 @@ pub use listing::{ListedRule, Watch};
 pub use set::{DataType, Element, IntervalEnd, Set};
 pub use socket::{FilterSocket, ForeignChain};
 
-/// The address family of every table here (NFPROTO_IPV4).
-const NFPROTO_IPV4: u8 = 2;
+/// The family of packets that a table sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// `table ip`
+    Ipv4,
+    /// `table ip6`
+    Ipv6,
+}
+
+impl Family {
+    /// NFPROTO_IPV4 or NFPROTO_IPV6.
+    const fn number(self) -> u8 {
+        match self {
+            Self::Ipv4 => 2,
+            Self::Ipv6 => 10,
+        }
+    }
+}
+
 /// `NFNL_SUBSYS_NFTABLES`
 const SUBSYSTEM: u16 = 10;
 

@@ -11,38 +11,48 @@ pub struct Facts {
     pub endpoint: String,
     /// The host interface the network may make.
     pub interface: Option<String>,
-    /// The gateway with its prefix.
-    pub gateway: Option<String>,
+    /// The driver's options.
+    pub options: Vec<(String, String)>,
+    /// The gateways with their prefixes.
+    pub gateways: Vec<String>,
     /// Link MTU.
     pub mtu: u32,
     /// Ports to publish.
     pub ports: Vec<PortMapping>,
 }
 
-/// One published port.
+/// Published ports, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortMapping {
-    /// "tcp" or "udp".
+    /// "tcp", "udp" or "sctp".
     pub protocol: String,
-    /// An IPv4 address.
+    /// An address.
     pub host_address: String,
-    /// The host's port.
+    /// The host's first port.
     pub host_port: u16,
-    /// The container's port.
+    /// The container's first port.
     pub container_port: u16,
+    /// How many.
+    pub count: u16,
 }
 
 /// An order to the network transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// `lease-address(want)`: a text.
-    LeaseAddress(Option<String>),
+    /// `lease-address(gateway)`: a text.
+    LeaseAddress(String),
     /// `use-host-namespace`: unit, as all below.
     UseHostNamespace,
-    /// `bridge(name, address)`
-    Bridge(String, String),
+    /// `bridge(name, addresses)`
+    Bridge(String, Vec<String>),
     /// `veth(inner, bridge, mtu)`
     Veth(String, Option<String>, u32),
+    /// `isolate(inner)`
+    Isolate(String),
+    /// `macvlan(inner, parent, mode, mtu)`
+    Macvlan(String, String, String, u32),
+    /// `ipvlan(inner, parent, mode, reach, mtu)`
+    Ipvlan(String, String, String, String, u32),
     /// `address(interface-name, address)`
     Address(String, String),
     /// `route(destination, via)`

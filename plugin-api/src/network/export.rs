@@ -38,6 +38,7 @@ impl TryFrom<wit::PortMapping> for PortMapping {
             })?,
             host_port: port.host_port,
             container_port: port.container_port,
+            count: port.count,
         })
     }
 }
@@ -55,8 +56,13 @@ impl Txn for wit::Txn {
         wit::Txn::interface_name(self)
     }
 
-    fn gateway(&self) -> Result<Option<Cidr>> {
-        wit::Txn::gateway(self).map(|text| text.parse()).transpose()
+    fn options(&self) -> Vec<(String, String)> {
+        wit::Txn::options(self)
+    }
+
+    fn gateways(&self) -> Result<Vec<Cidr>> {
+        let gateways = wit::Txn::gateways(self);
+        gateways.iter().map(|text| text.parse()).collect()
     }
 
     fn mtu(&self) -> u32 {
@@ -70,21 +76,33 @@ impl Txn for wit::Txn {
             .collect()
     }
 
-    fn lease_address(&self, want: Option<IpAddr>) -> Result<Cidr> {
-        let want = want.map(|address| address.to_string());
-        wit::Txn::lease_address(self, want.as_deref())?.parse()
+    fn lease_address(&self, gateway: Cidr) -> Result<Cidr> {
+        wit::Txn::lease_address(self, &gateway.to_string())?.parse()
     }
 
     fn use_host_namespace(&self) -> Result<()> {
         Ok(wit::Txn::use_host_namespace(self)?)
     }
 
-    fn bridge(&self, name: &str, address: Cidr) -> Result<()> {
-        Ok(wit::Txn::bridge(self, name, &address.to_string())?)
+    fn bridge(&self, name: &str, addresses: &[Cidr]) -> Result<()> {
+        let addresses: Vec<_> = addresses.iter().map(Cidr::to_string).collect();
+        Ok(wit::Txn::bridge(self, name, &addresses)?)
     }
 
     fn veth(&self, inner: &str, bridge: Option<&str>, mtu: u32) -> Result<()> {
         Ok(wit::Txn::veth(self, inner, bridge, mtu)?)
+    }
+
+    fn isolate(&self, inner: &str) -> Result<()> {
+        Ok(wit::Txn::isolate(self, inner)?)
+    }
+
+    fn macvlan(&self, inner: &str, parent: &str, mode: &str, mtu: u32) -> Result<()> {
+        Ok(wit::Txn::macvlan(self, inner, parent, mode, mtu)?)
+    }
+
+    fn ipvlan(&self, inner: &str, parent: &str, mode: &str, reach: &str, mtu: u32) -> Result<()> {
+        Ok(wit::Txn::ipvlan(self, inner, parent, mode, reach, mtu)?)
     }
 
     fn address(&self, interface: &str, address: Cidr) -> Result<()> {
@@ -110,6 +128,7 @@ impl Txn for wit::Txn {
             host_address: port.host_address.to_string(),
             host_port: port.host_port,
             container_port: port.container_port,
+            count: port.count,
         };
         Ok(wit::Txn::publish(self, &port, &to.to_string())?)
     }

@@ -14,9 +14,15 @@ pub enum NetworkOrder {
     /// [`Txn::use_host_namespace`]
     UseHostNamespace,
     /// [`Txn::bridge`]
-    Bridge(String, Cidr),
+    Bridge(String, Vec<Cidr>),
     /// [`Txn::veth`]: the inner name, the bridge, the MTU.
     Veth(String, Option<String>, u32),
+    /// [`Txn::isolate`]
+    Isolate(String),
+    /// [`Txn::macvlan`]: the inner name, the parent, the mode, the MTU.
+    Macvlan(String, String, String, u32),
+    /// [`Txn::ipvlan`]: the inner name, the parent, the mode, whom it reaches, the MTU.
+    Ipvlan(String, String, String, String, u32),
     /// [`Txn::address`]
     Address(String, Cidr),
     /// [`Txn::route`]
@@ -31,7 +37,8 @@ pub enum NetworkOrder {
 pub struct FakeNetworkHost {
     network: String,
     interface: Option<String>,
-    gateway: Option<Cidr>,
+    options: Vec<(String, String)>,
+    gateways: Vec<Cidr>,
     mtu: u32,
     ports: Vec<PortMapping>,
     free: RefCell<Vec<Cidr>>,
@@ -44,7 +51,8 @@ impl FakeNetworkHost {
         Self {
             network: network.to_owned(),
             interface: None,
-            gateway: None,
+            options: Vec::new(),
+            gateways: Vec::new(),
             mtu: 1500,
             ports: Vec::new(),
             free: RefCell::default(),
@@ -59,10 +67,17 @@ impl FakeNetworkHost {
         self
     }
 
-    /// Gives the network a gateway.
+    /// Gives the network a gateway; one of each family at most.
     #[must_use]
     pub fn with_gateway(mut self, gateway: Cidr) -> Self {
-        self.gateway = Some(gateway);
+        self.gateways.push(gateway);
+        self
+    }
+
+    /// Gives the driver an option.
+    #[must_use]
+    pub fn with_option(mut self, name: &str, value: &str) -> Self {
+        self.options.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -97,6 +112,16 @@ impl FakeNetworkHost {
         Ok(())
     }
 
+    fn own(&self, interface: &str) -> Result<()> {
+        if self.interface.as_deref() == Some(interface) {
+            return Ok(());
+        }
+        Err(Error::denied(format!(
+            "network {} does not own the interface {interface}",
+            self.network
+        )))
+    }
+
     fn leased(&self, address: IpAddr) -> bool {
         let leased = |order: &NetworkOrder| matches!(order, NetworkOrder::LeaseAddress(cidr) if cidr.address == address);
         self.orders.borrow().iter().any(leased)
@@ -116,8 +141,12 @@ impl Txn for FakeNetworkHost {
         self.interface.clone()
     }
 
-    fn gateway(&self) -> Result<Option<Cidr>> {
-        Ok(self.gateway)
+    fn options(&self) -> Vec<(String, String)> {
+        self.options.clone()
+    }
+
+    fn gateways(&self) -> Result<Vec<Cidr>> {
+        Ok(self.gateways.clone())
     }
 
     fn mtu(&self) -> u32 {
@@ -128,7 +157,7 @@ impl Txn for FakeNetworkHost {
         Ok(self.ports.clone())
     }
 
-    fn lease_address(&self, want: Option<IpAddr>) -> Result<Cidr> {
+    fn lease_address(&self, gateway: Cidr) -> Result<Cidr> {
         let mut free = self.free.borrow_mut();
         let exhausted = || {
             Error::new(
@@ -136,14 +165,10 @@ impl Txn for FakeNetworkHost {
                 format!("no free addresses left in network {}", self.network),
             )
         };
-        let at = match want {
-            None if free.is_empty() => return Err(exhausted()),
-            None => 0,
-            Some(want) => free
-                .iter()
-                .position(|cidr| cidr.address == want)
-                .ok_or_else(|| Error::new(Code::Exists, format!("{want} is taken")))?,
-        };
+        let at = free
+            .iter()
+            .position(|cidr| cidr.network() == gateway.network())
+            .ok_or_else(exhausted)?;
         let address = free.remove(at);
         self.order(NetworkOrder::LeaseAddress(address))?;
         Ok(address)
@@ -153,20 +178,40 @@ impl Txn for FakeNetworkHost {
         self.order(NetworkOrder::UseHostNamespace)
     }
 
-    fn bridge(&self, name: &str, address: Cidr) -> Result<()> {
-        if self.interface.as_deref() != Some(name) {
-            return Err(Error::denied(format!(
-                "network {} does not own the interface {name}",
-                self.network
-            )));
-        }
-        self.order(NetworkOrder::Bridge(name.to_owned(), address))
+    fn bridge(&self, name: &str, addresses: &[Cidr]) -> Result<()> {
+        self.own(name)?;
+        self.order(NetworkOrder::Bridge(name.to_owned(), addresses.to_vec()))
     }
 
     fn veth(&self, inner: &str, bridge: Option<&str>, mtu: u32) -> Result<()> {
         self.order(NetworkOrder::Veth(
             inner.to_owned(),
             bridge.map(str::to_owned),
+            mtu,
+        ))
+    }
+
+    fn isolate(&self, inner: &str) -> Result<()> {
+        self.order(NetworkOrder::Isolate(inner.to_owned()))
+    }
+
+    fn macvlan(&self, inner: &str, parent: &str, mode: &str, mtu: u32) -> Result<()> {
+        self.own(parent)?;
+        self.order(NetworkOrder::Macvlan(
+            inner.to_owned(),
+            parent.to_owned(),
+            mode.to_owned(),
+            mtu,
+        ))
+    }
+
+    fn ipvlan(&self, inner: &str, parent: &str, mode: &str, reach: &str, mtu: u32) -> Result<()> {
+        self.own(parent)?;
+        self.order(NetworkOrder::Ipvlan(
+            inner.to_owned(),
+            parent.to_owned(),
+            mode.to_owned(),
+            reach.to_owned(),
             mtu,
         ))
     }

@@ -35,6 +35,7 @@ mod tests {
             host_address: any,
             host_port: 80,
             container_port: 80,
+            count: 1,
         };
         let host = FakeNetworkHost::new("host").with_port(port);
         Host::attach(&host).unwrap();

@@ -35,6 +35,7 @@ mod tests {
             host_address: any,
             host_port: 80,
             container_port: 80,
+            count: 1,
         };
         let host = FakeNetworkHost::new("none").with_port(port);
         Nothing::attach(&host).unwrap();

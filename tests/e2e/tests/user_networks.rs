@@ -249,11 +249,38 @@ fn a_container_joins_and_leaves_networks_while_it_runs() {
 fn what_a_network_cannot_do_is_refused_by_name() {
     let daemon = with_busybox();
     for (arguments, text) in [
-        (&["--ipv6", "shop"][..], "IPv6 is not supported"),
-        (&["-d", "macvlan", "shop"], "plugin \"macvlan\" not found"),
+        (&["-d", "nosuch", "shop"][..], "plugin \"nosuch\" not found"),
         (
-            &["-o", "com.docker.network.bridge.enable_icc=false", "shop"],
+            &["-d", "macvlan", "-o", "parent=nosuch0", "shop"],
+            "parent interface nosuch0 was not found",
+        ),
+        (
+            &["-o", "com.docker.network.bridge.enable_icc=maybe", "shop"],
+            "failed to parse com.docker.network.bridge.enable_icc value: maybe",
+        ),
+        (
+            &["-o", "com.docker.network.bridge.inhibit_ipv4=true", "shop"],
             "is not supported by the bridge driver",
+        ),
+        (
+            &[
+                "--subnet",
+                "10.55.0.0/24",
+                "--subnet",
+                "10.56.0.0/24",
+                "shop",
+            ],
+            "bridge driver doesn't support multiple subnets",
+        ),
+        (
+            &[
+                "--subnet",
+                "10.55.0.0/24",
+                "--aux-address",
+                "a=10.55.0.1",
+                "shop",
+            ],
+            "failed to allocate secondary ip address (a:10.55.0.1): Address already in use",
         ),
         (
             &["-d", "host", "shop"],

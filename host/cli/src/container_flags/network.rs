@@ -1,6 +1,6 @@
 //! Networks, names and ports of a container.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bulkhead_api::container::CreateRequest;
 use clap::Args;
@@ -23,6 +23,12 @@ pub(super) struct NetworkFlags {
     /// IPv4 address on its first network (172.30.100.104)
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<Ipv4Addr>,
+    /// IPv6 address on its first network (2001:db8::33)
+    #[arg(long, value_name = "ADDRESS")]
+    ip6: Option<Ipv6Addr>,
+    /// Hardware address on its first network (92:d0:c6:0a:29:33)
+    #[arg(long, value_name = "ADDRESS")]
+    mac_address: Option<String>,
     /// Publish a container's port to the host ([[IP:]HOST:]PORT[/PROTOCOL])
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
@@ -95,20 +101,32 @@ impl NetworkFlags {
             networks.push(flags::parse_network("default").map_err(refused)?);
         }
         let first = &mut networks[0];
-        if !first.aliases.is_empty() && !self.network_alias.is_empty() {
-            return Err(Error::Option(
-                "conflicting options: cannot specify both --network-alias and per-network alias"
-                    .to_owned(),
-            ));
-        }
-        if first.address.is_some() && self.ip.is_some() {
-            return Err(Error::Option(
-                "conflicting options: cannot specify both --ip and per-network IPv4 address"
-                    .to_owned(),
-            ));
+        let twice = [
+            (
+                !first.aliases.is_empty() && !self.network_alias.is_empty(),
+                "--network-alias and per-network alias",
+            ),
+            (
+                first.address.is_some() && self.ip.is_some(),
+                "--ip and per-network IPv4 address",
+            ),
+            (
+                first.address_v6.is_some() && self.ip6.is_some(),
+                "--ip6 and per-network IPv6 address",
+            ),
+            (
+                first.mac.is_some() && self.mac_address.is_some(),
+                "--mac-address and per-network MAC address",
+            ),
+        ];
+        if let Some((_, what)) = twice.into_iter().find(|(both, _)| *both) {
+            let text = format!("conflicting options: cannot specify both {what}");
+            return Err(Error::Option(text));
         }
         first.aliases.extend_from_slice(&self.network_alias);
         first.address = first.address.or(self.ip);
+        first.address_v6 = first.address_v6.or(self.ip6);
+        first.mac = first.mac.take().or_else(|| self.mac_address.clone());
         check_combination(&networks)?;
         Ok(networks)
     }

@@ -1,6 +1,6 @@
 //! Networks to join: `NAME`, or `name=NAME,alias=…,ip=…`.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bulkhead_api::network::{EndpointIpam, EndpointSettings};
 
@@ -15,6 +15,10 @@ pub(crate) struct NetworkAttachment {
     pub(crate) aliases: Vec<String>,
     /// The address asked for.
     pub(crate) address: Option<Ipv4Addr>,
+    /// The IPv6 address asked for.
+    pub(crate) address_v6: Option<Ipv6Addr>,
+    /// The hardware address asked for.
+    pub(crate) mac: Option<String>,
     /// Options of the network's driver.
     pub(crate) options: Vec<(String, String)>,
     /// The highest one provides the default gateway.
@@ -51,6 +55,8 @@ impl NetworkAttachment {
             "name" => self.network = value.to_owned(),
             "alias" => self.aliases.push(value.to_owned()),
             "ip" => self.address = Some(parse_address(value)?),
+            "ip6" => self.address_v6 = Some(parse_address_v6(value)?),
+            "mac-address" => self.mac = Some(value.to_owned()),
             "driver-opt" => self.options.push(driver_option(value)?),
             "gw-priority" => {
                 let number = value.parse();
@@ -65,15 +71,22 @@ impl NetworkAttachment {
     /// What the create call says of it.
     pub(crate) fn settings(&self) -> EndpointSettings {
         EndpointSettings {
-            ipam_config: self.address.map(|address| EndpointIpam {
-                ipv4_address: address.to_string(),
-                ..EndpointIpam::default()
-            }),
+            ipam_config: self.ipam(),
+            mac_address: self.mac.clone().unwrap_or_default(),
             aliases: self.aliases.clone(),
             driver_opts: (!self.options.is_empty()).then(|| self.options.iter().cloned().collect()),
             gw_priority: self.gateway_priority,
             ..EndpointSettings::default()
         }
+    }
+
+    fn ipam(&self) -> Option<EndpointIpam> {
+        let ipam = EndpointIpam {
+            ipv4_address: self.address.map(|a| a.to_string()).unwrap_or_default(),
+            ipv6_address: self.address_v6.map(|a| a.to_string()).unwrap_or_default(),
+            ..EndpointIpam::default()
+        };
+        (ipam != EndpointIpam::default()).then_some(ipam)
     }
 
     /// Whether users made it, as far as its name tells.
@@ -89,6 +102,12 @@ fn parse_address(value: &str) -> Result<Ipv4Addr, InvalidValue> {
     value
         .parse()
         .map_err(|_| invalid(format!("invalid IPv4 address: {value}")))
+}
+
+fn parse_address_v6(value: &str) -> Result<Ipv6Addr, InvalidValue> {
+    value
+        .parse()
+        .map_err(|_| invalid(format!("invalid IPv6 address: {value}")))
 }
 
 fn driver_option(value: &str) -> Result<(String, String), InvalidValue> {
@@ -109,6 +128,10 @@ mod tests {
         assert_eq!(long.aliases, ["a", "b"]);
         assert_eq!(long.address, Some(Ipv4Addr::new(10, 1, 2, 3)));
         assert_eq!(long.settings().driver_opts.unwrap()["k"], "v");
+        let long = parse_network("name=shop,ip6=fd00::7,mac-address=02:00:00:00:00:07").unwrap();
+        let settings = long.settings();
+        assert_eq!(settings.mac_address, "02:00:00:00:00:07");
+        assert_eq!(settings.ipam_config.unwrap().ipv6_address, "fd00::7");
     }
 
     #[test]

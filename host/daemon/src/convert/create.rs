@@ -2,12 +2,10 @@
 //! specification. What this daemon cannot do yet is refused by name, never
 //! silently dropped.
 
-use std::net::Ipv4Addr;
-
 use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig, ThrottleDevice};
 use bulkhead_api::network::PortMap;
 use bulkhead_engine::spec::{
-    ContainerSpec, DeviceLimit, DeviceSpec, HOST_GATEWAY, Limits, PortSpec,
+    ContainerSpec, DeviceLimit, DeviceSpec, EndpointSpec, HOST_GATEWAY, Limits, PortSpec,
 };
 
 use super::modes;
@@ -90,12 +88,20 @@ pub enum BadRequest {
     /// A port or a protocol.
     #[error("invalid port specification: \"{0}\"")]
     Port(String),
-    /// A host address that is not IPv4.
-    #[error("invalid host address \"{0}\": expected an IPv4 address")]
+    /// A host address that is none.
+    #[error("invalid host address \"{0}\": expected an IP address")]
     HostAddress(String),
     /// A container's address.
-    #[error("invalid IPv4 address: {0}")]
-    Address(String),
+    #[error("invalid IPv{version} address: {text}")]
+    Address {
+        /// 4 or 6.
+        version: u8,
+        /// What was given.
+        text: String,
+    },
+    /// A container's hardware address; Docker's words.
+    #[error("invalid MAC address: {0}")]
+    HardwareAddress(String),
     /// A mode with a word nobody knows.
     #[error("invalid {what} mode: {mode}")]
     Mode {
@@ -122,7 +128,7 @@ pub enum BadRequest {
 pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
     let (config, host) = (&request.config, &request.host_config);
     modes::refuse_conflicts(config, host)?;
-    refuse_unsupported(config, host)?;
+    refuse_unsupported(host)?;
     if host.shm_size < 0 {
         return Err(BadRequest::ShmSize);
     }
@@ -157,7 +163,7 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
         storage_driver: Some(host.storage_driver.clone()).filter(|s| !s.is_empty()),
         storage_size: storage_size(host)?,
         network: network.to_owned(),
-        endpoints: super::networks::endpoints(&request.networking_config)?,
+        endpoints: endpoints(request, network)?,
         ports: ports(&host.port_bindings)?,
         publish_all: host.publish_all_ports,
         mounts: super::mounts::mounts(config, host)?,
@@ -211,14 +217,11 @@ pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
     })
 }
 
-fn refuse_unsupported(config: &ContainerConfig, host: &HostConfig) -> Result<(), BadRequest> {
-    let asked = [
-        (!config.mac_address.is_empty(), "--mac-address".into()),
-        (
-            !matches!(host.isolation.as_str(), "" | "default"),
-            format!("isolation {:?}", host.isolation),
-        ),
-    ];
+fn refuse_unsupported(host: &HostConfig) -> Result<(), BadRequest> {
+    let asked = [(
+        !matches!(host.isolation.as_str(), "" | "default"),
+        format!("isolation {:?}", host.isolation),
+    )];
     if let Some((_, what)) = asked.into_iter().find(|(asked, _)| *asked) {
         return Err(BadRequest::Unsupported(what));
     }
@@ -397,35 +400,69 @@ fn ports(map: &PortMap) -> Result<Vec<PortSpec>, BadRequest> {
         let bad = || BadRequest::Port(key.clone());
         let (port, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
         let container_port = port.parse().ok().filter(|p| *p > 0).ok_or_else(bad)?;
-        if !matches!(protocol, "tcp" | "udp") {
-            return Err(BadRequest::Unsupported(format!(
-                "publishing {protocol} ports"
-            )));
+        if !matches!(protocol, "tcp" | "udp" | "sctp") {
+            return Err(BadRequest::Port(key.clone()));
         }
         for binding in bindings.as_deref().unwrap_or_default() {
-            let host_port = if binding.host_port.is_empty() {
-                0
-            } else {
-                binding
-                    .host_port
-                    .parse()
-                    .map_err(|_| BadRequest::Port(binding.host_port.clone()))?
-            };
+            let (host_port, last_host_port) = host_ports(&binding.host_port)?;
             let host_addr = match binding.host_ip.as_str() {
-                "" => Ipv4Addr::UNSPECIFIED,
-                ip => ip
-                    .parse()
-                    .map_err(|_| BadRequest::HostAddress(ip.to_owned()))?,
+                "" => None,
+                ip => Some(
+                    ip.parse()
+                        .map_err(|_| BadRequest::HostAddress(ip.to_owned()))?,
+                ),
             };
             ports.push(PortSpec {
                 protocol: protocol.to_owned(),
                 container_port,
                 host_addr,
                 host_port,
+                last_host_port,
             });
         }
     }
     Ok(ports)
+}
+
+/// A port, none (0), or a range of which one is to be chosen.
+fn host_ports(text: &str) -> Result<(u16, Option<u16>), BadRequest> {
+    let bad = || BadRequest::Port(text.to_owned());
+    let number = |text: &str| text.parse().map_err(|_| bad());
+    match text.split_once('-') {
+        _ if text.is_empty() => Ok((0, None)),
+        None => Ok((number(text)?, None)),
+        Some((first, last)) => match (number(first)?, number(last)?) {
+            (first, last) if first == last => Ok((first, None)),
+            (first, last) if 0 < first && first < last => Ok((first, Some(last))),
+            _ => Err(bad()),
+        },
+    }
+}
+
+/// What is asked of the container's places. Before API 1.44 the hardware
+/// address of the mode's network stood apart.
+fn endpoints(request: &CreateRequest, network: &str) -> Result<Vec<EndpointSpec>, BadRequest> {
+    let mut all = super::networks::endpoints(&request.networking_config)?;
+    let Some(mac) = super::networks::hardware_address(&request.config.mac_address)? else {
+        return Ok(all);
+    };
+    let named = |e: &&mut EndpointSpec| {
+        e.network == network || (network == "bridge" && e.network == "default")
+    };
+    match all.iter_mut().find(named) {
+        Some(place) if place.mac.as_ref().is_some_and(|m| *m != mac) => {
+            return Err(BadRequest::Conflict(
+                "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+            ));
+        }
+        Some(place) => place.mac = Some(mac),
+        None => all.push(EndpointSpec {
+            network: network.to_owned(),
+            mac: Some(mac),
+            ..EndpointSpec::default()
+        }),
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -473,7 +510,35 @@ mod tests {
         assert_eq!(ports.len(), 2);
         assert_eq!(
             (ports[0].host_port, ports[1].host_addr),
-            (8080, Ipv4Addr::LOCALHOST)
+            (8080, Some(std::net::Ipv4Addr::LOCALHOST.into()))
+        );
+    }
+
+    #[test]
+    fn host_ports_may_be_a_range() {
+        assert_eq!(host_ports("").unwrap(), (0, None));
+        assert_eq!(host_ports("0").unwrap(), (0, None));
+        assert_eq!(host_ports("80").unwrap(), (80, None));
+        assert_eq!(host_ports("80-80").unwrap(), (80, None));
+        assert_eq!(host_ports("80-90").unwrap(), (80, Some(90)));
+        for bad in ["90-80", "0-9", "x", "80-", "-80", "80-65536", "1-2-3"] {
+            assert!(host_ports(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_hardware_address_of_old_clients_is_the_modes_networks() {
+        let of = |json: &str| {
+            let request = CreateRequest::decode(json.as_bytes()).unwrap();
+            spec(&request).map(|s| s.endpoints)
+        };
+        let asked = of(r#"{"MacAddress":"02:00:00:00:00:07"}"#).unwrap();
+        let shown = (asked[0].network.as_str(), asked[0].mac.as_deref());
+        assert_eq!(shown, ("bridge", Some("02:00:00:00:00:07")));
+        let refused = of(r#"{"MacAddress":"01:00:5e:00:00:01"}"#).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "invalid MAC address: 01:00:5e:00:00:01"
         );
     }
 }

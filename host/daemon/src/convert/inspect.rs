@@ -12,6 +12,7 @@ use bulkhead_engine::networks::names;
 use bulkhead_engine::spec::ContainerSpec;
 use bulkhead_model::container::State;
 use bulkhead_model::image::ImageConfig;
+use bulkhead_model::network::Family;
 use serde::de::DeserializeOwned;
 
 use super::rfc3339;
@@ -253,6 +254,9 @@ fn network_settings(record: &Container, config: &ContainerConfig) -> NetworkSett
         ip_address: default.ip_address,
         ip_prefix_len: default.ip_prefix_len,
         mac_address: default.mac_address,
+        ipv6_gateway: default.ipv6_gateway,
+        global_ipv6_address: default.global_ipv6_address,
+        global_ipv6_prefix_len: default.global_ipv6_prefix_len,
         networks,
         ..NetworkSettings::default()
     }
@@ -274,39 +278,42 @@ fn endpoint_settings(
     member: &Membership,
     endpoint: Option<&Endpoint>,
 ) -> EndpointSettings {
-    let chosen = member.address.map(|address| EndpointIpam {
-        ipv4_address: address.to_string(),
+    let of = |family| {
+        let mut chosen = member.addresses.iter();
+        let chosen = chosen.find(|addr| Family::of(**addr) == family);
+        chosen.map(ToString::to_string).unwrap_or_default()
+    };
+    let chosen = (!member.addresses.is_empty()).then(|| EndpointIpam {
+        ipv4_address: of(Family::V4),
+        ipv6_address: of(Family::V6),
         ..EndpointIpam::default()
     });
     let settings = EndpointSettings {
         ipam_config: chosen,
         network_id: member.network.clone(),
         aliases: member.aliases.clone(),
+        mac_address: member.mac.clone().unwrap_or_default(),
+        gw_priority: member.gateway_priority,
+        driver_opts: Some(member.driver_options.clone()).filter(|o| !o.is_empty()),
         dns_names: names::of(record, member),
         ..EndpointSettings::default()
     };
     let Some(endpoint) = endpoint else {
         return settings;
     };
-    let address = endpoint.addresses.first();
+    let address = |family| endpoint.address(family).map(|a| a.to_string());
+    let gateway = |family| endpoint.gateway(family).map(|g| g.addr.to_string());
+    let prefix = |family| endpoint.gateway(family).map(|g| i64::from(g.prefix));
     EndpointSettings {
         endpoint_id: endpoint.id.clone(),
-        gateway: endpoint.gateway.map(|g| g.to_string()).unwrap_or_default(),
-        ip_address: address.map(ToString::to_string).unwrap_or_default(),
-        ip_prefix_len: address.map_or(0, |_| i64::from(endpoint.prefix)),
-        mac_address: address.map(mac).unwrap_or_default(),
+        gateway: gateway(Family::V4).unwrap_or_default(),
+        ip_address: address(Family::V4).unwrap_or_default(),
+        ip_prefix_len: prefix(Family::V4).unwrap_or_default(),
+        ipv6_gateway: gateway(Family::V6).unwrap_or_default(),
+        global_ipv6_address: address(Family::V6).unwrap_or_default(),
+        global_ipv6_prefix_len: prefix(Family::V6).unwrap_or_default(),
+        mac_address: endpoint.mac.clone(),
         ..settings
-    }
-}
-
-/// The link address that follows from the IPv4 address, as Docker makes it.
-pub fn mac(address: &std::net::IpAddr) -> String {
-    match address {
-        std::net::IpAddr::V4(a) => {
-            let [a, b, c, d] = a.octets();
-            format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
-        }
-        std::net::IpAddr::V6(_) => String::new(),
     }
 }
 
@@ -318,7 +325,7 @@ fn port_map(record: &Container, config: &ContainerConfig) -> PortMap {
     }
     for port in record.published_ports() {
         let binding = PortBinding {
-            host_ip: port.host_addr.to_string(),
+            host_ip: port.host_addr.map(|a| a.to_string()).unwrap_or_default(),
             host_port: port.host_port.to_string(),
         };
         map.entry(format!("{}/{}", port.container_port, port.protocol))

@@ -40,7 +40,7 @@ pub fn summary(record: &Container, now: u64) -> ContainerSummary {
 
 fn port(port: &bulkhead_engine::spec::PortSpec) -> SummaryPort {
     SummaryPort {
-        ip: port.host_addr.to_string(),
+        ip: port.host_addr.map(|a| a.to_string()).unwrap_or_default(),
         private_port: port.container_port,
         public_port: port.host_port,
         protocol: port.protocol.clone(),

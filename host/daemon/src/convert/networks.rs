@@ -1,7 +1,7 @@
 //! Networks and places in them, between the wire and the engine.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use bulkhead_api::container::NetworkingConfig;
 use bulkhead_api::network::{
@@ -10,11 +10,11 @@ use bulkhead_api::network::{
 };
 use bulkhead_engine::Network;
 use bulkhead_engine::container::Container;
-use bulkhead_engine::networks::{NetworkRecord, NetworkSpec, Pool};
+use bulkhead_engine::networks::{NetworkRecord, NetworkSpec, PoolRecord, PoolSpec};
 use bulkhead_engine::spec::EndpointSpec;
+use bulkhead_model::network::{Family, MacAddr};
 
 use super::create::BadRequest;
-use super::inspect::mac;
 use super::rfc3339;
 
 /// What a `create` asks of the container's places.
@@ -28,28 +28,50 @@ pub fn endpoints(config: &NetworkingConfig) -> Result<Vec<EndpointSpec>, BadRequ
 pub fn endpoint(network: &str, settings: &EndpointSettings) -> Result<EndpointSpec, BadRequest> {
     let refuse = |what: &str| Err(BadRequest::Unsupported(what.to_owned()));
     let ipam = settings.ipam_config.clone().unwrap_or_default();
-    if !ipam.ipv6_address.is_empty() || !ipam.link_local_ips.is_empty() {
-        return refuse("an IPv6 or link-local address");
+    if !ipam.link_local_ips.is_empty() {
+        return refuse("a link-local address");
     }
-    if settings.driver_opts.as_ref().is_some_and(|o| !o.is_empty()) {
-        return refuse("an option of the network's driver");
+    let mut addresses = Vec::new();
+    for (family, text) in [
+        (Family::V4, ipam.ipv4_address),
+        (Family::V6, ipam.ipv6_address),
+    ] {
+        addresses.extend(address(family, &text)?);
     }
-    if !settings.mac_address.is_empty() {
-        return refuse("--mac-address");
-    }
-    let address = match ipam.ipv4_address.as_str() {
-        "" => None,
-        text => Some(
-            text.parse::<Ipv4Addr>()
-                .map_err(|_| BadRequest::Address(text.to_owned()))?,
-        ),
-    };
     Ok(EndpointSpec {
         network: network.to_owned(),
         aliases: settings.aliases.clone(),
-        address,
+        addresses,
+        mac: hardware_address(&settings.mac_address)?,
+        gateway_priority: settings.gw_priority,
+        driver_options: settings.driver_opts.clone().unwrap_or_default(),
         links: settings.links.clone(),
     })
+}
+
+fn address(family: Family, text: &str) -> Result<Option<IpAddr>, BadRequest> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = text.parse().ok();
+    match parsed.filter(|addr| Family::of(*addr) == family) {
+        Some(addr) => Ok(Some(addr)),
+        None => Err(BadRequest::Address {
+            version: if family == Family::V4 { 4 } else { 6 },
+            text: text.to_owned(),
+        }),
+    }
+}
+
+/// As it is written in records; none when empty.
+pub fn hardware_address(text: &str) -> Result<Option<String>, BadRequest> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<MacAddr>() {
+        Ok(mac) => Ok(Some(mac.to_string())),
+        Err(_) => Err(BadRequest::HardwareAddress(text.to_owned())),
+    }
 }
 
 /// A `network create`. What would be ignored is refused.
@@ -57,8 +79,6 @@ pub fn spec(asked: NetworkCreateRequest) -> Result<NetworkSpec, BadRequest> {
     let ipam = asked.ipam.unwrap_or_default();
     let config_from = asked.config_from.is_some_and(|c| !c.network.is_empty());
     let refused = [
-        (asked.enable_ipv6 == Some(true), "IPv6"),
-        (asked.enable_ipv4 == Some(false), "a network without IPv4"),
         (asked.ingress, "an ingress network"),
         (asked.config_only || config_from, "a configuration network"),
         (
@@ -69,22 +89,21 @@ pub fn spec(asked: NetworkCreateRequest) -> Result<NetworkSpec, BadRequest> {
             !matches!(ipam.driver.as_str(), "" | "default"),
             "an IPAM driver other than default",
         ),
-        (ipam.config.len() > 1, "a network with more than one subnet"),
-        (
-            ipam.config
-                .iter()
-                .any(|c| !c.auxiliary_addresses.is_empty()),
-            "--aux-address",
-        ),
     ];
     if let Some((_, what)) = refused.into_iter().find(|(asked, _)| *asked) {
         return Err(BadRequest::Unsupported(what.to_owned()));
     }
-    let pool = ipam.config.into_iter().next().map(|c| Pool {
+    let pools = ipam.config.into_iter().map(|c| PoolSpec {
         subnet: c.subnet,
         gateway: c.gateway,
         range: c.ip_range,
+        auxiliary: c.auxiliary_addresses,
     });
+    let families = [
+        (Family::V4, asked.enable_ipv4.unwrap_or(true)),
+        (Family::V6, asked.enable_ipv6.unwrap_or(false)),
+    ];
+    let families = families.into_iter().filter(|(_, wanted)| *wanted);
     Ok(NetworkSpec {
         name: asked.name,
         driver: asked.driver,
@@ -93,7 +112,8 @@ pub fn spec(asked: NetworkCreateRequest) -> Result<NetworkSpec, BadRequest> {
         internal: asked.internal,
         attachable: asked.attachable,
         ipam_options: ipam.options.unwrap_or_default(),
-        pool: pool.filter(|p| !p.subnet.is_empty()),
+        families: families.map(|(family, _)| family).collect(),
+        pools: pools.filter(|p| !p.subnet.is_empty()).collect(),
     })
 }
 
@@ -108,12 +128,13 @@ pub fn network(network: &Network, members: &[std::sync::Arc<Container>]) -> Wire
         created: rfc3339(record.created_at),
         scope: "local".to_owned(),
         driver: driver(record).to_owned(),
-        enable_ipv4: Some(true),
+        enable_ipv4: Some(has_ipv4(record)),
+        enable_ipv6: record.ipv6,
         ipam: Ipam {
             driver: "default".to_owned(),
             options: Some(record.ipam_options.clone())
                 .filter(|o| !record.predefined || !o.is_empty()),
-            config: subnet(record).into_iter().collect(),
+            config: record.pools.iter().filter_map(subnet).collect(),
         },
         internal: record.internal,
         attachable: record.attachable,
@@ -132,13 +153,19 @@ pub fn driver(record: &NetworkRecord) -> &str {
     }
 }
 
-fn subnet(record: &NetworkRecord) -> Option<IpamConfig> {
-    let gateway = record.gateway()?;
+/// `host` and `none` say so, too.
+fn has_ipv4(record: &NetworkRecord) -> bool {
+    let mut gateways = record.pools.iter().filter_map(PoolRecord::gateway);
+    record.predefined || gateways.any(|g| g.family() == Family::V4)
+}
+
+fn subnet(pool: &PoolRecord) -> Option<IpamConfig> {
+    let gateway = pool.gateway()?;
     Some(IpamConfig {
-        subnet: format!("{}/{}", gateway.network(), gateway.prefix),
-        ip_range: record.ip_range.clone().unwrap_or_default(),
+        subnet: gateway.subnet().to_string(),
+        ip_range: pool.range.clone().unwrap_or_default(),
         gateway: gateway.addr.to_string(),
-        ..IpamConfig::default()
+        auxiliary_addresses: pool.auxiliary.clone(),
     })
 }
 
@@ -167,15 +194,16 @@ fn options(network: &Network) -> BTreeMap<String, String> {
 
 fn resource(container: &Container, network: &str) -> Option<(String, EndpointResource)> {
     let endpoint = (container.endpoints.iter()).find(|e| e.network_id == network)?;
-    let address = endpoint.addresses.first();
+    let address = |family| {
+        let (addr, gateway) = (endpoint.address(family)?, endpoint.gateway(family)?);
+        Some(format!("{addr}/{}", gateway.prefix))
+    };
     let shown = EndpointResource {
         name: container.name.clone(),
         endpoint_id: endpoint.id.clone(),
-        mac_address: address.map(mac).unwrap_or_default(),
-        ipv4_address: address
-            .map(|a| format!("{a}/{}", endpoint.prefix))
-            .unwrap_or_default(),
-        ipv6_address: String::new(),
+        mac_address: endpoint.mac.clone(),
+        ipv4_address: address(Family::V4).unwrap_or_default(),
+        ipv6_address: address(Family::V6).unwrap_or_default(),
     };
     Some((container.id.to_string(), shown))
 }

@@ -86,7 +86,7 @@ pub async fn create(daemon: &Arc<Daemon>, request: Request<Incoming>) -> Answer 
         .await?;
     let answer = NetworkCreated {
         id: created.id,
-        warning: String::new(),
+        warning: created.warning,
     };
     Ok(reply::json(StatusCode::CREATED, &answer))
 }

@@ -94,6 +94,8 @@ fn of_networks(error: &E) -> Option<ErrorKind> {
         | E::SingleNetwork(_)
         | E::NetworkInUse { .. }
         | E::PoolOverlaps
+        | E::MultipleSubnets
+        | E::InterfaceInUse { .. }
         | E::AddressInUse
         | E::AlreadyConnected { .. } => ErrorKind::Forbidden,
         E::NetworkNameInUse(_) => ErrorKind::Conflict,

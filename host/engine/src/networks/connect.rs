@@ -1,8 +1,6 @@
 //! `network connect` and `network disconnect`.
 
-use std::net::Ipv4Addr;
-
-use bulkhead_model::network::{Cidr, NetworkPlan, NetworkStep};
+use bulkhead_model::network::{Cidr, Family, NetworkPlan, NetworkStep};
 
 use crate::Engine;
 use crate::container::{Container, Endpoint, Membership};
@@ -36,9 +34,11 @@ impl Engine {
             match known.into_iter().find(|m| m.network == member.network) {
                 // Asked for again with nothing new: it stays as it is.
                 Some(_)
-                    if member.aliases.is_empty()
-                        && member.links.is_empty()
-                        && member.address.is_none() => {}
+                    if *asked
+                        == EndpointSpec {
+                            network: asked.network.clone(),
+                            ..EndpointSpec::default()
+                        } => {}
                 Some(known) => *known = member,
                 None => record.networks.push(member),
             }
@@ -166,29 +166,25 @@ impl Engine {
         left.map(drop)
     }
 
-    /// The network through which a container reaches the world is the first of
-    /// its networks that leads out: when that goes, the next takes over.
+    /// When the network goes through which a container reaches the world, the
+    /// next takes over.
     fn move_way_out(&self, record: &Container, gone: &Endpoint) -> Result<(), EngineError> {
-        let mut ways = record.endpoints.iter().filter(|e| self.is_way_out(e));
-        if ways.next().is_none_or(|first| first.id != gone.id) {
-            return Ok(());
-        }
-        let Some(via) = ways.next().and_then(|next| next.gateway) else {
-            return Ok(());
-        };
-        let dest = Cidr {
-            addr: Ipv4Addr::UNSPECIFIED.into(),
-            prefix: 0,
-        };
-        let route = NetworkStep::Route {
-            dest,
-            via: Some(via),
+        let next = |family: Family| {
+            let now = self.way_out(record, family, None)?;
+            let next = self.way_out(record, family, Some(&gone.id))?;
+            let via = next.gateway(family).filter(|_| now.id == gone.id)?;
+            Some(NetworkStep::Route {
+                dest: Cidr::any(family),
+                via: Some(via.addr),
+            })
         };
         let plan = NetworkPlan {
-            steps: vec![route],
+            steps: Family::BOTH.into_iter().filter_map(next).collect(),
             ..NetworkPlan::default()
         };
-        self.runtime.connect(&record.id, &plan)?;
+        if !plan.steps.is_empty() {
+            self.runtime.connect(&record.id, &plan)?;
+        }
         Ok(())
     }
 
@@ -198,14 +194,18 @@ impl Engine {
         if self.config.host_gateway.is_some() {
             return self.config.host_gateway;
         }
-        let outward = endpoints.iter().filter(|e| self.is_way_out(e));
-        let own = outward.chain(endpoints).find_map(|e| e.gateway);
-        own.or_else(|| Some(self.networks.find("bridge").ok()?.config.gateway?.addr))
-    }
-
-    pub(super) fn is_way_out(&self, endpoint: &Endpoint) -> bool {
-        let network = self.networks.find(&endpoint.network_id);
-        network.is_ok_and(|n| leads_out(&n))
+        let bridge = self.networks.find("bridge").ok();
+        let of = |family: Family| {
+            let outward = |e: &&Endpoint| {
+                let network = self.networks.find(&e.network_id);
+                network.is_ok_and(|n| leads_out(&n, family))
+            };
+            let outward = endpoints.iter().filter(outward);
+            outward.chain(endpoints).find_map(|e| e.gateway(family))
+        };
+        let own = Family::BOTH.into_iter().find_map(of);
+        let gateway = own.or_else(|| bridge?.config.gateway(Family::V4));
+        gateway.map(|g| g.addr)
     }
 
     /// Tells that a container came to its networks, or left them.

@@ -1,25 +1,17 @@
-//! `network create`: a name, a subnet nobody has, a record.
+//! `network create`: a name, subnets nobody has, a record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::PoisonError;
 
-use bulkhead_model::network::Cidr;
+use bulkhead_model::network::{Cidr, DefaultPool, Family, IfName};
 
+use super::options::NetworkOptions;
+use super::record::PoolRecord;
 use crate::error::EngineError;
 use crate::events::Subject;
 use crate::networks::NetworkRecord;
 use crate::{Engine, now, random_id};
-
-/// The option by which Docker's bridge driver takes an MTU.
-const MTU: &str = "com.docker.network.driver.mtu";
-/// Options of Docker's bridge driver at the values that are the only ones here.
-const FIXED: [(&str, &str); 4] = [
-    ("com.docker.network.bridge.enable_icc", "true"),
-    ("com.docker.network.bridge.enable_ip_masquerade", "true"),
-    ("com.docker.network.bridge.default_bridge", "false"),
-    ("com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"),
-];
 
 /// A network as it was asked for.
 #[derive(Clone, Debug, Default)]
@@ -38,19 +30,23 @@ pub struct NetworkSpec {
     pub attachable: bool,
     /// The pool's options; only shown again.
     pub ipam_options: BTreeMap<String, String>,
-    /// Where addresses come from; chosen here when absent.
-    pub pool: Option<Pool>,
+    /// The families containers have addresses of.
+    pub families: Vec<Family>,
+    /// Where addresses come from; chosen here for a family without any.
+    pub pools: Vec<PoolSpec>,
 }
 
 /// A subnet as it was asked for, each part in the client's own words.
 #[derive(Clone, Debug, Default)]
-pub struct Pool {
+pub struct PoolSpec {
     /// Such as `10.1.0.0/16`.
     pub subnet: String,
-    /// The bridge's own address; the subnet's first when empty.
+    /// The network's own address; the subnet's first when empty.
     pub gateway: String,
     /// The part of the subnet that addresses are leased from.
     pub range: String,
+    /// Addresses that others have, by name.
+    pub auxiliary: BTreeMap<String, String>,
 }
 
 /// A new network.
@@ -58,60 +54,73 @@ pub struct Pool {
 pub struct NetworkCreated {
     /// Its id.
     pub id: String,
+    /// What the user should know; often empty.
+    pub warning: String,
 }
 
 impl Engine {
-    /// Makes a network's record. Its bridge comes with its first endpoint.
+    /// Makes a network's record. Its interface comes with its first endpoint.
     pub fn create_network(&self, spec: NetworkSpec) -> Result<NetworkCreated, EngineError> {
         let changing = self.networks.changing.lock();
         let _changing = changing.unwrap_or_else(PoisonError::into_inner);
-        self.check_network(&spec)?;
-        let mut record = NetworkRecord {
-            id: random_id().to_string(),
-            driver: "bridge".to_owned(),
+        let driver = self.check_network(&spec)?;
+        let options = NetworkOptions::read(&driver, &spec.options)?;
+        let id = random_id().to_string();
+        let interface = self.interface(&driver, &id, options.interface)?;
+        let (pools, warning) = self.subnets_for(&spec, &driver)?;
+        let record = NetworkRecord {
+            id,
+            driver,
             created_at: now(),
-            mtu: checked_mtu(&spec.options)?,
-            chosen_subnet: spec.pool.is_some(),
+            mtu: options.mtu,
+            interface: interface.map(|name| name.to_string()),
+            ipv6: spec.families.contains(&Family::V6),
+            pools,
             name: spec.name,
             internal: spec.internal,
             attachable: spec.attachable,
             labels: spec.labels,
             options: spec.options,
             ipam_options: spec.ipam_options,
-            ..NetworkRecord::default()
+            predefined: false,
         };
-        // Fifteen bytes are what an interface's name may have (IFNAMSIZ).
-        record.interface = Some(format!("bh-{}", &record.id[..12]));
-        let (gateway, range) = match &spec.pool {
-            Some(pool) => self.chosen_pool(pool)?,
-            None => (self.runtime.free_subnet(&self.subnets())?, None),
-        };
-        record.gateway = Some(gateway.to_string());
-        record.ip_range = range.map(|r| r.to_string());
         self.networks.write(&record)?;
-        self.pools.add_with_range(&record.name, gateway, range);
+        for pool in record.pools.iter().filter_map(PoolRecord::pool) {
+            self.pools.add(&record.name, pool);
+        }
+        let created = NetworkCreated {
+            id: record.id.clone(),
+            warning,
+        };
         let config = record.config(self.networks.mtu);
-        let (id, name) = (record.id.clone(), record.name.clone());
+        let (name, driver) = (record.name.clone(), record.driver.clone());
         self.networks.put(record, config);
-        let attributes = [("name", name.as_str()), ("type", "bridge")];
+        let attributes = [("name", name.as_str()), ("type", driver.as_str())];
         self.events
-            .publish(Subject::Network, "create", &id, attributes);
-        Ok(NetworkCreated { id })
+            .publish(Subject::Network, "create", &created.id, attributes);
+        Ok(created)
     }
 
-    fn check_network(&self, spec: &NetworkSpec) -> Result<(), EngineError> {
+    /// The driver's name.
+    fn check_network(&self, spec: &NetworkSpec) -> Result<String, EngineError> {
         if spec.name.trim().is_empty() || spec.name.contains(['/', '\0', '\n']) {
             return Err(EngineError::InvalidNetworkName(spec.name.clone()));
         }
-        match spec.driver.as_str() {
-            "" | "default" | "bridge" => {}
+        if spec.families.is_empty() {
+            return Err(EngineError::NoFamily);
+        }
+        let driver = match spec.driver.as_str() {
+            "" | "default" => "bridge",
             single @ ("host" | "null" | "none") => {
                 return Err(EngineError::SingleNetwork(single.to_owned()));
             }
-            other => return Err(EngineError::NoSuchPlugin(other.to_owned())),
-        }
-        if !self.networks.drivers.contains_key("bridge") {
-            return Err(EngineError::NoNetworkDriver("bridge".to_owned()));
+            other => other,
+        };
+        if !self.networks.drivers.contains_key(driver) {
+            return Err(match driver {
+                "bridge" => EngineError::NoNetworkDriver(driver.to_owned()),
+                other => EngineError::NoSuchPlugin(other.to_owned()),
+            });
         }
         let all = self.networks.all();
         match all.iter().find(|n| n.record.name == spec.name) {
@@ -122,45 +131,128 @@ impl Engine {
             None if matches!(spec.name.as_str(), "bridge" | "host" | "none" | "default") => {
                 Err(EngineError::PredefinedNetwork(spec.name.clone()))
             }
-            None => Ok(()),
+            None => Ok(driver.to_owned()),
         }
     }
 
-    fn subnets(&self) -> Vec<Cidr> {
-        let all = self.networks.all();
-        all.iter().filter_map(|n| n.config.gateway).collect()
-    }
-
-    /// The gateway with the subnet's prefix, and the range to lease from.
-    fn chosen_pool(&self, pool: &Pool) -> Result<(Cidr, Option<Cidr>), EngineError> {
-        let subnet: Cidr = pool.subnet.parse().map_err(EngineError::Subnet)?;
-        if !subnet.addr.is_ipv4() {
-            return Err(EngineError::NetworkOption("an IPv6 subnet".into()));
-        }
-        // The gateway and one container.
-        if subnet.prefix > 30 {
-            return Err(EngineError::SmallSubnet(subnet));
-        }
-        if self.subnets().iter().any(|used| used.overlaps(&subnet)) {
-            return Err(EngineError::PoolOverlaps);
-        }
-        let gateway = gateway(pool, subnet)?;
-        let range = match pool.range.as_str() {
-            "" => None,
-            text => Some(text.parse::<Cidr>().map_err(EngineError::Subnet)?),
+    /// The interface on the host: a bridge of its own or the one named, or the
+    /// parent of the containers' interfaces. No two networks have the same.
+    fn interface(
+        &self,
+        driver: &str,
+        id: &str,
+        chosen: Option<IfName>,
+    ) -> Result<Option<IfName>, EngineError> {
+        let shared = match driver {
+            "macvlan" => Some("macvlan"),
+            "ipvlan" => Some("ipvlan"),
+            _ => None,
         };
-        if let Some(range) = range
-            && (range.prefix < subnet.prefix || !subnet.contains(range.addr))
-        {
-            return Err(EngineError::RangeOutsideSubnet { range, subnet });
+        // Fifteen bytes are what an interface's name may have (IFNAMSIZ).
+        let prefix = if shared.is_some() { "dm-" } else { "bh-" };
+        let own = || IfName::new(&format!("{prefix}{}", &id[..12]));
+        let name = chosen.or_else(own);
+        let all = self.networks.all();
+        if let Some(other) = all.iter().find(|n| n.config.interface == name) {
+            return Err(EngineError::InterfaceInUse {
+                network: other.record.name.clone(),
+                what: if shared.is_some() {
+                    "parent interface"
+                } else {
+                    "bridge"
+                },
+                interface: name.map(|n| n.to_string()).unwrap_or_default(),
+            });
         }
-        Ok((gateway, range))
+        if let (Some(kind), Some(parent)) = (shared, &name) {
+            self.runtime.check_parent(kind, parent)?;
+        }
+        Ok(name)
+    }
+
+    /// The subnets asked for, and one of each family that lacks it.
+    fn subnets_for(
+        &self,
+        spec: &NetworkSpec,
+        driver: &str,
+    ) -> Result<(Vec<PoolRecord>, String), EngineError> {
+        let all = self.networks.all();
+        let mut used: Vec<Cidr> = all.iter().flat_map(|n| n.config.gateways.clone()).collect();
+        let (mut pools, mut warning) = (Vec::new(), String::new());
+        for asked in &spec.pools {
+            let (pool, gateway) = chosen_pool(asked, &used)?;
+            if !spec.families.contains(&gateway.family()) {
+                warning = format!(
+                    "subnet {} is not used: the network has no addresses of its family",
+                    asked.subnet
+                );
+                continue;
+            }
+            let again = pools.iter().filter_map(PoolRecord::gateway);
+            if driver == "bridge" && again.into_iter().any(|g| g.family() == gateway.family()) {
+                return Err(EngineError::MultipleSubnets);
+            }
+            used.push(gateway);
+            pools.push(pool);
+        }
+        for family in Family::BOTH {
+            let of_family = |p: &PoolRecord| p.gateway().is_some_and(|g| g.family() == family);
+            if spec.families.contains(&family) && !pools.iter().any(of_family) {
+                let own = |p: &&DefaultPool| p.base.family() == family;
+                let from: Vec<_> = self
+                    .config
+                    .default_pools
+                    .iter()
+                    .filter(own)
+                    .copied()
+                    .collect();
+                let gateway = self.runtime.free_subnet(&used, &from)?;
+                pools.push(PoolRecord {
+                    gateway: gateway.to_string(),
+                    ..PoolRecord::default()
+                });
+            }
+        }
+        pools.sort_by_key(|p| p.gateway().map(|g| g.family()));
+        Ok((pools, warning))
     }
 }
 
-fn gateway(pool: &Pool, subnet: Cidr) -> Result<Cidr, EngineError> {
+/// A subnet that the user chose, and its gateway with the subnet's prefix.
+fn chosen_pool(asked: &PoolSpec, used: &[Cidr]) -> Result<(PoolRecord, Cidr), EngineError> {
+    let subnet: Cidr = asked.subnet.parse().map_err(EngineError::Subnet)?;
+    // The gateway and one container.
+    let longest = if subnet.addr.is_ipv4() { 30 } else { 126 };
+    if subnet.prefix > longest {
+        return Err(EngineError::SmallSubnet(subnet));
+    }
+    if used.iter().any(|used| used.overlaps(&subnet)) {
+        return Err(EngineError::PoolOverlaps);
+    }
+    let gateway = gateway(asked, subnet)?;
+    let range = match asked.range.as_str() {
+        "" => None,
+        text => Some(text.parse::<Cidr>().map_err(EngineError::Subnet)?),
+    };
+    if let Some(range) = range
+        && (range.prefix < subnet.prefix || !subnet.contains(range.addr))
+    {
+        return Err(EngineError::RangeOutsideSubnet { range, subnet });
+    }
+    check_auxiliary(asked, gateway)?;
+    let pool = PoolRecord {
+        gateway: gateway.to_string(),
+        range: range.map(|r| r.to_string()),
+        auxiliary: asked.auxiliary.clone(),
+        chosen: true,
+    };
+    Ok((pool, gateway))
+}
+
+fn gateway(pool: &PoolSpec, subnet: Cidr) -> Result<Cidr, EngineError> {
     let addr = match (pool.gateway.as_str(), subnet.network()) {
-        ("", IpAddr::V4(first)) => IpAddr::V4((u32::from(first) + 1).into()),
+        ("", IpAddr::V4(first)) => IpAddr::V4((first.to_bits() + 1).into()),
+        ("", IpAddr::V6(first)) => IpAddr::V6((first.to_bits() + 1).into()),
         (text, _) => text
             .parse()
             .map_err(|_| EngineError::Gateway(text.to_owned()))?,
@@ -174,23 +266,22 @@ fn gateway(pool: &Pool, subnet: Cidr) -> Result<Cidr, EngineError> {
     })
 }
 
-/// The MTU among the options; an option that would be ignored is refused.
-fn checked_mtu(options: &BTreeMap<String, String>) -> Result<Option<u32>, EngineError> {
-    for (key, value) in options {
-        let fixed = FIXED
-            .iter()
-            .any(|(k, v)| k == key && (v == value || value.is_empty()));
-        if key != MTU && !fixed {
-            return Err(EngineError::NetworkOption(format!(
-                "network option {key}={value}"
-            )));
+/// Each is an address of the subnet that nobody has; Docker's words.
+fn check_auxiliary(asked: &PoolSpec, gateway: Cidr) -> Result<(), EngineError> {
+    let mut taken = BTreeSet::from([gateway.addr]);
+    for (name, address) in &asked.auxiliary {
+        let refuse = |why| EngineError::AuxiliaryAddress {
+            name: name.clone(),
+            address: address.clone(),
+            why,
+        };
+        let addr = address.parse().map_err(|_| refuse("invalid IP address"))?;
+        if !gateway.contains(addr) {
+            return Err(refuse("Requested address is out of range"));
+        }
+        if !taken.insert(addr) {
+            return Err(refuse("Address already in use"));
         }
     }
-    let Some(text) = options.get(MTU) else {
-        return Ok(None);
-    };
-    match text.parse() {
-        Ok(mtu @ 68..=65535) => Ok(Some(mtu)),
-        _ => Err(EngineError::NetworkMtu(text.clone())),
-    }
+    Ok(())
 }

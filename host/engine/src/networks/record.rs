@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bulkhead_model::network::{Cidr, IfName, NetworkConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::address_pool::Pool;
 use crate::error::EngineError;
 use crate::{now, random_id};
 
@@ -31,16 +32,45 @@ pub struct NetworkRecord {
     pub options: BTreeMap<String, String>,
     /// The address pool's options as they were given.
     pub ipam_options: BTreeMap<String, String>,
-    /// The gateway with the subnet's prefix, such as `172.18.0.1/16`.
-    pub gateway: Option<String>,
-    /// The user chose the subnet, so containers may choose addresses in it.
-    pub chosen_subnet: bool,
-    /// The range addresses are leased from, when it is not the whole subnet.
-    pub ip_range: Option<String>,
+    /// Its subnets.
+    #[serde(default)]
+    pub pools: Vec<PoolRecord>,
+    /// As it was asked for; it has a subnet of IPv6.
+    #[serde(default)]
+    pub ipv6: bool,
     /// Link MTU; the daemon's when absent.
     pub mtu: Option<u32>,
-    /// The bridge's name on the host.
+    /// The interface on the host: the bridge, or the containers' parent.
     pub interface: Option<String>,
+}
+
+/// One subnet of a network.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PoolRecord {
+    /// The gateway with the subnet's prefix, such as `172.18.0.1/16`.
+    pub gateway: String,
+    /// The range addresses are leased from, when it is not the whole subnet.
+    pub range: Option<String>,
+    /// Addresses that others have, by the names the user gave them.
+    pub auxiliary: BTreeMap<String, String>,
+    /// The user chose the subnet, so containers may choose addresses in it.
+    pub chosen: bool,
+}
+
+impl PoolRecord {
+    /// The gateway's address with the subnet's prefix.
+    pub fn gateway(&self) -> Option<Cidr> {
+        self.gateway.parse().ok()
+    }
+
+    /// The pool that addresses are leased from.
+    pub(crate) fn pool(&self) -> Option<Pool> {
+        let auxiliary = self.auxiliary.values();
+        let mut pool = Pool::new(self.gateway()?);
+        pool.range = self.range.as_ref().and_then(|r| r.parse().ok());
+        pool.reserved = auxiliary.filter_map(|a| a.parse().ok()).collect();
+        Some(pool)
+    }
 }
 
 impl NetworkRecord {
@@ -70,11 +100,6 @@ impl NetworkRecord {
         })
     }
 
-    /// The gateway's address with the subnet's prefix.
-    pub fn gateway(&self) -> Option<Cidr> {
-        self.gateway.as_ref()?.parse().ok()
-    }
-
     /// Whether names of containers are answered on it: all but the daemon's own.
     pub fn has_names(&self) -> bool {
         !self.predefined
@@ -85,8 +110,9 @@ impl NetworkRecord {
         NetworkConfig {
             name: self.name.clone(),
             interface: self.interface.as_deref().and_then(IfName::new),
-            gateway: self.gateway(),
+            gateways: self.pools.iter().filter_map(PoolRecord::gateway).collect(),
             mtu: self.mtu.unwrap_or(mtu),
+            options: self.options.clone().into_iter().collect(),
         }
     }
 }

@@ -333,10 +333,12 @@ impl Engine {
             let found = record.endpoints.iter().find_map(|endpoint| {
                 let mut ports = endpoint.ports.iter();
                 let port = ports.find(|p| {
-                    let host: IpAddr = p.host_addr.into();
+                    let here = |host: IpAddr| {
+                        host.is_ipv4() && (host.is_unspecified() || host == IpAddr::V4(to))
+                    };
                     p.host_port == asked
                         && p.protocol == target.protocol()
-                        && (host.is_unspecified() || host == IpAddr::V4(to))
+                        && p.host_addr.is_none_or(here)
                 })?;
                 let v4 = |a: &IpAddr| match a {
                     IpAddr::V4(a) => Some(*a),
@@ -349,9 +351,9 @@ impl Engine {
     }
 
     fn is_host(&self, address: Ipv4Addr) -> bool {
-        let gateway = |n: Arc<crate::Network>| n.config.gateway.map(|g| g.addr);
-        let mut gateways = self.networks.all().into_iter().filter_map(gateway);
-        gateways.any(|own| own == IpAddr::V4(address)) || proc::is_local(address)
+        let networks = self.networks.all();
+        let mut gateways = networks.iter().flat_map(|n| &n.config.gateways);
+        gateways.any(|own| own.addr == IpAddr::V4(address)) || proc::is_local(address)
     }
 }
 

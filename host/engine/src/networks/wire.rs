@@ -1,19 +1,24 @@
 //! Asks the drivers of a container's networks, and makes one plan of their
 //! answers.
 
+mod fit;
+
 use std::net::IpAddr;
 
 use bulkhead_model::network::{
-    AddressPool, Cidr, EndpointRequest, IfName, NetworkNamespace, NetworkPlan, NetworkStep,
-    PortMapping, Protocol,
+    AddressPool, Cidr, EndpointRequest, Family, MacAddr, NetworkNamespace, NetworkPlan,
+    NetworkStep, PortMapping,
 };
 
+use super::{options, ports};
+use crate::address_pool::Pools;
 use crate::container::{Container, Endpoint, Membership, PluginRecord};
 use crate::error::EngineError;
 use crate::networks::Network;
 use crate::peers::network_container;
 use crate::spec::PortSpec;
 use crate::{Engine, random_id};
+use fit::{append, fitted, links};
 
 /// How a container that is about to start is connected.
 #[derive(Debug)]
@@ -64,19 +69,24 @@ impl Engine {
             let again = self.membership(&network, &Default::default())?;
             joined.push((network, again));
         }
-        let outward = joined.iter().position(|(n, _)| leads_out(n));
+        let places = joined.iter().map(|(n, m)| (n.as_ref(), m.gateway_priority));
+        let outward = Family::BOTH.map(|family| way_out(places.clone(), family));
+        let leads = |nth: usize| {
+            let families = Family::BOTH.into_iter();
+            let leads = families.filter(|family| outward[*family as usize] == Some(nth));
+            leads.collect::<Vec<_>>()
+        };
         for (nth, (network, member)) in joined.iter().enumerate() {
-            let ports = match outward == Some(nth) {
-                true => self.wanted_ports(record)?,
-                false => Vec::new(),
-            };
-            let request = request(record, network, ports);
+            let ports = self.wanted_ports(record, network, &leads(nth))?;
+            let request = self.endpoint_request(record, network, member, ports);
             let plan = self.ask(network, member, &request)?;
             wiring
                 .plugin
                 .get_or_insert(network.driver.identity().into());
+            let links = links(&wiring.plan.steps);
+            let plan = fitted(plan, network, member, links, &leads(nth));
             wiring.endpoints.extend(endpoint(network, &request, &plan));
-            merge(&mut wiring.plan, plan, network, outward == Some(nth));
+            append(&mut wiring.plan, plan);
         }
         if joined.iter().any(|(n, _)| n.record.has_names()) {
             wiring.plan.steps.push(NetworkStep::Resolver);
@@ -85,7 +95,8 @@ impl Engine {
     }
 
     /// One more network for a container that runs: its plan, with interfaces
-    /// counted on from those in `record`, and no way out but the first one's.
+    /// counted on from those in `record`. It is the way out where there is
+    /// none, or where its priority is higher.
     pub(crate) fn wire_more(
         &self,
         record: &Container,
@@ -93,18 +104,43 @@ impl Engine {
         member: &Membership,
         links: usize,
     ) -> Result<(NetworkPlan, Option<Endpoint>), EngineError> {
-        let request = request(record, network, Vec::new());
+        let request = self.endpoint_request(record, network, member, Vec::new());
         let plan = self.ask(network, member, &request)?;
+        let better = |family: &Family| {
+            let now = self.way_out(record, *family, None);
+            let now = now.map(|e| gateway_priority(record, &e.network_id));
+            leads_out(network, *family) && now.is_none_or(|now| member.gateway_priority > now)
+        };
+        let families: Vec<_> = Family::BOTH.into_iter().filter(better).collect();
+        let mut plan = fitted(plan, network, member, links, &families);
         let endpoint = endpoint(network, &request, &plan);
-        let mut merged = NetworkPlan::default();
-        let has_way_out = record.endpoints.iter().any(|e| self.is_way_out(e));
-        let outward = !has_way_out && leads_out(network);
-        merge(&mut merged, plan, network, outward);
-        rename_links(&mut merged.steps, links);
         if network.record.has_names() && !self.has_names(record) {
-            merged.steps.push(NetworkStep::Resolver);
+            plan.steps.push(NetworkStep::Resolver);
         }
-        Ok((merged, endpoint))
+        Ok((plan, endpoint))
+    }
+
+    /// The endpoint through which a container that runs leaves in a family,
+    /// `gone` left out.
+    pub(super) fn way_out<'a>(
+        &self,
+        record: &'a Container,
+        family: Family,
+        gone: Option<&str>,
+    ) -> Option<&'a Endpoint> {
+        let mut best: Option<(&Endpoint, i64)> = None;
+        for endpoint in &record.endpoints {
+            let network = self.networks.find(&endpoint.network_id);
+            let leads = network.is_ok_and(|n| leads_out(&n, family));
+            let priority = gateway_priority(record, &endpoint.network_id);
+            if leads
+                && gone != Some(endpoint.id.as_str())
+                && best.is_none_or(|(_, highest)| priority > highest)
+            {
+                best = Some((endpoint, priority));
+            }
+        }
+        best.map(|(endpoint, _)| endpoint)
     }
 
     fn has_names(&self, record: &Container) -> bool {
@@ -122,18 +158,49 @@ impl Engine {
         member: &Membership,
         request: &EndpointRequest,
     ) -> Result<NetworkPlan, EngineError> {
-        let Some(address) = member.address else {
-            return Ok(network.driver.attach(&self.pools, request)?);
-        };
-        let address = IpAddr::V4(address);
-        if self.pools.is_leased(&network.config.name, address) {
+        let name = &network.config.name;
+        let taken = |addr: &&IpAddr| !self.pools.is_free(name, **addr);
+        if member.addresses.iter().any(|addr| taken(&addr)) {
             return Err(EngineError::AddressInUse);
         }
         let pool = Chosen {
-            pool: &self.pools,
-            address,
+            pools: &self.pools,
+            addresses: &member.addresses,
         };
         Ok(network.driver.attach(&pool, request)?)
+    }
+
+    /// Of each family the driver gets one subnet: that of the chosen address,
+    /// or the first with a free one.
+    fn endpoint_request(
+        &self,
+        record: &Container,
+        network: &Network,
+        member: &Membership,
+        ports: Vec<PortMapping>,
+    ) -> EndpointRequest {
+        let mut config = network.config.clone();
+        let one = |family: Family| {
+            let own = || {
+                network
+                    .config
+                    .gateways
+                    .iter()
+                    .filter(|g| g.family() == family)
+            };
+            let chosen = |g: &&Cidr| member.addresses.iter().any(|a| g.contains(*a));
+            let room = |g: &&Cidr| self.pools.has_room(&config.name, g);
+            let found = own().find(chosen).or_else(|| own().find(room));
+            found.or_else(|| own().next()).copied()
+        };
+        let gateways = Family::BOTH.into_iter().filter_map(one).collect();
+        config.gateways = gateways;
+        EndpointRequest {
+            network: config,
+            endpoint: record.id.as_str().to_owned(),
+            mac: member.mac.as_ref().and_then(|mac| mac.parse().ok()),
+            ports,
+        }
     }
 
     /// Gives the endpoints' addresses back.
@@ -145,12 +212,39 @@ impl Engine {
         }
     }
 
-    fn wanted_ports(&self, record: &Container) -> Result<Vec<PortMapping>, EngineError> {
+    /// The ports to publish on a network that is the way out in `families`.
+    fn wanted_ports(
+        &self,
+        record: &Container,
+        network: &Network,
+        families: &[Family],
+    ) -> Result<Vec<PortMapping>, EngineError> {
+        if families.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut ports = record.spec.ports.clone();
         if record.spec.publish_all {
             ports.extend(self.exposed_ports(record)?);
         }
-        ports.iter().map(mapping).collect()
+        // Where each family has another way out, a named address is that one's.
+        let own = |p: &PortSpec| {
+            p.host_addr
+                .is_none_or(|a| families.contains(&Family::of(a)))
+        };
+        if families.len() < Family::BOTH.len() && self.leads_elsewhere(record, network) {
+            ports.retain(own);
+        }
+        let binding = options::host_binding(&network.config.options);
+        ports::mappings(&ports, families, binding.into())
+    }
+
+    fn leads_elsewhere(&self, record: &Container, network: &Network) -> bool {
+        let others = record
+            .networks
+            .iter()
+            .filter(|m| m.network != network.record.id);
+        let mut others = others.filter_map(|m| self.networks.find(&m.network).ok());
+        others.any(|n| Family::BOTH.into_iter().any(|family| leads_out(&n, family)))
     }
 
     fn exposed_ports(&self, record: &Container) -> Result<Vec<PortSpec>, EngineError> {
@@ -160,8 +254,9 @@ impl Engine {
             Some(PortSpec {
                 protocol: protocol.to_owned(),
                 container_port: port.parse().ok()?,
-                host_addr: [0, 0, 0, 0].into(),
+                host_addr: None,
                 host_port: 0,
+                last_host_port: None,
             })
         };
         let taken = |p: &PortSpec| {
@@ -181,159 +276,86 @@ impl Engine {
     }
 }
 
-/// A pool whose first lease is the address that the user chose.
+/// The pools, with the addresses that the user chose instead of the lowest.
 struct Chosen<'a> {
-    pool: &'a dyn AddressPool,
-    address: IpAddr,
+    pools: &'a Pools,
+    addresses: &'a [IpAddr],
 }
 
 impl AddressPool for Chosen<'_> {
-    fn allocate(&self, network: &str, want: Option<IpAddr>) -> Option<IpAddr> {
-        self.pool.allocate(network, want.or(Some(self.address)))
+    fn allocate(&self, network: &str, subnet: &Cidr) -> Option<IpAddr> {
+        let chosen = self.addresses.iter().find(|addr| subnet.contains(**addr));
+        match chosen {
+            Some(addr) => self.pools.lease(network, *addr).then_some(*addr),
+            None => self.pools.allocate(network, subnet),
+        }
     }
 
     fn release(&self, network: &str, addr: IpAddr) {
-        self.pool.release(network, addr);
+        self.pools.release(network, addr);
     }
 }
 
-pub(super) fn leads_out(network: &Network) -> bool {
-    network.config.gateway.is_some() && !network.record.internal
+pub(super) fn leads_out(network: &Network, family: Family) -> bool {
+    network.config.gateway(family).is_some() && !network.record.internal
 }
 
-fn request(record: &Container, network: &Network, ports: Vec<PortMapping>) -> EndpointRequest {
-    EndpointRequest {
-        network: network.config.clone(),
-        endpoint: record.id.as_str().to_owned(),
-        ports,
-    }
+/// Which of the places leads out in a family: the one with the highest
+/// priority, of equal ones the first.
+fn way_out<'a>(places: impl Iterator<Item = (&'a Network, i64)>, family: Family) -> Option<usize> {
+    let leading = places
+        .enumerate()
+        .filter(|(_, (n, _))| leads_out(n, family));
+    let best = leading.min_by_key(|(_, (_, priority))| std::cmp::Reverse(*priority));
+    best.map(|(nth, _)| nth)
 }
 
-/// Adds a network's plan to those before it. Drivers know of one network
-/// each: every one calls its interface `eth0` and makes it the way out. Here
-/// interfaces are counted on, one network only is the way out, and an
-/// internal network has none.
-fn merge(into: &mut NetworkPlan, plan: NetworkPlan, network: &Network, outward: bool) {
-    if plan.namespace == NetworkNamespace::Host {
-        into.namespace = NetworkNamespace::Host;
-    }
-    let mut steps = plan.steps;
-    rename_links(&mut steps, links(&into.steps));
-    let internal = network.record.internal;
-    for step in steps {
-        let closed = match &step {
-            NetworkStep::Bridge { name, .. } if internal => Some(name.clone()),
-            _ => None,
-        };
-        let kept = match &step {
-            NetworkStep::Route { dest, .. } => dest.prefix != 0 || outward,
-            NetworkStep::Masquerade { .. } => !internal,
-            _ => true,
-        };
-        into.steps.extend(kept.then_some(step));
-        into.steps
-            .extend(closed.map(|bridge| NetworkStep::Isolate { bridge }));
-    }
-    into.leases.extend(plan.leases);
-}
-
-fn links(steps: &[NetworkStep]) -> usize {
-    let veth = |step: &&NetworkStep| matches!(step, NetworkStep::Veth { .. });
-    steps.iter().filter(veth).count()
-}
-
-/// `eth0` becomes `eth<first>`, and so on.
-fn rename_links(steps: &mut [NetworkStep], first: usize) {
-    let renamed = |name: &IfName| {
-        let number: usize = name.as_str().strip_prefix("eth")?.parse().ok()?;
-        IfName::new(&format!("eth{}", number + first))
-    };
-    for step in steps {
-        if let NetworkStep::Veth { inner: name, .. } | NetworkStep::Addr { ifname: name, .. } = step
-            && let Some(new) = renamed(name)
-        {
-            *name = new;
-        }
-    }
+fn gateway_priority(record: &Container, network: &str) -> i64 {
+    let mut members = record.networks.iter();
+    let member = members.find(|m| m.network == network);
+    member.map_or(0, |m| m.gateway_priority)
 }
 
 fn endpoint(network: &Network, request: &EndpointRequest, plan: &NetworkPlan) -> Option<Endpoint> {
     if plan.namespace == NetworkNamespace::Host {
         return None;
     }
+    let interface = plan.steps.iter().find_map(NetworkStep::link);
+    let mac = request
+        .mac
+        .or_else(|| plan.leases.first().map(|a| MacAddr::of(*a)));
+    let gateways = request.network.gateways.iter();
     Some(Endpoint {
         id: random_id().to_string(),
         network: network.record.name.clone(),
         network_id: network.record.id.clone(),
-        interface: plan.steps.iter().find_map(|step| match step {
-            NetworkStep::Veth { inner, .. } => Some(inner.to_string()),
-            _ => None,
-        }),
+        mac: interface
+            .and(mac)
+            .map(|m| m.to_string())
+            .unwrap_or_default(),
+        interface: interface.map(ToString::to_string),
         addresses: plan.leases.clone(),
-        gateway: network.config.gateway.map(|g| g.addr),
-        prefix: network.config.gateway.map_or(0, |g| g.prefix),
-        ports: request.ports.iter().map(port_spec).collect(),
+        gateways: gateways.map(ToString::to_string).collect(),
+        ports: published(plan, &plan.leases),
     })
 }
 
-fn port_spec(mapping: &PortMapping) -> PortSpec {
-    PortSpec {
+/// The ports that a plan publishes to one of `addresses`.
+pub(crate) fn published(plan: &NetworkPlan, addresses: &[IpAddr]) -> Vec<PortSpec> {
+    let own = plan.steps.iter().filter_map(|step| match step {
+        NetworkStep::Publish { mapping, to, .. } if addresses.contains(to) => Some(mapping),
+        _ => None,
+    });
+    let port_spec = |mapping: PortMapping| PortSpec {
         protocol: mapping.protocol.as_str().to_owned(),
         container_port: mapping.container_port,
-        host_addr: mapping.host_addr,
+        host_addr: Some(mapping.host_addr),
         host_port: mapping.host_port,
-    }
-}
-
-/// The ports that a plan publishes to addresses of a subnet.
-pub(crate) fn published(plan: &NetworkPlan, subnet: Option<Cidr>) -> Vec<PortSpec> {
-    let port = |step: &NetworkStep| match step {
-        NetworkStep::Publish { mapping, to, .. }
-            if subnet.is_some_and(|s| s.contains(IpAddr::V4(*to))) =>
-        {
-            Some(port_spec(mapping))
-        }
-        _ => None,
+        last_host_port: None,
     };
-    plan.steps.iter().filter_map(port).collect()
-}
-
-/// A port with its host port set: one the kernel calls free now when the
-/// user named none.
-fn mapping(port: &PortSpec) -> Result<PortMapping, EngineError> {
-    let protocol = match port.protocol.as_str() {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        other => {
-            return Err(EngineError::Port(format!(
-                "invalid port protocol {other:?}: expected tcp or udp"
-            )));
-        }
-    };
-    let host_port = match port.host_port {
-        0 => free_port(protocol, port).ok_or_else(|| {
-            EngineError::Port(format!(
-                "no free {} port on {}",
-                port.protocol, port.host_addr
-            ))
-        })?,
-        port => port,
-    };
-    Ok(PortMapping {
-        protocol,
-        host_addr: port.host_addr,
-        host_port,
-        container_port: port.container_port,
-    })
-}
-
-fn free_port(protocol: Protocol, port: &PortSpec) -> Option<u16> {
-    let addr = (port.host_addr, 0);
-    let bound = match protocol {
-        Protocol::Tcp => std::net::TcpListener::bind(addr).and_then(|s| s.local_addr()),
-        Protocol::Udp => std::net::UdpSocket::bind(addr).and_then(|s| s.local_addr()),
-    };
-    bound.ok().map(|a| a.port())
+    let mut all: Vec<_> = own.flat_map(PortMapping::single).map(port_spec).collect();
+    all.sort_by_key(|p| (p.container_port, p.host_addr, p.host_port));
+    all
 }
 
 #[cfg(test)]

@@ -61,7 +61,8 @@ fn facts(request: &EndpointRequest) -> Facts {
         network: network.name.clone(),
         endpoint: request.endpoint.clone(),
         interface: network.interface.as_ref().map(ToString::to_string),
-        gateway: network.gateway.as_ref().map(ToString::to_string),
+        options: network.options.clone(),
+        gateways: network.gateways.iter().map(ToString::to_string).collect(),
         mtu: network.mtu,
         ports: request.ports.iter().map(wire_port).collect(),
     }
@@ -73,6 +74,7 @@ fn wire_port(port: &PortMapping) -> WirePort {
         host_address: port.host_addr.to_string(),
         host_port: port.host_port,
         container_port: port.container_port,
+        count: port.count,
     }
 }
 

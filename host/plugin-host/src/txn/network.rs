@@ -1,11 +1,13 @@
-//! A network driver's transaction: the network's own bridge, addresses that
+//! A network driver's transaction: the network's own interface, addresses that
 //! this call leased, and ports the user published.
 
-use std::net::{IpAddr, Ipv4Addr};
+mod words;
+
+use std::net::IpAddr;
 
 use bulkhead_model::network::{
-    AddressPool, Cidr, EndpointRequest, IfName, NetworkNamespace, NetworkPlan, NetworkStep,
-    PortMapping, Protocol,
+    AddressPool, Cidr, EndpointRequest, Family, IfName, NetworkNamespace, NetworkPlan, NetworkStep,
+    SubLink,
 };
 use bulkhead_wire::network::{Order, PortMapping as WirePort};
 
@@ -13,6 +15,7 @@ use super::MAX_STEPS;
 use super::fault::{Refusal, Stopped};
 use super::storage::Judged;
 use crate::grant::{Grant, Grants};
+use words::{addresses, cidr, interface_name, ipvlan, macvlan, mapping, wanted_address};
 
 /// Addresses of one endpoint.
 const MAX_LEASES: usize = 8;
@@ -94,10 +97,17 @@ impl<'a> NetworkTxn<'a> {
             ));
         }
         let answer = match order {
-            Order::LeaseAddress(want) => return Ok((grant, self.lease(want.as_deref())?)),
+            Order::LeaseAddress(gateway) => return Ok((grant, self.lease(&gateway)?)),
             Order::UseHostNamespace => self.use_host_namespace(),
-            Order::Bridge(name, address) => self.bridge(&name, &address),
+            Order::Bridge(name, addresses) => self.bridge(&name, &addresses),
             Order::Veth(inner, bridge, mtu) => self.veth(&inner, bridge.as_deref(), mtu),
+            Order::Isolate(inner) => self.isolate(&inner),
+            Order::Macvlan(inner, parent, mode, mtu) => {
+                macvlan(&mode).and_then(|kind| self.sub_link(&inner, &parent, kind, mtu))
+            }
+            Order::Ipvlan(inner, parent, mode, reach, mtu) => {
+                ipvlan(&mode, &reach).and_then(|kind| self.sub_link(&inner, &parent, kind, mtu))
+            }
             Order::Address(interface, address) => self.address(&interface, &address),
             Order::Route(destination, via) => self.route(&destination, via.as_deref()),
             Order::Masquerade(source) => self.masquerade(&source),
@@ -114,29 +124,22 @@ impl<'a> NetworkTxn<'a> {
         Err(Refusal::NotGranted(grant))
     }
 
-    fn lease(&mut self, want: Option<&str>) -> Judged<Answer> {
-        let gateway = self.gateway()?;
+    fn lease(&mut self, gateway: &str) -> Judged<Answer> {
+        let gateway = self.gateway(cidr(gateway)?)?;
         if self.leased.len() >= MAX_LEASES {
             return Err(Refusal::Stop(Stopped {
                 what: "leased addresses",
                 limit: MAX_LEASES as u64,
             }));
         }
-        let want = want.map(wanted_address).transpose()?;
-        if let Some(addr) = want
-            && !gateway.contains(addr)
-        {
-            return Err(Refusal::out_of_reach(format!(
-                "{addr} is not in the network's subnet"
-            )));
-        }
-        let got = self.pool.allocate(&self.request.network.name, want);
+        let network = &self.request.network.name;
+        let got = self.pool.allocate(network, &gateway);
         let addr = got.ok_or_else(|| Refusal::Failed {
             code: "exhausted",
-            message: match want {
-                Some(addr) => format!("{addr} is taken"),
-                None => format!("network {} has no free address", self.request.network.name),
-            },
+            message: format!(
+                "network {network} has no free address in {}",
+                gateway.subnet()
+            ),
         })?;
         let prefix = gateway.prefix;
         let lease = Cidr { addr, prefix };
@@ -154,28 +157,66 @@ impl<'a> NetworkTxn<'a> {
         Ok(())
     }
 
-    fn bridge(&mut self, name: &str, address: &str) -> Judged {
-        let interface = self.interface(name)?;
-        let addr = cidr(address)?;
-        if addr != self.gateway()? {
+    fn bridge(&mut self, name: &str, addresses: &[String]) -> Judged {
+        let name = self.interface(name)?;
+        let addrs = self::addresses(addresses)?;
+        let foreign = addrs.iter().find(|addr| self.gateway(**addr).is_err());
+        if let Some(addr) = foreign {
             return Err(Refusal::out_of_reach(format!(
                 "{addr} is not the network's gateway"
             )));
         }
-        let name = interface;
-        self.push(NetworkStep::Bridge { name, addr })
+        self.push(NetworkStep::Bridge { name, addrs })
     }
 
     fn veth(&mut self, inner: &str, bridge: Option<&str>, mtu: u32) -> Judged {
+        let inner = self.new_link(inner, mtu)?;
+        let bridge = bridge.map(|name| self.own_bridge(name)).transpose()?;
+        self.push(NetworkStep::Veth {
+            inner,
+            bridge,
+            mtu,
+            mac: self.request.mac,
+            isolated: false,
+        })
+    }
+
+    fn isolate(&mut self, inner: &str) -> Judged {
+        let wanted = interface_name(inner)?;
+        for step in &mut self.plan.steps {
+            if let NetworkStep::Veth {
+                inner, isolated, ..
+            } = step
+                && *inner == wanted
+            {
+                *isolated = true;
+                return Ok(());
+            }
+        }
+        Err(Refusal::invalid(format!("there is no pair {wanted}")))
+    }
+
+    fn sub_link(&mut self, inner: &str, parent: &str, kind: SubLink, mtu: u32) -> Judged {
+        let inner = self.new_link(inner, mtu)?;
+        let parent = self.interface(parent)?;
+        self.push(NetworkStep::SubLink {
+            inner,
+            parent,
+            kind,
+            mtu,
+            mac: self.request.mac,
+        })
+    }
+
+    fn new_link(&self, inner: &str, mtu: u32) -> Judged<IfName> {
         let inner = interface_name(inner)?;
-        if inner.as_str() == "lo" || self.has_veth(&inner) {
+        if inner.as_str() == "lo" || self.has_link(&inner) {
             return Err(Refusal::invalid(format!("interface {inner} exists")));
         }
         if !MTU.contains(&mtu) {
             return Err(Refusal::invalid(format!("an MTU of {mtu}")));
         }
-        let bridge = bridge.map(|name| self.own_bridge(name)).transpose()?;
-        self.push(NetworkStep::Veth { inner, bridge, mtu })
+        Ok(inner)
     }
 
     fn address(&mut self, interface: &str, address: &str) -> Judged {
@@ -186,7 +227,7 @@ impl<'a> NetworkTxn<'a> {
                 "{addr} was not leased in this call"
             )));
         }
-        if !self.has_veth(&ifname) {
+        if !self.has_link(&ifname) {
             return Err(Refusal::invalid(format!("there is no interface {ifname}")));
         }
         self.push(NetworkStep::Addr { ifname, addr })
@@ -195,8 +236,9 @@ impl<'a> NetworkTxn<'a> {
     fn route(&mut self, destination: &str, via: Option<&str>) -> Judged {
         let dest = cidr(destination)?;
         let via = via.map(wanted_address).transpose()?;
+        let mut subnets = self.request.network.gateways.iter();
         if let Some(hop) = via
-            && !self.gateway()?.contains(hop)
+            && !subnets.any(|subnet| subnet.contains(hop))
         {
             return Err(Refusal::out_of_reach(format!(
                 "{hop} is not in the network's subnet"
@@ -207,8 +249,8 @@ impl<'a> NetworkTxn<'a> {
 
     fn masquerade(&mut self, source: &str) -> Judged {
         let source = cidr(source)?;
-        let gateway = self.gateway()?;
-        if source.prefix != gateway.prefix || source.addr != gateway.network() {
+        let mut gateways = self.request.network.gateways.iter();
+        if !gateways.any(|gateway| gateway.subnet() == source) {
             return Err(Refusal::out_of_reach(format!(
                 "{source} is not the network's subnet"
             )));
@@ -231,12 +273,18 @@ impl<'a> NetworkTxn<'a> {
         if self.plan.steps.iter().any(again) {
             return Err(Refusal::invalid("the port was forwarded before"));
         }
-        let to: Ipv4Addr = to
+        let to: IpAddr = to
             .parse()
-            .map_err(|_| Refusal::invalid("the target is not an IPv4 address"))?;
-        if !self.leased.iter().any(|lease| lease.addr == IpAddr::V4(to)) {
+            .map_err(|_| Refusal::invalid("the target is not an address"))?;
+        if !self.leased.iter().any(|lease| lease.addr == to) {
             return Err(Refusal::out_of_reach(format!(
                 "{to} was not leased in this call"
+            )));
+        }
+        if Family::of(to) != Family::of(mapping.host_addr) {
+            return Err(Refusal::invalid(format!(
+                "{} cannot be forwarded to {to}",
+                mapping.host_addr
             )));
         }
         let bridge = self.made_bridge()?;
@@ -247,9 +295,11 @@ impl<'a> NetworkTxn<'a> {
         })
     }
 
-    fn gateway(&self) -> Judged<Cidr> {
-        let gateway = self.request.network.gateway;
-        gateway.ok_or_else(|| Refusal::invalid("the network has no subnet"))
+    /// The network's gateway that is `wanted`.
+    fn gateway(&self, wanted: Cidr) -> Judged<Cidr> {
+        let own = self.request.network.gateways.contains(&wanted);
+        own.then_some(wanted)
+            .ok_or_else(|| Refusal::out_of_reach(format!("the network has no gateway {wanted}")))
     }
 
     /// The network's interface, if it is called `name`.
@@ -281,16 +331,17 @@ impl<'a> NetworkTxn<'a> {
         self.own_bridge(name)
     }
 
-    fn has_veth(&self, ifname: &IfName) -> bool {
+    fn has_link(&self, ifname: &IfName) -> bool {
         let mut steps = self.plan.steps.iter();
-        steps.any(|step| matches!(step, NetworkStep::Veth { inner, .. } if inner == ifname))
+        steps.any(|step| step.link() == Some(ifname))
     }
 
     fn push(&mut self, step: NetworkStep) -> Judged {
-        if self.plan.steps.len() >= MAX_STEPS {
+        let limit = MAX_STEPS + self.request.ports.len();
+        if self.plan.steps.len() >= limit {
             return Err(Refusal::Stop(Stopped {
                 what: "plan steps",
-                limit: MAX_STEPS as u64,
+                limit: limit as u64,
             }));
         }
         self.plan.steps.push(step);
@@ -312,47 +363,14 @@ fn grant_of(order: &Order) -> Grant {
         Order::UseHostNamespace => Grant::UseHostNamespace,
         Order::Bridge(..) => Grant::Bridge,
         Order::Veth(..) => Grant::Veth,
+        Order::Isolate(_) => Grant::Isolate,
+        Order::Macvlan(..) => Grant::Macvlan,
+        Order::Ipvlan(..) => Grant::Ipvlan,
         Order::Address(..) => Grant::Address,
         Order::Route(..) => Grant::Route,
         Order::Masquerade(_) => Grant::Masquerade,
         Order::Publish(..) => Grant::Publish,
     }
-}
-
-fn cidr(text: &str) -> Judged<Cidr> {
-    text.parse()
-        .map_err(|e: bulkhead_model::network::InvalidCidr| Refusal::Invalid(e.to_string()))
-}
-
-/// An address, with or without a prefix.
-fn wanted_address(text: &str) -> Judged<IpAddr> {
-    let addr = text.split_once('/').map_or(text, |(addr, _)| addr);
-    addr.parse().map_err(|_| {
-        let shown: String = text.chars().take(40).collect();
-        Refusal::Invalid(format!("{shown:?} is not an address"))
-    })
-}
-
-fn interface_name(text: &str) -> Judged<IfName> {
-    IfName::new(text).ok_or_else(|| {
-        let shown: String = text.chars().take(40).collect();
-        Refusal::Invalid(format!("{shown:?} is not an interface name"))
-    })
-}
-
-fn mapping(port: &WirePort) -> Judged<PortMapping> {
-    let protocol = match port.protocol.as_str() {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        _ => return Err(Refusal::invalid("the protocol is neither tcp nor udp")),
-    };
-    let host_addr = port.host_address.parse();
-    Ok(PortMapping {
-        protocol,
-        host_addr: host_addr.map_err(|_| Refusal::invalid("the host address is not IPv4"))?,
-        host_port: port.host_port,
-        container_port: port.container_port,
-    })
 }
 
 #[cfg(test)]

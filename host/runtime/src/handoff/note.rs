@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! lease 172.17.0.2
-//! bridge bulkhead0 172.17.0.1/16
+//! bridge bulkhead0 172.17.0.1/16 fd00::1/64
 //! isolate bulkhead0
 //! veth eth0 bulkhead0
+//! macvlan eth0 eth1
 //! masquerade bulkhead0 172.17.0.0/16
 //! resolver
-//! publish bulkhead0 tcp 0.0.0.0 8080 80 172.17.0.2
+//! publish bulkhead0 tcp 0.0.0.0 8080 80 172.17.0.2 1
 //! ```
 //!
 //! Addresses and routes live and die with the container's namespace, and are
@@ -19,7 +20,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use bulkhead_model::network::{
-    IfName, NetworkNamespace, NetworkPlan, NetworkStep, PortMapping, Protocol,
+    IfName, IpvlanFlag, IpvlanMode, MacvlanMode, NetworkNamespace, NetworkPlan, NetworkStep,
+    PortMapping, Protocol, SubLink,
 };
 
 const HOST: &str = "host";
@@ -36,11 +38,23 @@ pub(super) fn write(plan: &NetworkPlan) -> String {
     }
     for step in &plan.steps {
         let _ = match step {
-            NetworkStep::Bridge { name, addr } => writeln!(out, "bridge {name} {addr}"),
+            NetworkStep::Bridge { name, addrs } => {
+                let addrs: String = addrs.iter().map(|addr| format!(" {addr}")).collect();
+                writeln!(out, "bridge {name}{addrs}")
+            }
             NetworkStep::Isolate { bridge } => writeln!(out, "isolate {bridge}"),
             NetworkStep::Veth { inner, bridge, .. } => match bridge {
                 Some(bridge) => writeln!(out, "veth {inner} {bridge}"),
                 None => writeln!(out, "veth {inner}"),
+            },
+            NetworkStep::SubLink {
+                inner,
+                parent,
+                kind,
+                ..
+            } => match kind {
+                SubLink::Macvlan(_) => writeln!(out, "macvlan {inner} {parent}"),
+                SubLink::Ipvlan(..) => writeln!(out, "ipvlan {inner} {parent}"),
             },
             NetworkStep::Resolver => writeln!(out, "{RESOLVER}"),
             NetworkStep::Masquerade { source, bridge } => {
@@ -52,11 +66,12 @@ pub(super) fn write(plan: &NetworkPlan) -> String {
                 bridge,
             } => writeln!(
                 out,
-                "publish {bridge} {} {} {} {} {to}",
+                "publish {bridge} {} {} {} {} {to} {}",
                 mapping.protocol.as_str(),
                 mapping.host_addr,
                 mapping.host_port,
-                mapping.container_port
+                mapping.container_port,
+                mapping.count
             ),
             NetworkStep::Addr { .. } | NetworkStep::Route { .. } => Ok(()),
         };
@@ -85,36 +100,50 @@ fn step<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Option<Net
     Some(match kind {
         "bridge" => NetworkStep::Bridge {
             name,
-            addr: parse(words.next())?,
+            addrs: words.map(|word| word.parse().ok()).collect::<Option<_>>()?,
         },
         "isolate" => NetworkStep::Isolate { bridge: name },
         "veth" => NetworkStep::Veth {
             inner: name,
             bridge: words.next().and_then(IfName::new),
             mtu: 1500,
+            mac: None,
+            isolated: false,
+        },
+        "macvlan" | "ipvlan" => NetworkStep::SubLink {
+            inner: name,
+            parent: IfName::new(words.next()?)?,
+            kind: match kind {
+                "macvlan" => SubLink::Macvlan(MacvlanMode::Bridge),
+                _ => SubLink::Ipvlan(IpvlanMode::L2, IpvlanFlag::Bridge),
+            },
+            mtu: 1500,
+            mac: None,
         },
         "masquerade" => NetworkStep::Masquerade {
             source: parse(words.next())?,
             bridge: name,
         },
-        "publish" => NetworkStep::Publish {
-            mapping: PortMapping {
-                protocol: protocol(words.next()?)?,
-                host_addr: parse(words.next())?,
-                host_port: parse(words.next())?,
-                container_port: parse(words.next())?,
-            },
-            to: parse(words.next())?,
-            bridge: name,
-        },
+        "publish" => publish(name, words)?,
         _ => return None,
     })
 }
 
-fn protocol(text: &str) -> Option<Protocol> {
-    [Protocol::Tcp, Protocol::Udp]
-        .into_iter()
-        .find(|p| p.as_str() == text)
+fn publish<'a>(bridge: IfName, words: &mut impl Iterator<Item = &'a str>) -> Option<NetworkStep> {
+    let mut mapping = PortMapping {
+        protocol: Protocol::parse(words.next()?)?,
+        host_addr: parse(words.next())?,
+        host_port: parse(words.next())?,
+        container_port: parse(words.next())?,
+        count: 1,
+    };
+    let to = parse(words.next())?;
+    mapping.count = parse(words.next())?;
+    Some(NetworkStep::Publish {
+        mapping,
+        to,
+        bridge,
+    })
 }
 
 fn parse<T: FromStr>(word: Option<&str>) -> Option<T> {
@@ -132,7 +161,10 @@ mod tests {
             steps: vec![
                 NetworkStep::Bridge {
                     name: bridge.clone(),
-                    addr: "10.1.0.1/16".parse().unwrap(),
+                    addrs: vec![
+                        "10.1.0.1/16".parse().unwrap(),
+                        "fd00::1/64".parse().unwrap(),
+                    ],
                 },
                 NetworkStep::Isolate {
                     bridge: bridge.clone(),
@@ -141,6 +173,15 @@ mod tests {
                     inner: IfName::new("eth0").unwrap(),
                     bridge: Some(bridge.clone()),
                     mtu: 1500,
+                    mac: None,
+                    isolated: false,
+                },
+                NetworkStep::SubLink {
+                    inner: IfName::new("eth1").unwrap(),
+                    parent: IfName::new("lan0").unwrap(),
+                    kind: SubLink::Macvlan(MacvlanMode::Bridge),
+                    mtu: 1500,
+                    mac: None,
                 },
                 NetworkStep::Masquerade {
                     source: "10.1.0.0/16".parse().unwrap(),
@@ -150,11 +191,12 @@ mod tests {
                 NetworkStep::Publish {
                     mapping: PortMapping {
                         protocol: Protocol::Udp,
-                        host_addr: [127, 0, 0, 1].into(),
+                        host_addr: std::net::Ipv4Addr::LOCALHOST.into(),
                         host_port: 8080,
                         container_port: 80,
+                        count: 3,
                     },
-                    to: [10, 1, 0, 2].into(),
+                    to: std::net::Ipv4Addr::new(10, 1, 0, 2).into(),
                     bridge,
                 },
             ],
@@ -181,6 +223,6 @@ mod tests {
     #[test]
     fn a_broken_line_costs_only_itself() {
         let text = write(&plan()).replace("masquerade", "quarrel") + "publish x tcp\n\n";
-        assert_eq!(read(&text).steps.len(), 5);
+        assert_eq!(read(&text).steps.len(), 6);
     }
 }

@@ -4,13 +4,20 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bulkhead_model::network::Family;
 use bulkhead_sys::netlink::RouteSocket;
 
 use super::error::NetworkError;
 use super::firewall::Firewall;
 use super::housekeeper::Housekeeper;
 
-const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+/// Setting `all` sets it for every interface that is there and that comes.
+fn forwarding(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "/proc/sys/net/ipv4/ip_forward",
+        Family::V6 => "/proc/sys/net/ipv6/conf/all/forwarding",
+    }
+}
 
 /// What connecting endpoints needs: sockets in the host's network namespace
 /// and the name of the packet-filter table. Clones share them.
@@ -23,9 +30,11 @@ pub struct NetworkContext(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     route: Mutex<RouteSocket>,
-    firewall: Mutex<Firewall>,
+    /// By family, IPv4 first.
+    firewalls: [Mutex<Firewall>; 2],
+    mark: String,
     housekeeper: Housekeeper,
-    forwarding_was_off: AtomicBool,
+    forwarding_was_off: [AtomicBool; 2],
     next_port: AtomicU16,
 }
 
@@ -37,22 +46,29 @@ impl NetworkContext {
         let open = || RouteSocket::open().map_err(NetworkError::Socket);
         Ok(Self(Arc::new(Shared {
             route: Mutex::new(open()?),
-            firewall: Mutex::new(Firewall::new(table)),
+            firewalls: Family::BOTH.map(|family| Mutex::new(Firewall::new(table, family))),
+            mark: format!("{table} network"),
             housekeeper: Housekeeper::start(open()?).map_err(NetworkError::Socket)?,
-            forwarding_was_off: AtomicBool::new(false),
+            forwarding_was_off: Default::default(),
             next_port: AtomicU16::new(super::ports::FIRST),
         })))
     }
 
-    /// Whether IPv4 forwarding was off and has been switched on for a network.
-    /// The host then routes between its other interfaces too.
-    pub fn forwarding_was_off(&self) -> bool {
-        self.0.forwarding_was_off.load(Ordering::Relaxed)
+    /// Whether forwarding was off and has been switched on for a network. The
+    /// host then routes between its other interfaces too.
+    pub fn forwarding_was_off(&self, family: Family) -> bool {
+        self.0.forwarding_was_off[family as usize].load(Ordering::Relaxed)
     }
 
-    /// Deletes the packet-filter table: every published port, all masquerading.
+    /// Deletes the packet-filter tables: every published port, all masquerading.
     pub fn delete_table(&self) -> Result<(), NetworkError> {
-        self.firewall().delete_table()
+        let deleted = Family::BOTH.map(|family| self.firewall(family).delete_table());
+        deleted.into_iter().collect()
+    }
+
+    /// What links made here have as their alias.
+    pub(super) fn mark(&self) -> &str {
+        &self.0.mark
     }
 
     pub(super) fn route(&self) -> MutexGuard<'_, RouteSocket> {
@@ -61,11 +77,9 @@ impl NetworkContext {
         self.0.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn firewall(&self) -> MutexGuard<'_, Firewall> {
-        self.0
-            .firewall
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn firewall(&self, family: Family) -> MutexGuard<'_, Firewall> {
+        let firewall = self.0.firewalls[family as usize].lock();
+        firewall.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn housekeeper(&self) -> &Housekeeper {
@@ -88,12 +102,24 @@ impl NetworkContext {
         previous.unwrap_or_else(|port| port)
     }
 
-    /// Packets are forwarded between interfaces.
-    pub(super) fn forward(&self) -> Result<(), NetworkError> {
-        if set_sysctl(IP_FORWARD, "1")? {
-            self.0.forwarding_was_off.store(true, Ordering::Relaxed);
+    /// Packets are forwarded between interfaces; what the user should know
+    /// when they were not before.
+    pub(super) fn forward(&self, family: Family) -> Result<Option<&'static str>, NetworkError> {
+        if !set_sysctl(forwarding(family), "1")? {
+            return Ok(None);
         }
-        Ok(())
+        self.0.forwarding_was_off[family as usize].store(true, Ordering::Relaxed);
+        Ok(Some(match family {
+            Family::V4 => {
+                "IPv4 forwarding was off and is on now, for networks of containers: this host routes \
+                 between all its interfaces"
+            }
+            // Linux, networking/ip-sysctl: accept_ra.
+            Family::V6 => {
+                "IPv6 forwarding was off and is on now, for networks of containers: this host routes \
+                 between all its interfaces, and those with accept_ra=1 take no router advertisements"
+            }
+        }))
     }
 }
 

@@ -1,20 +1,19 @@
 //! Connecting one endpoint, and taking it away again.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bulkhead_model::network::{
-    Cidr, IfName, NetworkNamespace, NetworkPlan, NetworkStep, PortMapping, ResolverSockets,
+    Cidr, Family, IfName, MacAddr, NetworkNamespace, NetworkPlan, NetworkStep, ResolverSockets,
+    SubLink,
 };
 use bulkhead_sys as sys;
-use bulkhead_sys::netlink::{Address, Namespace, Peer, Route, RouteSocket, Veth};
+use bulkhead_sys::netlink::{Address, Namespace, Peer, Route, RouteSocket, Veth, in_namespace};
 
-use super::bridge;
-use super::context::NetworkContext;
+use super::context::{NetworkContext, set_sysctl};
 use super::error::NetworkError;
-use super::firewall::Published;
 use super::ports::PortReservation;
-use super::resolver;
+use super::{bridge, parent, publish, resolver};
 
 /// A connected endpoint that is disconnected on drop unless it is kept.
 #[derive(Debug)]
@@ -49,6 +48,8 @@ pub struct Connection {
 enum Undo {
     /// Delete the host's end of a pair, and with it the end inside.
     Link(String),
+    /// Delete a link in the container's namespace.
+    Inside(u32),
     /// Stop forwarding every port of the endpoint.
     Ports,
 }
@@ -95,10 +96,9 @@ pub fn detach(
     endpoint: &str,
     context: &NetworkContext,
 ) -> Result<(), NetworkError> {
-    let ports = match publishes(plan) {
-        true => context.firewall().withdraw(endpoint),
-        false => Ok(()),
-    };
+    let ports = published_families(plan)
+        .map(|family| context.firewall(family).withdraw(endpoint))
+        .fold(Ok(()), Result::and);
     let inner = plan.steps.iter().filter_map(|step| match step {
         NetworkStep::Veth { inner, .. } => Some(inner),
         _ => None,
@@ -126,16 +126,22 @@ pub fn detach_link(
     endpoint: &str,
     link: &IfName,
     context: &NetworkContext,
+    namespace: BorrowedFd<'_>,
 ) -> Result<(), NetworkError> {
-    let veth = plan.steps.iter().find_map(|step| match step {
-        NetworkStep::Veth { inner, bridge, .. } if inner == link => Some(bridge),
+    let made = plan.steps.iter().find(|step| step.link() == Some(link));
+    let veth = match made {
+        // It has no end outside.
+        Some(NetworkStep::SubLink { .. }) => return delete_inside(namespace, link),
+        Some(NetworkStep::Veth { bridge, .. }) => Some(bridge),
         _ => None,
-    });
+    };
     for step in &plan.steps {
         if let NetworkStep::Publish { to, bridge, .. } = step
             && veth.is_some_and(|b| b.as_ref() == Some(bridge))
         {
-            context.firewall().withdraw_from(endpoint, *to)?;
+            context
+                .firewall(Family::of(*to))
+                .withdraw_from(endpoint, *to)?;
         }
     }
     let name = outer_name(endpoint, link);
@@ -143,6 +149,14 @@ pub fn detach_link(
     deleted
         .map(drop)
         .map_err(|source| veth_failed(&name, source))
+}
+
+fn delete_inside(namespace: BorrowedFd<'_>, link: &IfName) -> Result<(), NetworkError> {
+    let delete = || RouteSocket::open()?.delete_link(link.as_str());
+    in_namespace(namespace, delete)
+        .map_err(NetworkError::Namespace)?
+        .map(drop)
+        .map_err(|source| veth_failed(link.as_str(), source))
 }
 
 /// Writes the packet-filter entries of an endpoint that is connected again:
@@ -155,26 +169,25 @@ pub fn restore(
 ) -> Result<(), NetworkError> {
     for step in &plan.steps {
         match step {
-            NetworkStep::Bridge { name, .. } => context.firewall().admit(name.as_str())?,
-            NetworkStep::Isolate { bridge } => context.firewall().isolate(bridge.as_str())?,
-            NetworkStep::Masquerade { source, bridge } => {
-                context.firewall().masquerade(*source, bridge.as_str())?;
-            }
-            NetworkStep::Publish { mapping, to, .. } => {
-                let wanted = published(endpoint, mapping, *to);
-                let mut firewall = context.firewall();
-                if !firewall.published()?.contains(&wanted) {
-                    firewall.check_free(mapping)?;
-                    firewall.publish(&wanted)?;
+            NetworkStep::Bridge { name, addrs } => {
+                for addr in addrs {
+                    context.firewall(addr.family()).admit(name.as_str())?;
                 }
             }
-            NetworkStep::Veth { .. }
+            NetworkStep::Isolate { bridge } => isolate(plan, bridge, context)?,
+            NetworkStep::Masquerade { source, bridge } => {
+                let mut firewall = context.firewall(source.family());
+                firewall.masquerade(*source, bridge.as_str())?;
+            }
+            NetworkStep::Publish { .. }
+            | NetworkStep::Veth { .. }
+            | NetworkStep::SubLink { .. }
             | NetworkStep::Addr { .. }
             | NetworkStep::Route { .. }
             | NetworkStep::Resolver => {}
         }
     }
-    Ok(())
+    publish::publish_again(&publish::planned(plan, endpoint), context)
 }
 
 impl Attached {
@@ -206,46 +219,62 @@ impl Attached {
             };
             self.namespace = Some(namespace.map_err(NetworkError::Namespace)?);
         }
-        plan.steps
-            .iter()
-            .try_for_each(|step| self.apply(plan, step))
+        let mut steps = plan.steps.iter();
+        steps.try_for_each(|step| self.apply(plan, step))?;
+        self.publish(plan)
     }
 
     fn apply(&mut self, plan: &NetworkPlan, step: &NetworkStep) -> Result<(), NetworkError> {
         match step {
-            NetworkStep::Bridge { name, addr } => bridge::ensure(&self.context, name, *addr),
-            NetworkStep::Resolver => self.resolver(),
-            NetworkStep::Isolate { bridge } => self.context.firewall().isolate(bridge.as_str()),
-            NetworkStep::Veth { inner, bridge, mtu } => {
-                self.veth(plan, inner, bridge.as_ref(), *mtu)
+            NetworkStep::Bridge { name, addrs } => {
+                let said = bridge::ensure(&self.context, name, addrs)?;
+                self.warnings.extend(said);
+                Ok(())
             }
+            NetworkStep::Resolver => self.resolver(),
+            NetworkStep::Isolate { bridge } => isolate(plan, bridge, &self.context),
+            NetworkStep::Veth { .. } => self.veth(plan, step),
+            NetworkStep::SubLink {
+                inner,
+                parent,
+                kind,
+                mtu,
+                mac,
+            } => self.sub_link(inner, parent, *kind, (*mtu, mac_of(plan, inner, *mac))),
             NetworkStep::Addr { ifname, addr } => self.address(ifname, *addr),
             NetworkStep::Route { dest, via } => self.route(*dest, *via),
             NetworkStep::Masquerade { source, bridge } => self.masquerade(*source, bridge),
-            NetworkStep::Publish { mapping, to, .. } => self.publish(mapping, *to),
+            // All at once, when everything else is there.
+            NetworkStep::Publish { .. } => Ok(()),
         }
     }
 
-    fn veth(
-        &mut self,
-        plan: &NetworkPlan,
-        inner: &IfName,
-        bridge: Option<&IfName>,
-        mtu: u32,
-    ) -> Result<(), NetworkError> {
+    fn veth(&mut self, plan: &NetworkPlan, step: &NetworkStep) -> Result<(), NetworkError> {
+        let NetworkStep::Veth {
+            inner,
+            bridge,
+            mtu,
+            mac,
+            isolated,
+        } = step
+        else {
+            return Ok(());
+        };
         let namespace = inside(&mut self.namespace, "a link")?;
         let name = outer_name(&self.endpoint, inner);
         let failed = |source| veth_failed(&name, source);
         let mut host = self.context.route();
-        let master = bridge.map(|b| index_of(&mut host, b)).transpose()?;
+        let master = bridge.as_ref().map(|b| index_of(&mut host, b));
+        let master = master.transpose()?;
         let veth = Veth {
             name: &name,
             master,
-            hairpin: master.is_some() && publishes(plan),
-            mtu,
+            hairpin: master.is_some() && published_families(plan).next().is_some(),
+            isolated: master.is_some() && *isolated,
+            mtu: *mtu,
             peer: Peer {
                 name: inner.as_str(),
-                mac: mac_of(plan, inner),
+                mac: mac_of(plan, inner, *mac).map(|mac| mac.0),
                 namespace: namespace.fd.as_fd(),
             },
         };
@@ -259,9 +288,29 @@ impl Attached {
             other => other.map_err(failed)?,
         }
         drop(host);
-        let link = namespace.route.bring_up(inner.as_str()).map_err(failed)?;
-        let link = link.ok_or_else(|| NetworkError::NoSuchInterface(inner.to_string()))?;
-        self.inner.push((inner.to_string(), link.index));
+        let up = bring_up(namespace, inner, failed)?;
+        self.inner.push(up);
+        Ok(())
+    }
+
+    /// It disappears with its namespace, and is taken back with it.
+    fn sub_link(
+        &mut self,
+        inner: &IfName,
+        parent: &IfName,
+        kind: SubLink,
+        hardware: (u32, Option<MacAddr>),
+    ) -> Result<(), NetworkError> {
+        let namespace = inside(&mut self.namespace, "a link")?;
+        let fd = namespace.fd.as_fd();
+        parent::share(&self.context, inner, parent, kind, hardware, fd)?;
+        let failed = |source| NetworkError::Parent {
+            name: parent.to_string(),
+            source,
+        };
+        let up = bring_up(namespace, inner, failed)?;
+        self.undo.push(Undo::Inside(up.1));
+        self.inner.push(up);
         Ok(())
     }
 
@@ -269,6 +318,10 @@ impl Attached {
         let namespace = inside(&mut self.namespace, "an address")?;
         let found = self.inner.iter().find(|(name, _)| name == ifname.as_str());
         let (_, link) = found.ok_or_else(|| NetworkError::NoSuchInterface(ifname.to_string()))?;
+        if addr.family() == Family::V6 {
+            in_namespace(namespace.fd.as_fd(), || open_ipv6(ifname))
+                .map_err(NetworkError::Namespace)??;
+        }
         let address = Address {
             link: *link,
             addr: addr.addr,
@@ -288,13 +341,19 @@ impl Attached {
             via,
             link: if via.is_some() { 0 } else { last },
         };
-        let added = namespace.route.add_route(&route);
-        added.map_err(|source| configure_failed(&dest, source))
+        // The way out moves when a network comes that is to be it.
+        let set = match dest.prefix {
+            0 => namespace.route.replace_route(&route),
+            _ => namespace.route.add_route(&route),
+        };
+        set.map_err(|source| configure_failed(&dest, source))
     }
 
     fn masquerade(&mut self, source: Cidr, bridge: &IfName) -> Result<(), NetworkError> {
-        self.context.forward()?;
-        let mut firewall = self.context.firewall();
+        let family = source.family();
+        let said = self.context.forward(family)?;
+        self.warnings.extend(said.map(str::to_owned));
+        let mut firewall = self.context.firewall(family);
         firewall.masquerade(source, bridge.as_str())?;
         self.warnings.extend(firewall.warning.clone());
         Ok(())
@@ -306,12 +365,14 @@ impl Attached {
         Ok(())
     }
 
-    fn publish(&mut self, mapping: &PortMapping, to: Ipv4Addr) -> Result<(), NetworkError> {
-        let mut firewall = self.context.firewall();
-        firewall.check_free(mapping)?;
-        self.reservations.push(PortReservation::take(mapping)?);
+    fn publish(&mut self, plan: &NetworkPlan) -> Result<(), NetworkError> {
+        let ports = publish::planned(plan, &self.endpoint);
+        if ports.is_empty() {
+            return Ok(());
+        }
         self.undo.push(Undo::Ports);
-        firewall.publish(&published(&self.endpoint, mapping, to))
+        self.reservations = publish::publish(&ports, &self.context)?;
+        Ok(())
     }
 
     /// Takes back what was done and joins errors of that to the step's.
@@ -327,14 +388,22 @@ impl Attached {
 
     fn take_back(&mut self) -> Vec<NetworkError> {
         let undo: Vec<_> = self.undo.drain(..).rev().collect();
-        let one = |undo: &Undo| match undo {
-            Undo::Ports => self.context.firewall().withdraw(&self.endpoint).err(),
+        let mut one = |undo: &Undo| match undo {
+            Undo::Ports => {
+                let withdraw = |f| self.context.firewall(f).withdraw(&self.endpoint);
+                Family::BOTH.map(withdraw).into_iter().find_map(Result::err)
+            }
+            Undo::Inside(link) => {
+                let namespace = self.namespace.as_mut()?;
+                let deleted = namespace.route.delete_link_by_index(*link);
+                deleted.err().map(|source| veth_failed("eth", source))
+            }
             Undo::Link(name) => {
                 let deleted = self.context.route().delete_link(name);
                 deleted.err().map(|source| veth_failed(name, source))
             }
         };
-        undo.iter().filter_map(one).collect()
+        undo.iter().filter_map(&mut one).collect()
     }
 }
 
@@ -367,17 +436,67 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
-fn publishes(plan: &NetworkPlan) -> bool {
-    let publish = |step: &NetworkStep| matches!(step, NetworkStep::Publish { .. });
-    plan.steps.iter().any(publish)
+/// The families of which the plan publishes ports.
+fn published_families(plan: &NetworkPlan) -> impl Iterator<Item = Family> + '_ {
+    Family::BOTH.into_iter().filter(|family| {
+        let publish = |step: &NetworkStep| matches!(step, NetworkStep::Publish { to, .. } if Family::of(*to) == *family);
+        plan.steps.iter().any(publish)
+    })
 }
 
-/// The hardware address of an interface follows from its first address.
-fn mac_of(plan: &NetworkPlan, inner: &IfName) -> Option<[u8; 6]> {
-    plan.steps.iter().find_map(|step| match step {
-        NetworkStep::Addr { ifname, addr } if ifname == inner => bridge::mac(addr.addr),
-        _ => None,
-    })
+/// Closes a bridge in the families that the plan gives it.
+fn isolate(
+    plan: &NetworkPlan,
+    bridge: &IfName,
+    context: &NetworkContext,
+) -> Result<(), NetworkError> {
+    for step in &plan.steps {
+        if let NetworkStep::Bridge { name, addrs } = step
+            && name == bridge
+        {
+            for addr in addrs {
+                context.firewall(addr.family()).isolate(bridge.as_str())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn bring_up(
+    namespace: &mut Namespace,
+    inner: &IfName,
+    failed: impl Fn(sys::Error) -> NetworkError,
+) -> Result<(String, u32), NetworkError> {
+    let link = namespace.route.bring_up(inner.as_str()).map_err(failed)?;
+    let link = link.ok_or_else(|| NetworkError::NoSuchInterface(inner.to_string()))?;
+    Ok((inner.to_string(), link.index))
+}
+
+/// IPv6 on, in the calling thread's namespace: deaf to the neighbours' router
+/// advertisements, and without duplicate detection, which would delay the
+/// first packet by a second; leases are unique.
+fn open_ipv6(ifname: &IfName) -> Result<(), NetworkError> {
+    for (setting, value) in [
+        ("accept_ra", "0"),
+        ("accept_dad", "0"),
+        ("disable_ipv6", "0"),
+    ] {
+        let path = format!("/proc/sys/net/ipv6/conf/{ifname}/{setting}");
+        set_sysctl(&path, value)?;
+    }
+    Ok(())
+}
+
+/// The hardware address of an interface is the user's, or follows from its
+/// first address.
+fn mac_of(plan: &NetworkPlan, inner: &IfName, chosen: Option<MacAddr>) -> Option<MacAddr> {
+    let first = || {
+        plan.steps.iter().find_map(|step| match step {
+            NetworkStep::Addr { ifname, addr } if ifname == inner => Some(MacAddr::of(addr.addr)),
+            _ => None,
+        })
+    };
+    chosen.or_else(first)
 }
 
 fn inside<'n>(
@@ -400,14 +519,6 @@ fn index_of(route: &mut RouteSocket, bridge: &IfName) -> Result<u32, NetworkErro
             name: link.name,
             kind: link.kind,
         }),
-    }
-}
-
-pub(super) fn published(endpoint: &str, mapping: &PortMapping, to: Ipv4Addr) -> Published {
-    Published {
-        endpoint: endpoint.to_owned(),
-        mapping: mapping.clone(),
-        to,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong while an endpoint is connected.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::network::{Cidr, Protocol};
@@ -82,9 +82,20 @@ pub enum NetworkError {
         /// The call that failed.
         source: sys::Error,
     },
-    /// Only IPv4 is forwarded.
-    #[error("{0} is not an IPv4 network")]
-    NotIpv4(Cidr),
+    /// The kernel cannot make such links.
+    #[error("this kernel has no {0} links (the module {0} is missing)")]
+    NoSuchLinkKind(&'static str),
+    /// The interface that containers are to share is not there.
+    #[error("the parent interface {0} was not found on this host")]
+    NoSuchParent(String),
+    /// The interface that containers are to share cannot be.
+    #[error("cannot share interface {name}")]
+    Parent {
+        /// The interface.
+        name: String,
+        /// The call that failed.
+        source: sys::Error,
+    },
     /// The packet filter refused a change.
     #[error("cannot change packet filter table {table}")]
     Filter {
@@ -102,23 +113,16 @@ pub enum NetworkError {
         source: sys::Error,
     },
     /// Another endpoint has the port; Docker's words.
-    #[error("Bind for {addr}:{port} failed: port is already allocated")]
-    PortAllocated {
-        /// The host address.
-        addr: Ipv4Addr,
-        /// The host port.
-        port: u16,
-    },
+    #[error("Bind for {0} failed: port is already allocated")]
+    PortAllocated(SocketAddr),
     /// The host refuses the port, most often because a process listens there;
     /// Docker's words.
-    #[error("listen {}4 {addr}:{port}: bind: {reason}", .protocol.as_str())]
+    #[error("listen {}{} {addr}: bind: {reason}", .protocol.as_str(), if .addr.is_ipv4() { 4 } else { 6 })]
     PortUnavailable {
         /// The protocol.
         protocol: Protocol,
-        /// The host address.
-        addr: Ipv4Addr,
-        /// The host port.
-        port: u16,
+        /// The host address and port.
+        addr: SocketAddr,
         /// The kernel's reason in lower case.
         reason: String,
         /// Its kind.
@@ -130,11 +134,11 @@ pub enum NetworkError {
         /// The protocol.
         protocol: Protocol,
         /// The host address.
-        addr: Ipv4Addr,
+        addr: IpAddr,
     },
     /// Every default pool overlaps something.
     #[error(
-        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network"
+        "could not find an available, non-overlapping address pool among the defaults to assign to the network"
     )]
     NoFreeSubnet,
     /// A step failed, and so did taking back earlier ones.
@@ -156,7 +160,7 @@ fn join(errors: &[NetworkError]) -> String {
 impl Kind for NetworkError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::PortAllocated { .. } => ErrorKind::Conflict,
+            Self::PortAllocated(_) => ErrorKind::Conflict,
             Self::PortUnavailable { kind, .. } => match kind {
                 std::io::ErrorKind::AddrInUse => ErrorKind::Conflict,
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Forbidden,
@@ -164,10 +168,11 @@ impl Kind for NetworkError {
             },
             Self::NotABridge { .. } | Self::BridgeAddress { .. } => ErrorKind::Conflict,
             Self::NoFreePort { .. } | Self::NoFreeSubnet => ErrorKind::ResourceExhausted,
-            Self::FilterUnsupported { .. } | Self::NotIpv4(_) => ErrorKind::Unsupported,
-            Self::NoSuchBridge(_) | Self::NoSuchInterface(_) | Self::HostNamespace(_) => {
-                ErrorKind::InvalidArgument
-            }
+            Self::FilterUnsupported { .. } | Self::NoSuchLinkKind(_) => ErrorKind::Unsupported,
+            Self::NoSuchBridge(_)
+            | Self::NoSuchInterface(_)
+            | Self::NoSuchParent(_)
+            | Self::HostNamespace(_) => ErrorKind::InvalidArgument,
             Self::Undo { step, .. } => step.kind(),
             _ => ErrorKind::Internal,
         }

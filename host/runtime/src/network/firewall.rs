@@ -2,24 +2,29 @@
 //! published ports. The kernel's table is the truth; nothing is remembered
 //! here that a restart of the daemon would lose.
 
-use std::net::{IpAddr, Ipv4Addr};
+mod element;
 
-use bulkhead_model::network::{Cidr, PortMapping, Protocol};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use bulkhead_model::network::{Cidr, Family, PortMapping, Protocol};
 use bulkhead_sys as sys;
-use bulkhead_sys::nft::{Batch, Element, FilterSocket, Hook, IntervalEnd, ListedRule, Set};
+use bulkhead_sys::nft::{self, Batch, Element, FilterSocket, Hook, ListedRule, Set};
 
 use super::error::NetworkError;
-use super::rules::{self, BRIDGES, INTERNAL, LOCAL, PUBLISHED_ADDR, PUBLISHED_ANY, SUBNETS};
+use super::rules::{self, BRIDGES, INTERNAL, LOCAL, published_addr, published_any, subnets};
+use element::{bytes, range_of};
+pub(super) use element::{decode, entry, name, range};
 
 /// A port that the packet filter forwards.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Published {
     /// Whose it is.
     pub endpoint: String,
-    /// The mapping.
+    /// The mapping, of one port.
     pub mapping: PortMapping,
     /// The container's address.
-    pub to: Ipv4Addr,
+    pub to: IpAddr,
 }
 
 /// What the kernel holds of us, and what it should.
@@ -39,6 +44,7 @@ pub(super) struct Firewall {
     /// Opened when it is first needed: a kernel without nf_tables still runs
     /// containers on the host's network or without one.
     socket: Option<FilterSocket>,
+    family: nft::Family,
     table: String,
     /// Whether this process has written the rules.
     written: bool,
@@ -48,9 +54,13 @@ pub(super) struct Firewall {
 }
 
 impl Firewall {
-    pub(super) fn new(table: &str) -> Self {
+    pub(super) fn new(table: &str, family: Family) -> Self {
         Self {
             socket: None,
+            family: match family {
+                Family::V4 => nft::Family::Ipv4,
+                Family::V6 => nft::Family::Ipv6,
+            },
             table: table.to_owned(),
             written: false,
             warning: None,
@@ -75,89 +85,104 @@ impl Firewall {
 
     /// Masquerades what a subnet sends beyond its bridge.
     pub(super) fn masquerade(&mut self, source: Cidr, bridge: &str) -> Result<(), NetworkError> {
-        let range = range(source, bridge)?;
+        let range = range(source, bridge);
+        let subnets = subnets(self.family);
         self.commit(|batch| {
             batch
                 .add_elements(BRIDGES.name, &[Element::key(name(bridge))])
                 .add_elements(LOCAL.name, &[Element::key(name(bridge).repeat(2))])
-                .add_elements(SUBNETS.name, &range);
+                .add_elements(subnets.name, &range);
         })
     }
 
-    /// Forwards a port, which nobody may have.
-    pub(super) fn publish(&mut self, published: &Published) -> Result<(), NetworkError> {
-        let (set, element) = entry(published);
+    /// Forwards ports, which nobody may have.
+    pub(super) fn publish(&mut self, ports: &[Published]) -> Result<(), NetworkError> {
+        let sets = self.published_sets();
+        let mut elements = [Vec::new(), Vec::new()];
+        for port in ports {
+            elements[usize::from(port.mapping.host_addr.is_unspecified())].push(entry(port));
+        }
         self.commit(|batch| {
-            batch.add_new_elements(set.name, std::slice::from_ref(&element));
-        })
-        .map_err(|error| match error {
-            NetworkError::Filter { source, .. } if source.io_kind() == EXISTS => {
-                allocated(&published.mapping)
+            for (set, elements) in sets.iter().zip(&elements) {
+                batch.add_new_elements(set.name, elements);
             }
-            other => other,
+        })
+        .map_err(|error| match (error, ports.first()) {
+            (NetworkError::Filter { source, .. }, Some(port)) if source.io_kind() == EXISTS => {
+                allocated(&port.mapping)
+            }
+            (other, _) => other,
         })
     }
 
-    /// Fails when a published port stands in the way of `mapping`: the same
-    /// port of the same address, or of all where one of the two means all.
-    pub(super) fn check_free(&mut self, mapping: &PortMapping) -> Result<(), NetworkError> {
-        let conflict = |other: &Published| {
-            let (a, b) = (mapping.host_addr, other.mapping.host_addr);
-            other.mapping.protocol == mapping.protocol
-                && other.mapping.host_port == mapping.host_port
-                && (a == b || a.is_unspecified() || b.is_unspecified())
-        };
-        match self.published()?.iter().any(conflict) {
-            true => Err(allocated(mapping)),
-            false => Ok(()),
+    /// Fails when a published port stands in the way of one of `ports`: the
+    /// same port of the same address, or of all where one of the two means all.
+    pub(super) fn check_free(&mut self, ports: &[Published]) -> Result<(), NetworkError> {
+        let mut taken: HashMap<(Protocol, u16), Vec<IpAddr>> = HashMap::new();
+        for port in self.published()?.iter().map(|p| &p.mapping) {
+            let key = (port.protocol, port.host_port);
+            taken.entry(key).or_default().push(port.host_addr);
         }
+        for Published { mapping, .. } in ports {
+            let addr = mapping.host_addr;
+            let at = taken
+                .entry((mapping.protocol, mapping.host_port))
+                .or_default();
+            let conflict =
+                |other: &IpAddr| addr == *other || addr.is_unspecified() || other.is_unspecified();
+            if at.iter().any(conflict) {
+                return Err(allocated(mapping));
+            }
+            at.push(addr);
+        }
+        Ok(())
     }
 
-    /// Every published port.
+    /// Every published port. Nothing is written: before the first container
+    /// there is no table.
     pub(super) fn published(&mut self) -> Result<Vec<Published>, NetworkError> {
-        self.write()?;
-        let mut all = Vec::new();
-        for set in [PUBLISHED_ADDR, PUBLISHED_ANY] {
-            let elements = self.elements(set.name)?;
-            all.extend(elements.iter().filter_map(decode));
-        }
-        Ok(all)
+        let elements = self.published_elements()?;
+        Ok(elements.iter().filter_map(decode).collect())
     }
 
-    /// The endpoints that have published ports. Nothing is written: before
-    /// the first container there is no table.
+    /// The endpoints that have published ports.
     pub(super) fn endpoints(&mut self) -> Result<Vec<String>, NetworkError> {
-        let mut all = Vec::new();
-        for set in [PUBLISHED_ADDR, PUBLISHED_ANY] {
-            match self.list(set.name) {
-                Ok(elements) => all.extend(elements.into_iter().map(|e| e.comment)),
-                Err(error) if missing(&error) => {}
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
+        let elements = self.published_elements()?;
+        let mut all: Vec<_> = elements.into_iter().map(|e| e.comment).collect();
         all.sort_unstable();
         all.dedup();
         Ok(all)
     }
 
+    fn published_sets(&self) -> [Set<'static>; 2] {
+        [published_addr(self.family), published_any(self.family)]
+    }
+
+    fn published_elements(&mut self) -> Result<Vec<Element>, NetworkError> {
+        let mut all = Vec::new();
+        for set in self.published_sets() {
+            match self.list(set.name) {
+                Ok(elements) => all.extend(elements),
+                Err(error) if missing(&error) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(all)
+    }
+
     /// Takes back every port of an endpoint.
     pub(super) fn withdraw(&mut self, endpoint: &str) -> Result<(), NetworkError> {
-        self.remove(&[PUBLISHED_ADDR, PUBLISHED_ANY], |mut all| {
+        self.remove(&self.published_sets(), |mut all| {
             all.retain(|element| element.comment == endpoint);
             all
         })
     }
 
     /// Takes back the ports of an endpoint that lead to one of its addresses.
-    pub(super) fn withdraw_from(
-        &mut self,
-        endpoint: &str,
-        to: Ipv4Addr,
-    ) -> Result<(), NetworkError> {
-        self.remove(&[PUBLISHED_ADDR, PUBLISHED_ANY], |mut all| {
-            all.retain(|element| {
-                element.comment == endpoint && element.value.starts_with(&to.octets())
-            });
+    pub(super) fn withdraw_from(&mut self, endpoint: &str, to: IpAddr) -> Result<(), NetworkError> {
+        let to = bytes(to);
+        self.remove(&self.published_sets(), |mut all| {
+            all.retain(|element| element.comment == endpoint && element.value.starts_with(&to));
             all
         })
     }
@@ -168,7 +193,7 @@ impl Firewall {
             all.retain(|element| element.key.starts_with(&name(bridge)));
             all
         })?;
-        self.remove(&[SUBNETS], |all| {
+        self.remove(&[subnets(self.family)], |all| {
             let ranges = all.iter().filter_map(|start| range_of(start, bridge));
             ranges.flatten().collect()
         })
@@ -176,10 +201,10 @@ impl Firewall {
 
     /// What there is. Nothing is written.
     pub(super) fn held(&mut self) -> Result<Held, NetworkError> {
-        let table = self.table.clone();
+        let (table, family) = (self.table.clone(), self.family);
         let listed = self.socket().and_then(|socket| {
             let mut batch = socket.batch(&table);
-            rules::build(&mut batch);
+            rules::build(&mut batch, family);
             let rules = match socket.rules(&table) {
                 Err(error) if missing(&error) => Vec::new(),
                 other => other?,
@@ -192,9 +217,9 @@ impl Firewall {
             BRIDGES,
             LOCAL,
             INTERNAL,
-            SUBNETS,
-            PUBLISHED_ADDR,
-            PUBLISHED_ANY,
+            subnets(family),
+            published_addr(family),
+            published_any(family),
         ] {
             match self.list(set.name) {
                 Ok(found) => elements.extend(found.into_iter().map(|e| (set.name, e))),
@@ -249,18 +274,6 @@ impl Firewall {
         Ok(())
     }
 
-    fn elements(&mut self, set: &str) -> Result<Vec<Element>, NetworkError> {
-        match self.list(set) {
-            Err(error) if missing(&error) => {
-                self.written = false;
-                self.write()?;
-                self.list(set)
-            }
-            other => other,
-        }
-        .map_err(|e| self.failed(e))
-    }
-
     /// Applies a change. Somebody may have flushed the ruleset since the rules
     /// were written (`nft flush ruleset`, a reload of firewalld): then the
     /// table is gone, and is written again before the change.
@@ -282,7 +295,9 @@ impl Firewall {
         if self.written {
             return Ok(());
         }
-        self.apply(rules::build).map_err(|e| self.failed(e))?;
+        let family = self.family;
+        self.apply(|batch| rules::build(batch, family))
+            .map_err(|e| self.failed(e))?;
         self.written = true;
         self.warning = self.foreign_drop();
         Ok(())
@@ -319,7 +334,7 @@ impl Firewall {
     fn socket(&mut self) -> Result<&mut FilterSocket, sys::Error> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
-            None => FilterSocket::open()?,
+            None => FilterSocket::open_for(self.family)?,
         };
         Ok(self.socket.insert(socket))
     }
@@ -346,98 +361,5 @@ fn missing(error: &sys::Error) -> bool {
 }
 
 fn allocated(mapping: &PortMapping) -> NetworkError {
-    NetworkError::PortAllocated {
-        addr: mapping.host_addr,
-        port: mapping.host_port,
-    }
-}
-
-/// An interface name as the kernel compares it: sixteen bytes.
-pub(super) fn name(interface: &str) -> Vec<u8> {
-    let mut bytes = interface.as_bytes().to_vec();
-    bytes.resize(16, 0);
-    bytes
-}
-
-/// The bounds of a subnet: its first address, which says whose it is, and the
-/// one after its last, to which the kernel lets no comment be attached.
-pub(super) fn range(subnet: Cidr, bridge: &str) -> Result<[Element; 2], NetworkError> {
-    let IpAddr::V4(first) = subnet.network() else {
-        return Err(NetworkError::NotIpv4(subnet));
-    };
-    let size = u32::MAX
-        .checked_shr(subnet.prefix.into())
-        .unwrap_or(0)
-        .wrapping_add(1);
-    let after = u32::from(first).wrapping_add(size);
-    let start = Element {
-        comment: format!("{bridge} {subnet}"),
-        ..Element::key(first.octets())
-    };
-    let end = Element {
-        interval: IntervalEnd::End,
-        ..Element::key(after.to_be_bytes())
-    };
-    Ok([start, end])
-}
-
-/// The bounds of a subnet of `bridge`, by its first element.
-fn range_of(start: &Element, bridge: &str) -> Option<[Element; 2]> {
-    let subnet = start.comment.strip_prefix(bridge)?.strip_prefix(' ')?;
-    range(subnet.parse().ok()?, bridge).ok()
-}
-
-/// The map and the element of a published port.
-pub(super) fn entry(published: &Published) -> (Set<'static>, Element) {
-    let mapping = &published.mapping;
-    let number = match mapping.protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-    };
-    let (set, mut key) = if mapping.host_addr.is_unspecified() {
-        (PUBLISHED_ANY, Vec::new())
-    } else {
-        (PUBLISHED_ADDR, mapping.host_addr.octets().to_vec())
-    };
-    key.extend_from_slice(&[number, 0, 0, 0]);
-    key.extend_from_slice(&padded(mapping.host_port));
-    let element = Element {
-        value: [published.to.octets(), padded(mapping.container_port)].concat(),
-        comment: published.endpoint.clone(),
-        ..Element::key(key)
-    };
-    (set, element)
-}
-
-fn padded(port: u16) -> [u8; 4] {
-    let [high, low] = port.to_be_bytes();
-    [high, low, 0, 0]
-}
-
-/// The inverse of [`entry`].
-pub(super) fn decode(element: &Element) -> Option<Published> {
-    let (addr, rest) = match element.key.as_slice() {
-        [a, b, c, d, rest @ ..] if rest.len() == 8 => (Ipv4Addr::new(*a, *b, *c, *d), rest),
-        rest => (Ipv4Addr::UNSPECIFIED, rest),
-    };
-    let ([number, _, _, _, high, low, ..], [a, b, c, d, to_high, to_low, ..]) =
-        (rest, element.value.as_slice())
-    else {
-        return None;
-    };
-    let protocol = match number {
-        6 => Protocol::Tcp,
-        17 => Protocol::Udp,
-        _ => return None,
-    };
-    Some(Published {
-        endpoint: element.comment.clone(),
-        mapping: PortMapping {
-            protocol,
-            host_addr: addr,
-            host_port: u16::from_be_bytes([*high, *low]),
-            container_port: u16::from_be_bytes([*to_high, *to_low]),
-        },
-        to: Ipv4Addr::new(*a, *b, *c, *d),
-    })
+    NetworkError::PortAllocated(SocketAddr::new(mapping.host_addr, mapping.host_port))
 }

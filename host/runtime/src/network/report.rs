@@ -3,19 +3,25 @@
 use std::fs;
 use std::net::IpAddr;
 
-use bulkhead_model::network::{IfName, NetworkPlan, NetworkStep};
+use bulkhead_model::network::{Cidr, Family, IfName, NetworkPlan, NetworkStep};
 use bulkhead_sys::nft::{Element, IntervalEnd, ListedRule};
 
 use super::context::NetworkContext;
-use super::endpoint::{published, restore};
+use super::endpoint::restore;
 use super::error::NetworkError;
 use super::firewall::{Held, decode, entry, name, range};
-use super::rules::{BRIDGES, INTERNAL, LOCAL, PUBLISHED_ADDR, PUBLISHED_ANY, REASONS, SUBNETS};
+use super::publish::single;
+use super::rules::{BRIDGES, INTERNAL, LOCAL, REASONS};
 
-/// The table and what it depends on.
+/// Sets whose names are the same in both families' tables.
+const SUBNETS: &str = "subnets";
+const PUBLISHED_ADDR: &str = "published_addr";
+const PUBLISHED_ANY: &str = "published_any";
+
+/// The tables and what they depend on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FirewallReport {
-    /// Its name; the family is `ip`.
+    /// Their name; the families are `ip` and `ip6`.
     pub table: String,
     /// Whether the host forwards packets (`net.ipv4.ip_forward`).
     pub forwarding: bool,
@@ -80,19 +86,38 @@ pub fn report(
     bridges: &[IfName],
     context: &NetworkContext,
 ) -> Result<FirewallReport, NetworkError> {
-    let held = context.firewall().held()?;
-    let needed: Vec<_> = containers
-        .iter()
-        .flat_map(|(id, plan)| plan.steps.iter().flat_map(|step| elements(id, step)))
-        .collect();
-    Ok(FirewallReport {
+    let mut report = FirewallReport {
         forwarding: fs::read_to_string("/proc/sys/net/ipv4/ip_forward")
             .is_ok_and(|text| text.trim() == "1"),
-        rules: rules(&held, !needed.is_empty()),
-        entries: entries(&held, needed, bridges),
-        table: held.table,
-        warnings: held.warnings,
-    })
+        rules: Vec::new(),
+        entries: Vec::new(),
+        table: String::new(),
+        warnings: Vec::new(),
+    };
+    for family in Family::BOTH {
+        let held = context.firewall(family).held()?;
+        let needed = needed(containers, family);
+        let used = !needed.is_empty() || !held.rules.is_empty();
+        report
+            .rules
+            .extend(rules(&held, family, !needed.is_empty()));
+        report.entries.extend(entries(&held, needed, bridges));
+        if used || family == Family::V4 {
+            report.warnings.extend(held.warnings);
+        }
+        report.table = held.table;
+    }
+    Ok(report)
+}
+
+fn needed(containers: &[(String, NetworkPlan)], family: Family) -> Vec<Needed> {
+    let of = |(id, plan): &(String, NetworkPlan)| -> Vec<Needed> {
+        let steps = plan.steps.iter();
+        steps
+            .flat_map(|step| elements(id, plan, step, family))
+            .collect()
+    };
+    containers.iter().flat_map(of).collect()
 }
 
 /// Writes again what of the table somebody took away; whether anything was.
@@ -108,7 +133,11 @@ pub fn mend(
     if !wrong && !found.entries.iter().any(missing) {
         return Ok(false);
     }
-    context.firewall().rewrite()?;
+    for family in Family::BOTH {
+        if !needed(containers, family).is_empty() {
+            context.firewall(family).rewrite()?;
+        }
+    }
     for (id, plan) in containers {
         restore(plan, id, context)?;
     }
@@ -116,7 +145,7 @@ pub fn mend(
 }
 
 /// Where nobody needs the table, its absence is no news.
-fn rules(held: &Held, needed: bool) -> Vec<ReportedRule> {
+fn rules(held: &Held, family: Family, needed: bool) -> Vec<ReportedRule> {
     if held.rules.is_empty() && !needed {
         return Vec::new();
     }
@@ -129,7 +158,7 @@ fn rules(held: &Held, needed: bool) -> Vec<ReportedRule> {
         }
         all.push(ReportedRule {
             chain: wanted.chain.clone(),
-            text: text.to_owned(),
+            text: in_family(text, family),
             reason: reason.to_owned(),
             standing: match found {
                 Some(_) => Standing::Present,
@@ -146,6 +175,17 @@ fn rules(held: &Held, needed: bool) -> Vec<ReportedRule> {
     all
 }
 
+/// A rule's text as IPv6 has it.
+fn in_family(text: &str, family: Family) -> String {
+    match family {
+        Family::V4 => text.to_owned(),
+        Family::V6 => text
+            .replace("ip daddr", "ip6 daddr")
+            .replace("ip saddr", "ip6 saddr")
+            .replace("127.0.0.0/8", "::1"),
+    }
+}
+
 struct Needed {
     set: &'static str,
     element: Element,
@@ -153,40 +193,54 @@ struct Needed {
 }
 
 /// What a step of a plan stands for in the table.
-fn elements(id: &str, step: &NetworkStep) -> Vec<Needed> {
+fn elements(id: &str, plan: &NetworkPlan, step: &NetworkStep, family: Family) -> Vec<Needed> {
     let of_network = |bridge: &IfName, set, element| Needed {
         set,
         element,
         owner: Owner::Network(bridge.to_string()),
     };
     match step {
-        NetworkStep::Bridge { name: bridge, .. } => {
+        NetworkStep::Bridge {
+            name: bridge,
+            addrs,
+        } if has(addrs, family) => {
             let key = name(bridge.as_str());
             vec![
                 of_network(bridge, BRIDGES.name, Element::key(key.clone())),
                 of_network(bridge, LOCAL.name, Element::key(key.repeat(2))),
             ]
         }
-        NetworkStep::Isolate { bridge } => {
+        NetworkStep::Isolate { bridge } if bridged(plan, bridge, family) => {
             let key = Element::key(name(bridge.as_str()));
             vec![of_network(bridge, INTERNAL.name, key)]
         }
-        NetworkStep::Masquerade { source, bridge } => {
-            let range = range(*source, bridge.as_str()).ok();
-            let first = range.map(|[first, _]| of_network(bridge, SUBNETS.name, first));
-            first.into_iter().collect()
+        NetworkStep::Masquerade { source, bridge } if source.family() == family => {
+            let [first, _] = range(*source, bridge.as_str());
+            vec![of_network(bridge, SUBNETS, first)]
         }
-        NetworkStep::Publish { mapping, to, .. } => {
-            let (set, element) = entry(&published(id, mapping, *to));
-            let owner = Owner::Container(id.to_owned());
-            vec![Needed {
-                set: set.name,
-                element,
-                owner,
-            }]
+        NetworkStep::Publish { mapping, to, .. } if Family::of(*to) == family => {
+            let set = match mapping.host_addr.is_unspecified() {
+                true => PUBLISHED_ANY,
+                false => PUBLISHED_ADDR,
+            };
+            let needed = |port| Needed {
+                set,
+                element: entry(&port),
+                owner: Owner::Container(id.to_owned()),
+            };
+            single(id, mapping, *to).map(needed).collect()
         }
         _ => Vec::new(),
     }
+}
+
+fn has(addrs: &[Cidr], family: Family) -> bool {
+    addrs.iter().any(|addr| addr.family() == family)
+}
+
+fn bridged(plan: &NetworkPlan, bridge: &IfName, family: Family) -> bool {
+    let made = |step: &NetworkStep| matches!(step, NetworkStep::Bridge { name, addrs } if name == bridge && has(addrs, family));
+    plan.steps.iter().any(made)
 }
 
 fn entries(held: &Held, needed: Vec<Needed>, bridges: &[IfName]) -> Vec<ReportedEntry> {
@@ -235,10 +289,8 @@ fn entries(held: &Held, needed: Vec<Needed>, bridges: &[IfName]) -> Vec<Reported
 
 fn owner(set: &str, element: &Element) -> Owner {
     match set {
-        s if s == PUBLISHED_ADDR.name || s == PUBLISHED_ANY.name => {
-            Owner::Container(element.comment.clone())
-        }
-        s if s == SUBNETS.name => {
+        PUBLISHED_ADDR | PUBLISHED_ANY => Owner::Container(element.comment.clone()),
+        SUBNETS => {
             let bridge = element.comment.split(' ').next();
             Owner::Network(bridge.unwrap_or_default().to_owned())
         }
@@ -258,7 +310,7 @@ fn text(set: &str, element: &Element) -> String {
         let name = interface(&element.key);
         return format!("{name} . {name}");
     }
-    if set == SUBNETS.name {
+    if set == SUBNETS {
         let subnet = element.comment.split_once(' ').map(|(_, subnet)| subnet);
         return subnet.map_or_else(|| format!("{:?}", element.key), str::to_owned);
     }
@@ -269,8 +321,8 @@ fn text(set: &str, element: &Element) -> String {
             format!(
                 "{} {} to {}",
                 mapping.protocol.as_str(),
-                at(mapping.host_addr.into(), mapping.host_port),
-                at(port.to.into(), mapping.container_port)
+                at(mapping.host_addr, mapping.host_port),
+                at(port.to, mapping.container_port)
             )
         }
         None => interface(&element.key),

@@ -1,4 +1,5 @@
-//! The packet-filter table, as one transaction that can be repeated.
+//! The packet-filter table of a family, as one transaction that can be repeated.
+//! IPv4 is shown; `table ip6` is the same with its addresses.
 //!
 //! ```text
 //! table ip bulkhead {
@@ -45,7 +46,8 @@
 //!   back through the host, which undoes the translation.
 
 use bulkhead_sys::nft::{
-    BaseChain, Batch, ChainType, DataType, Expression, Hook, PayloadBase, Register, Set, Verdict,
+    BaseChain, Batch, ChainType, DataType, Expression, Family, Hook, PayloadBase, Register, Set,
+    Verdict,
 };
 
 pub(super) const BRIDGES: Set<'_> = Set {
@@ -66,28 +68,49 @@ pub(super) const INTERNAL: Set<'_> = Set {
     value: &[],
     interval: false,
 };
-pub(super) const SUBNETS: Set<'_> = Set {
-    name: "subnets",
-    key: &[DataType::Ipv4Addr],
-    value: &[],
-    interval: true,
-};
-pub(super) const PUBLISHED_ADDR: Set<'_> = Set {
-    name: "published_addr",
-    key: &[
-        DataType::Ipv4Addr,
-        DataType::InetProto,
-        DataType::InetService,
-    ],
-    value: &[DataType::Ipv4Addr, DataType::InetService],
-    interval: false,
-};
-pub(super) const PUBLISHED_ANY: Set<'_> = Set {
-    name: "published_any",
-    key: &[DataType::InetProto, DataType::InetService],
-    value: &[DataType::Ipv4Addr, DataType::InetService],
-    interval: false,
-};
+/// Sources to masquerade.
+pub(super) const fn subnets(family: Family) -> Set<'static> {
+    Set {
+        name: "subnets",
+        key: match family {
+            Family::Ipv4 => &[DataType::Ipv4Addr],
+            Family::Ipv6 => &[DataType::Ipv6Addr],
+        },
+        value: &[],
+        interval: true,
+    }
+}
+
+/// Ports published on one address.
+pub(super) const fn published_addr(family: Family) -> Set<'static> {
+    const PORT: [DataType; 2] = [DataType::InetProto, DataType::InetService];
+    Set {
+        name: "published_addr",
+        key: match family {
+            Family::Ipv4 => &[DataType::Ipv4Addr, PORT[0], PORT[1]],
+            Family::Ipv6 => &[DataType::Ipv6Addr, PORT[0], PORT[1]],
+        },
+        value: target(family),
+        interval: false,
+    }
+}
+
+/// Ports published on every address.
+pub(super) const fn published_any(family: Family) -> Set<'static> {
+    Set {
+        name: "published_any",
+        key: &[DataType::InetProto, DataType::InetService],
+        value: target(family),
+        interval: false,
+    }
+}
+
+const fn target(family: Family) -> &'static [DataType] {
+    match family {
+        Family::Ipv4 => &[DataType::Ipv4Addr, DataType::InetService],
+        Family::Ipv6 => &[DataType::Ipv6Addr, DataType::InetService],
+    }
+}
 
 /// Each rule that [`build`] makes, in its order: as `nft` shows it, and why.
 pub(super) const REASONS: [(&str, &str); 15] = [
@@ -155,17 +178,11 @@ pub(super) const REASONS: [(&str, &str); 15] = [
 
 const R0: Register = Register::new(0);
 const R1: Register = Register::new(1);
-const R2: Register = Register::new(2);
 /// The second interface name of a pair; a name takes four registers.
 const R4: Register = Register::new(4);
 /// Where maps put their value.
 const R8: Register = Register::new(8);
-const R9: Register = Register::new(9);
 
-const SOURCE: Expression<'_> = header(12);
-const DESTINATION: Expression<'_> = header(16);
-const LOOPBACK_MASK: Expression<'_> = Expression::Mask(R0, [255, 0, 0, 0]);
-const LOOPBACK_NET: Expression<'_> = Expression::Equal(R0, &[127, 0, 0, 0]);
 const FROM_BRIDGE: [Expression<'_>; 2] = [
     Expression::InputName(R0),
     Expression::InSet(BRIDGES.name, R0),
@@ -174,7 +191,6 @@ const TO_BRIDGE: [Expression<'_>; 2] = [
     Expression::OutputName(R0),
     Expression::InSet(BRIDGES.name, R0),
 ];
-const FROM_SUBNET: [Expression<'_>; 2] = [SOURCE, Expression::InSet(SUBNETS.name, R0)];
 /// `ct status dnat`: IPS_DST_NAT is bit 5; conntrack's bits are a number in
 /// the machine's byte order.
 const TRANSLATED: [Expression<'_>; 3] = [
@@ -183,27 +199,66 @@ const TRANSLATED: [Expression<'_>; 3] = [
     Expression::NotEqual(R0, &[0; 4]),
 ];
 
-/// Four bytes of the IPv4 header.
-const fn header(offset: u32) -> Expression<'static> {
-    Expression::Payload {
-        base: PayloadBase::Network,
-        offset,
-        len: 4,
-        to: R0,
+/// Where a family's header has what, and how many registers an address takes.
+#[derive(Clone, Copy)]
+struct Layout {
+    family: Family,
+    source: Expression<'static>,
+    destination: Expression<'static>,
+    /// Registers after an address.
+    after: u8,
+}
+
+impl Layout {
+    fn of(family: Family) -> Self {
+        let (source, destination, len) = match family {
+            Family::Ipv4 => (12, 16, 4),
+            Family::Ipv6 => (8, 24, 16),
+        };
+        let header = |offset| Expression::Payload {
+            base: PayloadBase::Network,
+            offset,
+            len,
+            to: R0,
+        };
+        Self {
+            family,
+            source: header(source),
+            destination: header(destination),
+            after: (len / 4) as u8,
+        }
+    }
+
+    /// `end`, one of the two addresses, is of the host's loopback.
+    fn loopback(&self, end: Expression<'static>) -> Vec<Expression<'static>> {
+        const V6: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        match self.family {
+            Family::Ipv4 => vec![
+                end,
+                Expression::Mask(R0, [255, 0, 0, 0]),
+                Expression::Equal(R0, &[127, 0, 0, 0]),
+            ],
+            Family::Ipv6 => vec![end, Expression::Equal(R0, &V6)],
+        }
+    }
+
+    fn of_subnet(&self) -> [Expression<'static>; 2] {
+        let name = subnets(self.family).name;
+        [self.source, Expression::InSet(name, R0)]
     }
 }
 
 /// Fills `batch` so that the table exists with these rules and no others,
 /// whatever it was before. Elements of its sets stay.
-pub(super) fn build(batch: &mut Batch) {
+pub(super) fn build(batch: &mut Batch, family: Family) {
     batch.table();
     for set in [
         BRIDGES,
         LOCAL,
         INTERNAL,
-        SUBNETS,
-        PUBLISHED_ADDR,
-        PUBLISHED_ANY,
+        subnets(family),
+        published_addr(family),
+        published_any(family),
     ] {
         batch.set(&set);
     }
@@ -222,21 +277,22 @@ pub(super) fn build(batch: &mut Batch) {
         });
     }
     batch.chain("published").flush_rules();
-    guard(batch);
-    published(batch);
+    let layout = Layout::of(family);
+    guard(batch, layout);
+    published(batch, layout);
     forward(batch);
-    postrouting(batch);
+    postrouting(batch, layout);
 }
 
-fn guard(batch: &mut Batch) {
-    for end in [DESTINATION, SOURCE] {
-        let loopback = [end, LOOPBACK_MASK, LOOPBACK_NET];
+fn guard(batch: &mut Batch, layout: Layout) {
+    for end in [layout.destination, layout.source] {
+        let loopback = layout.loopback(end);
         let drop = [Expression::Verdict(Verdict::Drop)];
         batch.rule("guard", &[&FROM_BRIDGE[..], &loopback, &drop].concat());
     }
 }
 
-fn published(batch: &mut Batch) {
+fn published(batch: &mut Batch, layout: Layout) {
     const RTN_LOCAL: [u8; 4] = 2u32.to_ne_bytes();
     for chain in ["prerouting", "output"] {
         batch.rule(
@@ -254,15 +310,22 @@ fn published(batch: &mut Batch) {
         len: 2,
         to,
     };
+    let (family, after) = (layout.family, layout.after);
     let translate = |map| {
         let (key, to) = (R0, R8);
         let found = Expression::Map { map, key, to };
-        [found, Expression::DestinationNat { addr: R8, port: R9 }]
+        let port = Register::new(8 + after);
+        let addr = R8;
+        [found, Expression::DestinationNat { family, addr, port }]
     };
-    let by_addr = [DESTINATION, Expression::Layer4Protocol(R1), port(R2)];
+    let by_addr = [
+        layout.destination,
+        Expression::Layer4Protocol(Register::new(after)),
+        port(Register::new(after + 1)),
+    ];
     let by_port = [Expression::Layer4Protocol(R0), port(R1)];
-    let to_addr = translate(PUBLISHED_ADDR.name);
-    let to_any = translate(PUBLISHED_ANY.name);
+    let to_addr = translate(published_addr(family).name);
+    let to_any = translate(published_any(family).name);
     batch
         .rule("published", &[&by_addr[..], &to_addr].concat())
         .rule("published", &[&by_port[..], &to_any].concat());
@@ -301,16 +364,17 @@ fn forward(batch: &mut Batch) {
         .rule("forward", &[TO_BRIDGE[0], TO_BRIDGE[1], drop]);
 }
 
-fn postrouting(batch: &mut Batch) {
+fn postrouting(batch: &mut Batch, layout: Layout) {
     let outward = [
         Expression::OutputName(R0),
         Expression::NotInSet(BRIDGES.name, R0),
     ];
-    let loopback = [SOURCE, LOOPBACK_MASK, LOOPBACK_NET];
+    let loopback = layout.loopback(layout.source);
+    let from_subnet = layout.of_subnet();
     let masquerade = [Expression::Masquerade];
     for condition in [
-        [&FROM_SUBNET[..], &outward].concat(),
-        [&FROM_SUBNET[..], &TO_BRIDGE, &TRANSLATED].concat(),
+        [&from_subnet[..], &outward].concat(),
+        [&from_subnet[..], &TO_BRIDGE, &TRANSLATED].concat(),
         [&loopback[..], &TO_BRIDGE].concat(),
     ] {
         batch.rule("postrouting", &[&condition[..], &masquerade].concat());

@@ -1,18 +1,21 @@
 //! The choice of a subnet for a network that was given none.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use bulkhead_model::network::Cidr;
+use bulkhead_model::network::{Cidr, DefaultPool};
 
 use super::context::NetworkContext;
 use super::error::NetworkError;
 
-/// The first of Docker's default pools (172.17.0.0/16 to 172.31.0.0/16, then
-/// 192.168.0.0/20 to 192.168.240.0/20) that overlaps no address, route or
-/// name server of the host and nothing in `used`; as the gateway's address,
-/// the first of the subnet, with the prefix.
-pub fn pick_subnet(used: &[Cidr], context: &NetworkContext) -> Result<Cidr, NetworkError> {
+/// The first subnet of `pools` that overlaps no address, route or name server
+/// of the host and nothing in `used`; as the gateway's address, the first of
+/// the subnet, with the prefix.
+pub fn pick_subnet(
+    used: &[Cidr],
+    pools: &[DefaultPool],
+    context: &NetworkContext,
+) -> Result<Cidr, NetworkError> {
     let mut taken = used.to_vec();
     taken.extend(on_host(context)?);
     // Host and name server addresses beyond a resolver stub are routed by the
@@ -20,7 +23,7 @@ pub fn pick_subnet(used: &[Cidr], context: &NetworkContext) -> Result<Cidr, Netw
     for path in ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"] {
         taken.extend(nameservers(&fs::read_to_string(path).unwrap_or_default()));
     }
-    first_free(&taken).ok_or(NetworkError::NoFreeSubnet)
+    first_free(&taken, pools).ok_or(NetworkError::NoFreeSubnet)
 }
 
 fn on_host(context: &NetworkContext) -> Result<Vec<Cidr>, NetworkError> {
@@ -45,23 +48,16 @@ fn nameservers(resolv_conf: &str) -> Vec<Cidr> {
             (words.next() == Some("nameserver")).then(|| words.next())?
         })
         .filter_map(|word| word.parse().ok())
-        .map(|addr: Ipv4Addr| Cidr {
-            addr: addr.into(),
-            prefix: 32,
+        .map(|addr: IpAddr| Cidr {
+            addr,
+            prefix: if addr.is_ipv4() { 32 } else { 128 },
         })
         .collect()
 }
 
-fn first_free(taken: &[Cidr]) -> Option<Cidr> {
-    let class_b = (17..=31).map(|b| (Ipv4Addr::new(172, b, 0, 1), 16));
-    let class_c = (0..16).map(|c| (Ipv4Addr::new(192, 168, c * 16, 1), 20));
-    class_b
-        .chain(class_c)
-        .map(|(gateway, prefix)| Cidr {
-            addr: IpAddr::V4(gateway),
-            prefix,
-        })
-        .find(|pool| !taken.iter().any(|t| t.addr.is_ipv4() && t.overlaps(pool)))
+fn first_free(taken: &[Cidr], pools: &[DefaultPool]) -> Option<Cidr> {
+    let mut all = pools.iter().flat_map(|pool| pool.gateways());
+    all.find(|gateway| !taken.iter().any(|t| t.overlaps(gateway)))
 }
 
 #[cfg(test)]
@@ -72,19 +68,38 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn pools(pools: &[(&str, u8)]) -> Vec<DefaultPool> {
+        let pool = |(base, prefix): &(&str, u8)| DefaultPool {
+            base: cidr(base),
+            prefix: *prefix,
+        };
+        pools.iter().map(pool).collect()
+    }
+
     #[test]
-    fn the_pools_are_dockers_in_dockers_order() {
-        assert_eq!(first_free(&[]), Some(cidr("172.17.0.1/16")));
+    fn the_first_part_that_nothing_else_overlaps_is_taken() {
+        let v4 = pools(&[("172.17.0.0/16", 16), ("192.168.0.0/16", 20)]);
+        let free = |taken: &[&str]| {
+            let taken: Vec<_> = taken.iter().map(|t| cidr(t)).collect();
+            first_free(&taken, &v4).map(|c| c.to_string())
+        };
+        assert_eq!(free(&[]).as_deref(), Some("172.17.0.1/16"));
+        assert_eq!(free(&["172.17.3.4/24"]).as_deref(), Some("192.168.0.1/20"));
+        let both = ["172.16.0.0/12", "192.168.1.5/24"];
+        assert_eq!(free(&both).as_deref(), Some("192.168.16.1/20"));
+        assert_eq!(free(&["0.0.0.0/1", "128.0.0.0/1"]), None);
+        assert_eq!(free(&["::/0"]).as_deref(), Some("172.17.0.1/16"));
+    }
+
+    #[test]
+    fn parts_of_ipv6_are_found_as_well() {
+        let ula = pools(&[("fd12:3456:789a::/48", 64)]);
+        let free = |taken: &str| first_free(&[cidr(taken)], &ula).map(|c| c.to_string());
+        assert_eq!(free("10.0.0.1/8").as_deref(), Some("fd12:3456:789a::1/64"));
         assert_eq!(
-            first_free(&[cidr("172.17.3.4/24")]),
-            Some(cidr("172.18.0.1/16"))
+            free("fd12:3456:789a::1/63").as_deref(),
+            Some("fd12:3456:789a:2::1/64")
         );
-        assert_eq!(
-            first_free(&[cidr("172.16.0.0/12"), cidr("192.168.1.5/24")]),
-            Some(cidr("192.168.16.1/20"))
-        );
-        assert_eq!(first_free(&[cidr("0.0.0.0/1"), cidr("128.0.0.0/1")]), None);
-        assert_eq!(first_free(&[cidr("::1/128")]), Some(cidr("172.17.0.1/16")));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! the host, one a neighbour on its network.
 
 mod connect;
+mod dual_stack;
 mod isolation;
 mod published;
+mod shared;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -12,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use bulkhead_model::error::{ErrorKind, Kind};
 use bulkhead_model::network::{
-    Cidr, IfName, NetworkNamespace, NetworkPlan, NetworkStep, PortMapping, Protocol,
+    Cidr, DefaultPool, Family, IfName, NetworkNamespace, NetworkPlan, NetworkStep, PortMapping,
+    Protocol,
 };
 use bulkhead_sys::netlink::{Address, Namespace, Peer, Route, RouteSocket, Veth, in_namespace};
 
@@ -49,6 +52,7 @@ fn neighbour() -> Namespace {
         name: "lan0",
         master: None,
         hairpin: false,
+        isolated: false,
         mtu: 1500,
         peer,
     })
@@ -103,12 +107,14 @@ fn plan(n: u8, ports: &[PortMapping]) -> NetworkPlan {
     let mut steps = vec![
         NetworkStep::Bridge {
             name: bridge(),
-            addr,
+            addrs: vec![addr],
         },
         NetworkStep::Veth {
             inner: eth0.clone(),
             bridge: Some(bridge()),
             mtu: 1500,
+            mac: None,
+            isolated: false,
         },
         NetworkStep::Addr {
             ifname: eth0,
@@ -125,7 +131,7 @@ fn plan(n: u8, ports: &[PortMapping]) -> NetworkPlan {
     ];
     steps.extend(ports.iter().map(|mapping| NetworkStep::Publish {
         mapping: mapping.clone(),
-        to: container(n),
+        to: container(n).into(),
         bridge: bridge(),
     }));
     NetworkPlan {
@@ -138,9 +144,10 @@ fn plan(n: u8, ports: &[PortMapping]) -> NetworkPlan {
 fn tcp(host_addr: Ipv4Addr, host_port: u16) -> PortMapping {
     PortMapping {
         protocol: Protocol::Tcp,
-        host_addr,
+        host_addr: host_addr.into(),
         host_port,
         container_port: 80,
+        count: 1,
     }
 }
 
@@ -148,21 +155,24 @@ fn any(host_port: u16) -> PortMapping {
     tcp(Ipv4Addr::UNSPECIFIED, host_port)
 }
 
-/// Serves inside `netns`: every client is told its address.
+/// Serves inside `netns`, for both families: every client is told its address.
 fn serve(netns: BorrowedFd<'_>) {
-    let listener = in_namespace(netns, || TcpListener::bind("0.0.0.0:80"))
+    let listener = in_namespace(netns, || TcpListener::bind("[::]:80"))
         .unwrap()
         .unwrap();
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
-            let peer = client.peer_addr().unwrap().ip();
+            let peer = client.peer_addr().unwrap().ip().to_canonical();
             let _ = client.write_all(peer.to_string().as_bytes());
         }
     });
 }
 
 /// Connects from `netns` and returns the address the server saw.
-fn ask(netns: BorrowedFd<'_>, addr: Ipv4Addr, port: u16, patience: Duration) -> Option<Ipv4Addr> {
+fn ask<A>(netns: BorrowedFd<'_>, addr: A, port: u16, patience: Duration) -> Option<A>
+where
+    A: Into<IpAddr> + std::str::FromStr + Send,
+{
     in_namespace(netns, || {
         let addr = SocketAddr::new(addr.into(), port);
         let mut stream = TcpStream::connect_timeout(&addr, patience).ok()?;
@@ -193,12 +203,14 @@ fn other_network() -> NetworkPlan {
     let steps = vec![
         NetworkStep::Bridge {
             name: name.clone(),
-            addr,
+            addrs: vec![addr],
         },
         NetworkStep::Veth {
             inner: eth0.clone(),
             bridge: Some(name.clone()),
             mtu: 1500,
+            mac: None,
+            isolated: false,
         },
         NetworkStep::Addr {
             ifname: eth0,

@@ -47,13 +47,14 @@ impl Runtime {
         };
         let state = self.layout.shim(id.as_str())?;
         let mut note = handoff::read_note(&state)?;
-        handoff::detach_link(&note, id.as_str(), &link, &self.network)?;
+        let namespace = self.network_namespace(id)?;
+        handoff::detach_link(&note, id.as_str(), &link, &self.network, &namespace)?;
         let bridge = note.steps.iter().find_map(|step| match step {
             NetworkStep::Veth { inner, bridge, .. } if *inner == link => bridge.clone(),
             _ => None,
         });
         note.steps.retain(|step| match step {
-            NetworkStep::Veth { inner, .. } => *inner != link,
+            NetworkStep::Veth { inner, .. } | NetworkStep::SubLink { inner, .. } => *inner != link,
             NetworkStep::Publish { bridge: b, .. } => Some(b) != bridge.as_ref(),
             _ => true,
         });

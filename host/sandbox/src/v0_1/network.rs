@@ -68,8 +68,12 @@ impl HostTxn for CallState {
         Ok(self.network_facts()?.interface.clone())
     }
 
-    fn gateway(&mut self, _txn: Resource<Txn>) -> Result<Option<String>> {
-        Ok(self.network_facts()?.gateway.clone())
+    fn options(&mut self, _txn: Resource<Txn>) -> Result<Vec<(String, String)>> {
+        Ok(self.network_facts()?.options.clone())
+    }
+
+    fn gateways(&mut self, _txn: Resource<Txn>) -> Result<Vec<String>> {
+        Ok(self.network_facts()?.gateways.clone())
     }
 
     fn mtu(&mut self, _txn: Resource<Txn>) -> Result<u32> {
@@ -84,9 +88,9 @@ impl HostTxn for CallState {
     fn lease_address(
         &mut self,
         _txn: Resource<Txn>,
-        want: Option<String>,
+        gateway: String,
     ) -> Result<std::result::Result<String, Error>> {
-        match self.ask(HostCall::Network(Order::LeaseAddress(want)))? {
+        match self.ask(HostCall::Network(Order::LeaseAddress(gateway)))? {
             HostReply::Text(address) => Ok(Ok(address)),
             HostReply::Fault(f) => Ok(Err(error(f))),
             _ => Err(unexpected()),
@@ -104,9 +108,9 @@ impl HostTxn for CallState {
         &mut self,
         _txn: Resource<Txn>,
         name: String,
-        address: String,
+        addresses: Vec<String>,
     ) -> Result<std::result::Result<(), Error>> {
-        self.order_network(Order::Bridge(name, address))
+        self.order_network(Order::Bridge(name, addresses))
     }
 
     fn veth(
@@ -117,6 +121,37 @@ impl HostTxn for CallState {
         mtu: u32,
     ) -> Result<std::result::Result<(), Error>> {
         self.order_network(Order::Veth(inner, bridge, mtu))
+    }
+
+    fn isolate(
+        &mut self,
+        _txn: Resource<Txn>,
+        inner: String,
+    ) -> Result<std::result::Result<(), Error>> {
+        self.order_network(Order::Isolate(inner))
+    }
+
+    fn macvlan(
+        &mut self,
+        _txn: Resource<Txn>,
+        inner: String,
+        parent: String,
+        mode: String,
+        mtu: u32,
+    ) -> Result<std::result::Result<(), Error>> {
+        self.order_network(Order::Macvlan(inner, parent, mode, mtu))
+    }
+
+    fn ipvlan(
+        &mut self,
+        _txn: Resource<Txn>,
+        inner: String,
+        parent: String,
+        mode: String,
+        reach: String,
+        mtu: u32,
+    ) -> Result<std::result::Result<(), Error>> {
+        self.order_network(Order::Ipvlan(inner, parent, mode, reach, mtu))
     }
 
     fn address(
@@ -166,6 +201,7 @@ fn port_for_guest(port: bulkhead_wire::network::PortMapping) -> PortMapping {
         host_address: port.host_address,
         host_port: port.host_port,
         container_port: port.container_port,
+        count: port.count,
     }
 }
 
@@ -175,5 +211,6 @@ fn port_for_broker(port: PortMapping) -> bulkhead_wire::network::PortMapping {
         host_address: port.host_address,
         host_port: port.host_port,
         container_port: port.container_port,
+        count: port.count,
     }
 }

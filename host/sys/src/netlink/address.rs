@@ -1,6 +1,6 @@
 //! Addresses and routes.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::attribute::{attributes, u32_at, u32_of};
 use super::socket::{Reply, RouteSocket};
@@ -8,6 +8,7 @@ use crate::error::Result;
 
 const ACK: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
 const CREATE: u16 = ACK | (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
+const REPLACE: u16 = ACK | (libc::NLM_F_CREATE | libc::NLM_F_REPLACE) as u16;
 const DUMP: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
 
 /// An address of an interface.
@@ -67,8 +68,18 @@ impl RouteSocket {
 
     /// Adds a route to the main table.
     pub fn add_route(&mut self, route: &Route) -> Result<()> {
+        self.new_route(route, CREATE)
+    }
+
+    /// Sets a route of the main table, whether there was one to its
+    /// destination or not.
+    pub fn replace_route(&mut self, route: &Route) -> Result<()> {
+        self.new_route(route, REPLACE)
+    }
+
+    fn new_route(&mut self, route: &Route, flags: u16) -> Result<()> {
         let mut encoder = self.0.encoder();
-        encoder.begin(libc::RTM_NEWROUTE, CREATE, &rtmsg(route));
+        encoder.begin(libc::RTM_NEWROUTE, flags, &rtmsg(route));
         if route.prefix != 0 {
             encoder.attribute(libc::RTA_DST, &octets(route.dest));
         }
@@ -87,16 +98,20 @@ impl RouteSocket {
             .map(drop)
     }
 
-    /// The IPv4 unicast routes of the main table.
+    /// The unicast routes of the main table, of both families.
     pub fn routes(&mut self) -> Result<Vec<Route>> {
-        let mut header = [0; 12];
-        header[0] = libc::AF_INET as u8;
-        let mut encoder = self.0.encoder();
-        encoder.begin(libc::RTM_GETROUTE, DUMP, &header);
-        let replies = self
-            .0
-            .dump(&encoder, "RTM_GETROUTE", || "every IPv4 route".to_owned())?;
-        Ok(replies.iter().filter_map(route).collect())
+        let mut all = Vec::new();
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            let mut header = [0; 12];
+            header[0] = family as u8;
+            let mut encoder = self.0.encoder();
+            encoder.begin(libc::RTM_GETROUTE, DUMP, &header);
+            let replies = self
+                .0
+                .dump(&encoder, "RTM_GETROUTE", || "every route".to_owned())?;
+            all.extend(replies.iter().filter_map(route));
+        }
+        Ok(all)
     }
 }
 
@@ -190,8 +205,12 @@ fn route(reply: &Reply) -> Option<Route> {
     if reply.kind != libc::RTM_NEWROUTE || !main || !unicast {
         return None;
     }
+    let unspecified = match i32::from(*payload.first()?) {
+        libc::AF_INET => Ipv4Addr::UNSPECIFIED.into(),
+        _ => Ipv6Addr::UNSPECIFIED.into(),
+    };
     let mut route = Route {
-        dest: Ipv4Addr::UNSPECIFIED.into(),
+        dest: unspecified,
         prefix: *payload.get(1)?,
         via: None,
         link: 0,

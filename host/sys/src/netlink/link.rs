@@ -8,10 +8,10 @@ use crate::error::Result;
 
 const REQUEST: u16 = libc::NLM_F_REQUEST as u16;
 const ACK: u16 = REQUEST | libc::NLM_F_ACK as u16;
-const CREATE: u16 = ACK | libc::NLM_F_CREATE as u16 | libc::NLM_F_EXCL as u16;
+pub(super) const CREATE: u16 = ACK | libc::NLM_F_CREATE as u16 | libc::NLM_F_EXCL as u16;
 const DUMP: u16 = REQUEST | libc::NLM_F_DUMP as u16;
 
-const UP: u32 = libc::IFF_UP as u32;
+pub(super) const UP: u32 = libc::IFF_UP as u32;
 
 /// `VETH_INFO_PEER` of linux/veth.h.
 const VETH_INFO_PEER: u16 = 1;
@@ -24,6 +24,7 @@ const IFLA_BRPORT_STATE: u16 = 1;
 /// `IFLA_BRPORT_MODE`, the hairpin flag.
 const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_FLUSH: u16 = 22;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
 
 /// A link as the kernel lists it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +43,8 @@ pub struct Link {
     pub mtu: u32,
     /// The hardware address, six bytes for Ethernet.
     pub mac: Vec<u8>,
+    /// What its maker wrote on it; often empty.
+    pub alias: String,
 }
 
 /// A veth pair (veth(4)) whose second end appears in another namespace.
@@ -55,6 +58,8 @@ pub struct Veth<'a> {
     /// must where br_netfilter rewrites a container's packet, while it is
     /// still bridged, to the container itself.
     pub hairpin: bool,
+    /// Whether the bridge keeps it from other isolated ports.
+    pub isolated: bool,
     /// MTU of both ends, in bytes.
     pub mtu: u32,
     /// The other end.
@@ -98,8 +103,8 @@ impl RouteSocket {
     }
 
     /// Makes a bridge, up, without spanning tree and without forward delay: a
-    /// port forwards from the moment it is attached.
-    pub fn create_bridge(&mut self, name: &str, mac: [u8; 6]) -> Result<()> {
+    /// port forwards from the moment it is attached. `alias` says whose it is.
+    pub fn create_bridge(&mut self, name: &str, mac: [u8; 6], alias: &str) -> Result<()> {
         let mut encoder = self.0.encoder();
         encoder
             .begin(libc::RTM_NEWLINK, CREATE, &ifinfomsg(0, UP, UP))
@@ -111,6 +116,7 @@ impl RouteSocket {
                         data.u32(IFLA_BR_FORWARD_DELAY, 0);
                     });
             });
+        encode_alias(&mut encoder, name, alias);
         self.0
             .request(&encoder, "RTM_NEWLINK", || format!("bridge {name}"))
             .map(drop)
@@ -137,8 +143,8 @@ impl RouteSocket {
                     });
                 });
         });
-        if veth.hairpin {
-            encode_hairpin(&mut encoder, veth.name);
+        if veth.hairpin || veth.isolated {
+            encode_port(&mut encoder, veth);
         }
         self.0
             .request(&encoder, "RTM_NEWLINK", || {
@@ -255,17 +261,26 @@ fn one_queue(encoder: &mut super::Encoder) {
         .u32(libc::IFLA_NUM_RX_QUEUES, 1);
 }
 
-/// A bridge takes a port's attributes of an existing link only, hence the
-/// second message.
-fn encode_hairpin(encoder: &mut super::Encoder, name: &str) {
+/// The kernel takes an alias for an existing link only, hence the second message.
+pub(super) fn encode_alias(encoder: &mut super::Encoder, name: &str, alias: &str) {
     encoder
         .begin(libc::RTM_NEWLINK, ACK, &ifinfomsg(0, 0, 0))
         .string(libc::IFLA_IFNAME, name)
+        .attribute(libc::IFLA_IFALIAS, alias.as_bytes());
+}
+
+/// A bridge takes a port's attributes of an existing link only, hence the
+/// second message.
+fn encode_port(encoder: &mut super::Encoder, veth: &Veth<'_>) {
+    encoder
+        .begin(libc::RTM_NEWLINK, ACK, &ifinfomsg(0, 0, 0))
+        .string(libc::IFLA_IFNAME, veth.name)
         .nest(libc::IFLA_LINKINFO, |info| {
             info.string(libc::IFLA_INFO_SLAVE_KIND, "bridge").nest(
                 libc::IFLA_INFO_SLAVE_DATA,
                 |port| {
-                    port.attribute(IFLA_BRPORT_MODE, &[1]);
+                    port.attribute(IFLA_BRPORT_MODE, &[veth.hairpin.into()])
+                        .attribute(IFLA_BRPORT_ISOLATED, &[veth.isolated.into()]);
                 },
             );
         });
@@ -287,7 +302,7 @@ fn encode_peer(encoder: &mut super::Encoder, peer: &Peer<'_>, mtu: u32) {
 }
 
 /// `struct ifinfomsg`: family, type, index, flags, change mask.
-fn ifinfomsg(index: u32, flags: u32, change: u32) -> [u8; 16] {
+pub(super) fn ifinfomsg(index: u32, flags: u32, change: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[4..8].copy_from_slice(&index.to_ne_bytes());
     bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
@@ -308,6 +323,7 @@ fn link(reply: &Reply) -> Option<Link> {
         master: 0,
         mtu: 0,
         mac: Vec::new(),
+        alias: String::new(),
     };
     for (kind, value) in attributes(reply.payload.get(16..)?) {
         match kind {
@@ -315,6 +331,7 @@ fn link(reply: &Reply) -> Option<Link> {
             libc::IFLA_MASTER => link.master = u32_of(value).unwrap_or(0),
             libc::IFLA_MTU => link.mtu = u32_of(value).unwrap_or(0),
             libc::IFLA_ADDRESS => link.mac = value.to_vec(),
+            libc::IFLA_IFALIAS => link.alias = text(value),
             libc::IFLA_LINKINFO => link.kind = info_kind(value),
             _ => {}
         }

@@ -108,6 +108,17 @@ impl Socket {
             .map(drop)
     }
 
+    /// [`Socket::open`] for transactions of thousands of parts: the kernel takes
+    /// no message that is larger than the send buffer.
+    pub(crate) fn open_large(protocol: SockProtocol) -> Result<Self> {
+        const LARGEST_TRANSACTION: usize = 16 << 20;
+        let socket = Self::open(protocol)?;
+        // Refused to a process without CAP_NET_ADMIN in the first user
+        // namespace, which makes smaller ones.
+        let _ = setsockopt(&socket.fd, sockopt::SndBufForce, &LARGEST_TRANSACTION);
+        Ok(socket)
+    }
+
     /// An encoder for this socket's next messages.
     pub(crate) fn encoder(&self) -> Encoder {
         Encoder::new(self.sequence)

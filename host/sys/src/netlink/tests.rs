@@ -26,15 +26,19 @@ fn a_new_namespace_has_loopback_up_and_leaves_the_process_where_it_is() {
 #[test]
 fn a_veth_pair_is_made_up_in_its_bridge_and_in_the_other_namespace_by_one_message() {
     let (mut host, mut inside) = (fresh(), fresh());
-    host.route.create_bridge("br0", [2, 0, 0, 0, 0, 1]).unwrap();
+    host.route
+        .create_bridge("br0", [2, 0, 0, 0, 0, 1], "ours")
+        .unwrap();
     let bridge = host.route.link("br0").unwrap().unwrap();
     assert_eq!((bridge.kind.as_str(), bridge.up), ("bridge", true));
+    assert_eq!(bridge.alias, "ours");
     let mac = [0x02, 0x42, 10, 0, 0, 2];
     host.route
         .create_veth(&Veth {
             name: "v0",
             master: Some(bridge.index),
             hairpin: true,
+            isolated: false,
             mtu: 1400,
             peer: Peer {
                 name: "eth0",
@@ -94,6 +98,7 @@ fn the_far_end_goes_with_the_namespace() {
             name: "v0",
             master: None,
             hairpin: false,
+            isolated: false,
             mtu: 1500,
             peer,
         })
@@ -112,7 +117,9 @@ fn the_far_end_goes_with_the_namespace() {
 #[test]
 fn a_disabled_port_stays_until_it_is_deleted_and_deleting_twice_is_fine() {
     let (mut host, inside) = (fresh(), fresh());
-    host.route.create_bridge("br0", [2, 0, 0, 0, 0, 1]).unwrap();
+    host.route
+        .create_bridge("br0", [2, 0, 0, 0, 0, 1], "ours")
+        .unwrap();
     let bridge = host.route.link("br0").unwrap().unwrap();
     let peer = Peer {
         name: "eth0",
@@ -124,6 +131,7 @@ fn a_disabled_port_stays_until_it_is_deleted_and_deleting_twice_is_fine() {
             name: "v0",
             master: None,
             hairpin: false,
+            isolated: false,
             mtu: 1500,
             peer,
         })
@@ -140,10 +148,12 @@ fn a_disabled_port_stays_until_it_is_deleted_and_deleting_twice_is_fine() {
 #[test]
 fn an_error_names_the_call_the_arguments_and_the_reason() {
     let mut host = fresh();
-    host.route.create_bridge("br0", [2, 0, 0, 0, 0, 1]).unwrap();
+    host.route
+        .create_bridge("br0", [2, 0, 0, 0, 0, 1], "ours")
+        .unwrap();
     let error = host
         .route
-        .create_bridge("br0", [2, 0, 0, 0, 0, 1])
+        .create_bridge("br0", [2, 0, 0, 0, 0, 1], "ours")
         .unwrap_err();
     assert_eq!(error.errno(), libc::EEXIST);
     assert_eq!(error.to_string(), "RTM_NEWLINK(bridge br0)");
@@ -170,4 +180,84 @@ fn malformed_attributes_end_the_iteration() {
     assert_eq!(attributes(&[200, 0, 1, 0, 9]).count(), 0);
     assert_eq!(attributes(&[4, 0, 1, 0, 5, 0, 2, 0, 7]).count(), 2);
     assert_eq!(attributes(&[]).count(), 0);
+}
+
+#[test]
+fn a_macvlan_appears_in_the_other_namespace_and_a_vlan_here_where_the_kernel_has_them() {
+    let (mut host, mut inside) = (fresh(), fresh());
+    host.route
+        .create_bridge("br0", [2, 0, 0, 0, 0, 1], "ours")
+        .unwrap();
+    let parent = host.route.link("br0").unwrap().unwrap();
+    let made = host.route.create_vlan("br0.10", parent.index, 10, "ours");
+    match made {
+        Err(error) if error.errno() == libc::EOPNOTSUPP => {}
+        other => {
+            other.unwrap();
+            let vlan = host.route.link("br0.10").unwrap().unwrap();
+            let shown = (vlan.kind.as_str(), vlan.alias.as_str(), vlan.up);
+            assert_eq!(shown, ("vlan", "ours", true));
+        }
+    }
+    let mac = [2, 0, 0, 0, 0, 7];
+    let shared = SharedLink {
+        name: "eth0",
+        parent: parent.index,
+        sharing: Sharing::Macvlan(4),
+        mtu: 1400,
+        mac: Some(mac),
+        namespace: inside.fd.as_fd(),
+    };
+    host.route.create_shared(&shared).unwrap();
+    let inner = inside.route.bring_up("eth0").unwrap().unwrap();
+    assert_eq!(
+        (inner.kind.as_str(), inner.mtu, inner.mac.as_slice()),
+        ("macvlan", 1400, &mac[..])
+    );
+}
+
+#[test]
+fn a_default_route_is_replaced_and_routes_of_both_families_are_listed() {
+    let mut host = fresh();
+    host.route
+        .create_bridge("br0", [2, 0, 0, 0, 0, 1], "ours")
+        .unwrap();
+    let link = host.route.link("br0").unwrap().unwrap().index;
+    std::thread::scope(|scope| {
+        let fd = host.fd.as_fd();
+        scope.spawn(move || {
+            in_namespace(fd, || {
+                std::fs::write("/proc/sys/net/ipv6/conf/br0/disable_ipv6", "0").unwrap();
+            })
+            .unwrap();
+        });
+    });
+    for (addr, prefix, first, second) in [
+        ("10.0.0.2", 24, "10.0.0.1", "10.0.0.3"),
+        ("fd00::2", 64, "fd00::1", "fd00::3"),
+    ] {
+        let addr: IpAddr = addr.parse().unwrap();
+        let address = Address { link, addr, prefix };
+        host.route.add_address(&address).unwrap();
+        let dest = match addr {
+            IpAddr::V4(_) => "0.0.0.0".parse().unwrap(),
+            IpAddr::V6(_) => "::".parse().unwrap(),
+        };
+        for via in [first, second] {
+            let route = Route {
+                dest,
+                prefix: 0,
+                via: via.parse().ok(),
+                link: 0,
+            };
+            host.route.replace_route(&route).unwrap();
+        }
+        let routes = host.route.routes().unwrap();
+        let default: Vec<_> = routes
+            .iter()
+            .filter(|r| r.prefix == 0 && r.dest == dest)
+            .collect();
+        assert_eq!(default.len(), 1, "{default:?}");
+        assert_eq!(default[0].via, second.parse().ok());
+    }
 }

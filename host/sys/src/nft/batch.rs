@@ -4,7 +4,7 @@ use super::expression::Expression;
 use super::listing::ListedRule;
 use super::set::{Element, Set};
 use super::{
-    NFPROTO_IPV4, NFT_MSG_DELRULE, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN,
+    Family, NFT_MSG_DELRULE, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN,
     NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE, SUBSYSTEM, message_type,
     nfgenmsg,
 };
@@ -18,6 +18,10 @@ const EXCLUSIVE: u16 = CREATE | libc::NLM_F_EXCL as u16;
 /// `NFNL_MSG_BATCH_BEGIN` and `NFNL_MSG_BATCH_END`
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
+
+/// Elements of one message: their list is an attribute, which holds 64 KiB, and
+/// an element with the longest comment takes less than 400 bytes.
+const ELEMENTS: usize = 160;
 
 const NFTA_TABLE_NAME: u16 = 1;
 /// The table's attribute in messages about chains, rules, sets and elements.
@@ -71,9 +75,10 @@ pub struct BaseChain<'a> {
     pub priority: i32,
 }
 
-/// Changes to one IPv4 table, applied together or not at all.
+/// Changes to one table, applied together or not at all.
 pub struct Batch {
     pub(super) encoder: Encoder,
+    family: Family,
     table: String,
     /// What each message asks for and which module could be missing.
     asked: Vec<(String, String)>,
@@ -81,10 +86,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(mut encoder: Encoder, table: &str) -> Self {
+    pub(super) fn new(mut encoder: Encoder, family: Family, table: &str) -> Self {
         encoder.begin(BATCH_BEGIN, REQUEST, &nfgenmsg(0, SUBSYSTEM));
         Self {
             encoder,
+            family,
             table: table.to_owned(),
             asked: vec![("begin".to_owned(), "nf_tables".to_owned())],
             rules: Vec::new(),
@@ -118,7 +124,11 @@ impl Batch {
     ) -> &mut Encoder {
         self.asked.push((what, modules));
         self.encoder
-            .begin(message_type(message), flags, &nfgenmsg(NFPROTO_IPV4, 0))
+            .begin(
+                message_type(message),
+                flags,
+                &nfgenmsg(self.family.number(), 0),
+            )
             .string(NFTA_TABLE, &self.table)
     }
 
@@ -179,7 +189,7 @@ impl Batch {
     pub fn rule(&mut self, chain: &str, expressions: &[Expression<'_>]) -> &mut Self {
         const NFTA_RULE_CHAIN: u16 = 2;
         const NFTA_RULE_EXPRESSIONS: u16 = 4;
-        let mut modules: Vec<_> = expressions.iter().map(Expression::module).collect();
+        let mut modules: Vec<_> = expressions.iter().map(|e| e.module(self.family)).collect();
         modules.sort_unstable();
         modules.dedup();
         self.rules.push(ListedRule {
@@ -233,11 +243,10 @@ impl Batch {
         set: &str,
         elements: &[Element],
     ) -> &mut Self {
-        encode_elements(
-            self.message(message, flags, format!("{verb} set {set}")),
-            set,
-            elements,
-        );
+        for part in elements.chunks(ELEMENTS) {
+            let message = self.message(message, flags, format!("{verb} set {set}"));
+            encode_elements(message, set, part);
+        }
         self
     }
 }

@@ -1,10 +1,10 @@
 //! The expressions a rule is made of.
 
-use super::NFTA_LIST_ELEM;
+use super::{Family, NFTA_LIST_ELEM};
 use crate::netlink::Encoder;
 
 /// One of the sixteen 32-bit registers. Longer values take consecutive ones:
-/// an address one, an interface name four.
+/// an IPv4 address one, an IPv6 address or an interface name four.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Register(u8);
 
@@ -26,7 +26,7 @@ impl Register {
 pub enum PayloadBase {
     /// The IP header.
     Network,
-    /// The TCP or UDP header.
+    /// The TCP, UDP or SCTP header.
     Transport,
 }
 
@@ -88,7 +88,9 @@ pub enum Expression<'a> {
     },
     /// Rewrites the destination (`dnat to`).
     DestinationNat {
-        /// Holds the IPv4 address.
+        /// The table's family.
+        family: Family,
+        /// Holds the address.
         addr: Register,
         /// Holds the port.
         port: Register,
@@ -117,9 +119,10 @@ const NFTA_DATA_VALUE: u16 = 1;
 
 impl Expression<'_> {
     /// The kernel module an expression of this kind comes from.
-    pub(super) fn module(&self) -> &'static str {
+    pub(super) fn module(&self, family: Family) -> &'static str {
         match self {
             Self::ConnectionState(_) | Self::ConnectionStatus(_) => "nft_ct",
+            Self::DestinationType(_) if family == Family::Ipv6 => "nft_fib_ipv6",
             Self::DestinationType(_) => "nft_fib_ipv4",
             Self::DestinationNat { .. } => "nft_nat",
             Self::Masquerade => "nft_masq",
@@ -178,7 +181,7 @@ impl Expression<'_> {
                 lookup(data, map, key);
                 data.be32(3, to.number()); // NFTA_LOOKUP_DREG
             }
-            Self::DestinationNat { addr, port } => nat(data, addr, port),
+            Self::DestinationNat { family, addr, port } => nat(data, family, addr, port),
             Self::Masquerade => {}
             Self::Load(to, value) => load(data, to, value),
             Self::WritePort {
@@ -265,14 +268,14 @@ fn lookup(data: &mut Encoder, set: &str, key: Register) {
         .be32(NFTA_LOOKUP_SREG, key.number());
 }
 
-fn nat(data: &mut Encoder, addr: Register, port: Register) {
+fn nat(data: &mut Encoder, family: Family, addr: Register, port: Register) {
     const NFTA_NAT_TYPE: u16 = 1;
     const NFTA_NAT_FAMILY: u16 = 2;
     const NFTA_NAT_REG_ADDR_MIN: u16 = 3;
     const NFTA_NAT_REG_PROTO_MIN: u16 = 5;
     const NFT_NAT_DNAT: u32 = 1;
     data.be32(NFTA_NAT_TYPE, NFT_NAT_DNAT)
-        .be32(NFTA_NAT_FAMILY, super::NFPROTO_IPV4.into())
+        .be32(NFTA_NAT_FAMILY, family.number().into())
         .be32(NFTA_NAT_REG_ADDR_MIN, addr.number())
         .be32(NFTA_NAT_REG_PROTO_MIN, port.number());
 }

@@ -3,7 +3,7 @@
 use nix::sys::socket::SockProtocol;
 
 use super::socket::{DUMP, FAMILY_HEADER, FilterSocket};
-use super::{NFPROTO_IPV4, NFTA_LIST_ELEM, message_type, nfgenmsg};
+use super::{NFTA_LIST_ELEM, message_type, nfgenmsg};
 use crate::error::Result;
 use crate::netlink::{Reply, Socket, attributes, text};
 
@@ -30,7 +30,7 @@ impl FilterSocket {
     /// such table.
     pub fn rules(&mut self, table: &str) -> Result<Vec<ListedRule>> {
         let mut encoder = self.0.encoder();
-        let header = nfgenmsg(NFPROTO_IPV4, 0);
+        let header = nfgenmsg(self.1.number(), 0);
         encoder
             .begin(message_type(NFT_MSG_GETRULE), DUMP, &header)
             .string(NFTA_RULE_TABLE, table);

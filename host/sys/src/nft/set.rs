@@ -14,6 +14,8 @@ const NFTA_SET_ELEM_USERDATA: u16 = 6;
 pub enum DataType {
     /// `ipv4_addr`, four bytes.
     Ipv4Addr,
+    /// `ipv6_addr`, sixteen bytes.
+    Ipv6Addr,
     /// `inet_proto`, one byte.
     InetProto,
     /// `inet_service`, a port in network byte order, two bytes.
@@ -27,6 +29,7 @@ impl DataType {
     fn number(self) -> u32 {
         match self {
             Self::Ipv4Addr => 7,
+            Self::Ipv6Addr => 8,
             Self::InetProto => 12,
             Self::InetService => 13,
             Self::IfName => 41,
@@ -46,7 +49,7 @@ impl DataType {
             Self::Ipv4Addr => 4,
             Self::InetProto => 1,
             Self::InetService => 2,
-            Self::IfName => 16,
+            Self::Ipv6Addr | Self::IfName => 16,
         }
     }
 }

@@ -5,7 +5,7 @@ use nix::sys::socket::SockProtocol;
 use super::batch::{Batch, Hook, encode_elements};
 use super::set::Element;
 use super::{
-    NFPROTO_IPV4, NFT_MSG_GETCHAIN, NFT_MSG_GETSETELEM, NFT_MSG_NEWCHAIN, NFT_MSG_NEWSETELEM,
+    Family, NFT_MSG_GETCHAIN, NFT_MSG_GETSETELEM, NFT_MSG_NEWCHAIN, NFT_MSG_NEWSETELEM,
     NFTA_LIST_ELEM, message_type, nfgenmsg,
 };
 use crate::error::Result;
@@ -28,16 +28,21 @@ pub struct ForeignChain {
     pub drops_by_default: bool,
 }
 
-/// A netfilter socket of one network namespace.
+/// A netfilter socket of one network namespace, for tables of one family.
 #[derive(Debug)]
-pub struct FilterSocket(pub(super) Socket);
+pub struct FilterSocket(pub(super) Socket, pub(super) Family);
 
 impl FilterSocket {
-    /// Opens a socket in the calling thread's network namespace.
+    /// Opens a socket in the calling thread's network namespace, for IPv4.
     /// `EPROTONOSUPPORT` says that the kernel lacks the module `nfnetlink`.
     pub fn open() -> Result<Self> {
-        Socket::open(SockProtocol::NetlinkNetFilter)
-            .map(Self)
+        Self::open_for(Family::Ipv4)
+    }
+
+    /// Opens a socket for tables of `family`.
+    pub fn open_for(family: Family) -> Result<Self> {
+        Socket::open_large(SockProtocol::NetlinkNetFilter)
+            .map(|socket| Self(socket, family))
             .map_err(|mut error| {
                 if error.errno() == libc::EPROTONOSUPPORT {
                     error.arguments.push_str(", needs nfnetlink");
@@ -48,7 +53,7 @@ impl FilterSocket {
 
     /// A transaction on `table`, to be filled and committed.
     pub fn batch(&self, table: &str) -> Batch {
-        Batch::new(self.0.encoder(), table)
+        Batch::new(self.0.encoder(), self.1, table)
     }
 
     /// Applies a transaction as a whole. The error names the part that was
@@ -67,7 +72,7 @@ impl FilterSocket {
             .begin(
                 message_type(NFT_MSG_GETSETELEM),
                 DUMP,
-                &nfgenmsg(NFPROTO_IPV4, 0),
+                &nfgenmsg(self.1.number(), 0),
             )
             .string(1, table)
             .string(2, set);
@@ -84,7 +89,7 @@ impl FilterSocket {
             .begin(
                 message_type(NFT_MSG_GETSETELEM),
                 ACK,
-                &nfgenmsg(NFPROTO_IPV4, 0),
+                &nfgenmsg(self.1.number(), 0),
             )
             .string(1, table);
         encode_elements(&mut encoder, set, &[Element::key(key)]);
@@ -98,7 +103,7 @@ impl FilterSocket {
         }
     }
 
-    /// The base chains of every IPv4 and `inet` table at `hook`. Rules of the
+    /// The base chains at `hook` of every table of the family and of `inet`. Rules of the
     /// legacy iptables are not among them.
     pub fn base_chains(&mut self, hook: Hook) -> Result<Vec<ForeignChain>> {
         let mut encoder = self.0.encoder();
@@ -107,7 +112,9 @@ impl FilterSocket {
         let replies = self
             .0
             .dump(&encoder, "NFT_MSG_GETCHAIN", || "every chain".to_owned())?;
-        let at_hook = replies.iter().filter_map(|reply| chain(reply, hook));
+        let at_hook = replies
+            .iter()
+            .filter_map(|reply| chain(reply, self.1, hook));
         Ok(at_hook.collect())
     }
 }
@@ -127,8 +134,9 @@ fn elements(reply: &Reply) -> Vec<Element> {
         .collect()
 }
 
-/// Reads an NFT_MSG_NEWCHAIN that describes an IPv4 packet's chain at `hook`.
-fn chain(reply: &Reply, hook: Hook) -> Option<ForeignChain> {
+/// Reads an NFT_MSG_NEWCHAIN that describes a chain at `hook` for packets of a
+/// family.
+fn chain(reply: &Reply, wanted: Family, hook: Hook) -> Option<ForeignChain> {
     const NFPROTO_INET: u8 = 1;
     const NFTA_CHAIN_TABLE: u16 = 1;
     const NFTA_CHAIN_NAME: u16 = 3;
@@ -137,7 +145,7 @@ fn chain(reply: &Reply, hook: Hook) -> Option<ForeignChain> {
     const NF_DROP: [u8; 4] = 0u32.to_be_bytes();
     let family = *reply.payload.first()?;
     if reply.kind != message_type(NFT_MSG_NEWCHAIN)
-        || !matches!(family, NFPROTO_INET | NFPROTO_IPV4)
+        || ![NFPROTO_INET, wanted.number()].contains(&family)
     {
         return None;
     }

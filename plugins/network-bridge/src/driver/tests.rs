@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bulkhead_plugin_api::Code;
 use bulkhead_plugin_api::network::{Cidr, PortMapping, Protocol};
@@ -24,6 +24,7 @@ fn port(protocol: Protocol, host_port: u16) -> PortMapping {
         host_address: Ipv4Addr::UNSPECIFIED.into(),
         host_port,
         container_port: 80,
+        count: 1,
     }
 }
 
@@ -40,7 +41,7 @@ fn a_container_gets_an_address_a_way_out_and_its_ports() {
         host.orders(),
         [
             NetworkOrder::LeaseAddress(own),
-            NetworkOrder::Bridge("bulkhead0".into(), cidr("172.17.0.1/16")),
+            NetworkOrder::Bridge("bulkhead0".into(), vec![cidr("172.17.0.1/16")]),
             NetworkOrder::Veth("eth0".into(), Some("bulkhead0".into()), 1450),
             NetworkOrder::Address("eth0".into(), own),
             NetworkOrder::Route(Cidr::ANY_V4, Some(cidr("172.17.0.1/16").address)),
@@ -49,6 +50,47 @@ fn a_container_gets_an_address_a_way_out_and_its_ports() {
             NetworkOrder::Publish(ports[1].clone(), own.address),
         ]
     );
+}
+
+#[test]
+fn each_family_has_an_address_a_way_out_and_its_own_ports() {
+    let v6 = PortMapping {
+        host_address: Ipv6Addr::UNSPECIFIED.into(),
+        ..port(Protocol::Tcp, 8080)
+    };
+    let host = network()
+        .with_gateway(cidr("fd00::1/64"))
+        .with_free_address(cidr("fd00::2/64"))
+        .with_port(v6.clone());
+    Bridge::attach(&host).unwrap();
+    let orders = host.orders();
+    for expected in [
+        NetworkOrder::Bridge(
+            "bulkhead0".into(),
+            vec![cidr("172.17.0.1/16"), cidr("fd00::1/64")],
+        ),
+        NetworkOrder::Route(Cidr::ANY_V6, Some(cidr("fd00::1/64").address)),
+        NetworkOrder::Masquerade(cidr("fd00::/64")),
+        NetworkOrder::Publish(v6, cidr("fd00::2/64").address),
+    ] {
+        assert!(orders.contains(&expected), "{expected:?} in {orders:?}");
+    }
+}
+
+#[test]
+fn dockers_switches_keep_containers_apart_and_their_addresses_visible() {
+    let host = network()
+        .with_option("com.docker.network.bridge.enable_icc", "false")
+        .with_option("com.docker.network.bridge.enable_ip_masquerade", "0");
+    Bridge::attach(&host).unwrap();
+    let orders = host.orders();
+    assert!(orders.contains(&NetworkOrder::Isolate("eth0".into())));
+    let hidden = |order: &NetworkOrder| matches!(order, NetworkOrder::Masquerade(_));
+    assert!(!orders.iter().any(hidden));
+    let odd = network().with_option("com.docker.network.bridge.enable_icc", "maybe");
+    let error = Bridge::attach(&odd).unwrap_err();
+    assert_eq!(error.code, Code::Invalid);
+    assert!(odd.orders().is_empty());
 }
 
 #[test]

@@ -7,7 +7,9 @@ struct Guest;
 
 impl NetworkDriver for Guest {
     fn attach<T: Txn>(txn: &T) -> Result<()> {
-        while txn.lease_address(None).is_ok() {}
+        for gateway in txn.gateways()? {
+            while txn.lease_address(gateway).is_ok() {}
+        }
         Err(Error::unavailable("on purpose"))
     }
 }

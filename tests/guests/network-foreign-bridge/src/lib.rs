@@ -7,8 +7,9 @@ struct Guest;
 
 impl NetworkDriver for Guest {
     fn attach<T: Txn>(txn: &T) -> Result<()> {
-        let own = txn.lease_address(None)?;
-        let _ = txn.bridge("br-foreign0", own);
+        let gateway = txn.gateways()?[0];
+        let own = txn.lease_address(gateway)?;
+        let _ = txn.bridge("br-foreign0", &[own]);
         txn.veth("eth0", Some("br-foreign0"), txn.mtu())
     }
 }

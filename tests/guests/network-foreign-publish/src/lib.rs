@@ -9,12 +9,14 @@ struct Guest;
 
 impl NetworkDriver for Guest {
     fn attach<T: Txn>(txn: &T) -> Result<()> {
-        let own = txn.lease_address(None)?;
+        let gateway = txn.gateways()?[0];
+        let own = txn.lease_address(gateway)?;
         let port = PortMapping {
             protocol: Protocol::Tcp,
             host_address: Ipv4Addr::UNSPECIFIED.into(),
             host_port: 22,
             container_port: 22,
+            count: 1,
         };
         txn.publish(&port, own.address)
     }

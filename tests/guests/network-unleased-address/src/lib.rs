@@ -7,9 +7,10 @@ struct Guest;
 
 impl NetworkDriver for Guest {
     fn attach<T: Txn>(txn: &T) -> Result<()> {
-        let gateway = txn
-            .gateway()?
-            .ok_or_else(|| Error::internal("the test gives a gateway"))?;
+        let gateways = txn.gateways()?;
+        let [gateway] = gateways[..] else {
+            return Err(Error::internal("the test gives a gateway"));
+        };
         txn.veth("eth0", txn.interface_name().as_deref(), txn.mtu())?;
         txn.address("eth0", gateway)
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bulkhead_model::driver::NetworkDriver;
-use bulkhead_model::network::{AddressPool, NetworkConfig};
+use bulkhead_model::network::{AddressPool, IfName, NetworkConfig};
 use bulkhead_model::{PluginError, PluginIdentity};
 
 use super::*;
@@ -33,8 +33,9 @@ fn network(name: &str, internal: bool) -> Network {
         config: NetworkConfig {
             name: name.to_owned(),
             interface: IfName::new(name),
-            gateway: "10.0.0.1/24".parse().ok(),
+            gateways: vec!["10.0.0.1/24".parse().unwrap()],
             mtu: 1500,
+            options: Vec::new(),
         },
         driver: Arc::new(Unasked),
     }
@@ -51,12 +52,14 @@ fn decided(bridge: &str) -> NetworkPlan {
         steps: vec![
             NetworkStep::Bridge {
                 name: bridge.clone(),
-                addr: "10.0.0.1/24".parse().unwrap(),
+                addrs: vec!["10.0.0.1/24".parse().unwrap()],
             },
             NetworkStep::Veth {
                 inner: eth0(),
                 bridge: Some(bridge.clone()),
                 mtu: 1500,
+                mac: None,
+                isolated: false,
             },
             NetworkStep::Addr {
                 ifname: eth0(),
@@ -89,11 +92,29 @@ fn routes(plan: &NetworkPlan) -> usize {
     plan.steps.iter().filter(route).count()
 }
 
+fn member(name: &str) -> Membership {
+    Membership {
+        network: name.to_owned(),
+        name: name.to_owned(),
+        aliases: Vec::new(),
+        addresses: Vec::new(),
+        mac: None,
+        gateway_priority: 0,
+        driver_options: Default::default(),
+        links: Vec::new(),
+    }
+}
+
 #[test]
 fn interfaces_are_counted_on_and_one_network_is_the_way_out() {
     let mut plan = NetworkPlan::default();
-    merge(&mut plan, decided("one"), &network("one", false), true);
-    merge(&mut plan, decided("two"), &network("two", false), false);
+    for (nth, name) in ["one", "two"].into_iter().enumerate() {
+        let families = [Family::V4];
+        let families = &families[..usize::from(nth == 0)];
+        let network = network(name, false);
+        let more = fitted(decided(name), &network, &member(name), nth, families);
+        append(&mut plan, more);
+    }
     let pair = |kind: &str, name: &str| (kind.to_owned(), name.to_owned());
     assert_eq!(
         interfaces(&plan),
@@ -109,8 +130,8 @@ fn interfaces_are_counted_on_and_one_network_is_the_way_out() {
 
 #[test]
 fn an_internal_network_is_closed_before_anything_is_on_it() {
-    let mut plan = NetworkPlan::default();
-    merge(&mut plan, decided("vault"), &network("vault", true), false);
+    let network = network("vault", true);
+    let plan = fitted(decided("vault"), &network, &member("vault"), 0, &[]);
     assert!(matches!(plan.steps[0], NetworkStep::Bridge { .. }));
     assert!(matches!(plan.steps[1], NetworkStep::Isolate { .. }));
     let outward = |step: &NetworkStep| {
@@ -123,15 +144,47 @@ fn an_internal_network_is_closed_before_anything_is_on_it() {
 }
 
 #[test]
-fn a_chosen_address_is_what_the_driver_gets() {
-    let pools = crate::address_pool::Pools::default();
-    pools.add("shop", "10.0.0.1/24".parse().unwrap());
-    let address = "10.0.0.77".parse().unwrap();
+fn an_interface_has_the_name_that_was_chosen_for_it() {
+    let mut member = member("one");
+    let option = "com.docker.network.endpoint.ifname".to_owned();
+    member.driver_options.insert(option, "lan0".to_owned());
+    let plan = fitted(decided("one"), &network("one", false), &member, 2, &[]);
+    let names = interfaces(&plan);
+    assert!(names.iter().all(|(_, name)| name == "lan0"), "{names:?}");
+}
+
+#[test]
+fn the_highest_priority_leads_out_and_the_first_of_equal_ones() {
+    let networks = [
+        network("inner", true),
+        network("one", false),
+        network("two", false),
+    ];
+    let chosen = |priorities: [i64; 3]| way_out(networks.iter().zip(priorities), Family::V4);
+    assert_eq!(chosen([9, 0, 0]), Some(1));
+    assert_eq!(chosen([0, 0, 1]), Some(2));
+    assert_eq!(chosen([0, -1, -2]), Some(1));
+    let v6 = way_out(networks.iter().map(|n| (n, 0)), Family::V6);
+    assert_eq!(v6, None);
+}
+
+#[test]
+fn a_chosen_address_is_what_the_driver_gets_of_its_family() {
+    let pools = Pools::default();
+    let (v4, v6) = (
+        "10.0.0.1/24".parse().unwrap(),
+        "fd00::1/64".parse().unwrap(),
+    );
+    for gateway in [v4, v6] {
+        pools.add("shop", crate::address_pool::Pool::new(gateway));
+    }
+    let addresses = ["10.0.0.77".parse().unwrap()];
     let chosen = Chosen {
-        pool: &pools,
-        address,
+        pools: &pools,
+        addresses: &addresses,
     };
-    assert_eq!(chosen.allocate("shop", None), Some(address));
-    assert_eq!(chosen.allocate("shop", None), None);
-    assert!(pools.is_leased("shop", address));
+    assert_eq!(chosen.allocate("shop", &v4), Some(addresses[0]));
+    assert_eq!(chosen.allocate("shop", &v4), None);
+    assert_eq!(chosen.allocate("shop", &v6), "fd00::2".parse().ok());
+    assert!(!pools.is_free("shop", addresses[0]));
 }

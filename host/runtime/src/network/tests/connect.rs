@@ -78,7 +78,7 @@ fn the_inside_is_as_docker_has_it() {
         .unwrap();
         let bridge_v6 = "/proc/sys/net/ipv6/conf/br-test/disable_ipv6";
         assert_eq!(std::fs::read_to_string(bridge_v6).unwrap(), "1\n");
-        assert!(context.forwarding_was_off());
+        assert!(context.forwarding_was_off(Family::V4));
     });
 }
 
@@ -199,7 +199,7 @@ fn a_bridge_is_made_once_and_checked_afterwards() {
         let mut moved = plan(4, &[]);
         moved.steps[0] = NetworkStep::Bridge {
             name: bridge(),
-            addr: cidr(Ipv4Addr::new(172, 30, 0, 9), 16),
+            addrs: vec![cidr(Ipv4Addr::new(172, 30, 0, 9), 16)],
         };
         let error = attach(&moved, "e3", context).unwrap_err().to_string();
         assert_eq!(
@@ -208,7 +208,7 @@ fn a_bridge_is_made_once_and_checked_afterwards() {
         );
         moved.steps[0] = NetworkStep::Bridge {
             name: IfName::new("lo").unwrap(),
-            addr: cidr(GATEWAY, 16),
+            addrs: vec![cidr(GATEWAY, 16)],
         };
         let error = attach(&moved, "e3", context).unwrap_err();
         assert!(matches!(error, NetworkError::NotABridge { .. }), "{error}");
@@ -257,7 +257,7 @@ fn host_and_none_need_nothing() {
 #[test]
 fn the_subnet_picked_is_not_in_use_on_the_host() {
     on_host(|context| {
-        let first = pick_subnet(&[], context).unwrap();
+        let first = pick_subnet(&[], &DefaultPool::dockers(), context).unwrap();
         let attached = attach(&plan(2, &[]), "e1", context).unwrap();
         let all_but_two: Vec<Cidr> = (17..=29)
             .map(|b| cidr(Ipv4Addr::new(172, b, 0, 0), 16))
@@ -265,7 +265,7 @@ fn the_subnet_picked_is_not_in_use_on_the_host() {
         assert!(!all_but_two.is_empty() && first.prefix == 16);
         // 172.30.0.0/16 is the bridge's by now.
         assert_eq!(
-            pick_subnet(&all_but_two, context).unwrap(),
+            pick_subnet(&all_but_two, &DefaultPool::dockers(), context).unwrap(),
             cidr(Ipv4Addr::new(172, 31, 0, 1), 16)
         );
         drop(attached);

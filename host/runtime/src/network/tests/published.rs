@@ -50,9 +50,10 @@ fn datagrams_reach_a_published_port() {
     on_host(|context| {
         let mapping = PortMapping {
             protocol: Protocol::Udp,
-            host_addr: Ipv4Addr::UNSPECIFIED,
+            host_addr: Ipv4Addr::UNSPECIFIED.into(),
             host_port: 5353,
             container_port: 53,
+            count: 1,
         };
         let server = attach(&plan(2, &[mapping]), "server", context).unwrap();
         let netns = server.netns().unwrap();
@@ -104,7 +105,7 @@ fn a_port_is_given_to_one_endpoint_only() {
 #[test]
 fn free_ports_are_free_and_differ() {
     on_host(|context| {
-        let addr = Ipv4Addr::UNSPECIFIED;
+        let addr = Ipv4Addr::UNSPECIFIED.into();
         let listening = TcpListener::bind("0.0.0.0:32768").unwrap();
         let published = attach(&plan(2, &[any(32769)]), "e1", context)
             .unwrap()
