@@ -50,12 +50,7 @@ impl Files {
         if size == 0 {
             return Ok(true);
         }
-        let file = File::from(open_beneath(
-            &self.dir,
-            &self.order.name,
-            OFlag::O_RDONLY,
-            0,
-        )?);
+        let file = open_to_read(&self.dir, &self.order.name)?;
         if self.order.json.is_some() {
             let mut last = [0];
             file.read_exact_at(&mut last, size - 1)?;
@@ -86,6 +81,7 @@ impl Files {
     fn rotate(&mut self) {
         self.finish_compressing();
         let keep = self.order.max_files.max(1);
+        let oldest = open_to_read(&self.dir, &self.numbered(keep - 1, ""));
         for ending in ["", ".gz"] {
             let _ = unlinkat(&self.dir, self.numbered(keep - 1, ending));
         }
@@ -97,6 +93,9 @@ impl Files {
         }
         if let Ok(file) = open_current(&self.dir, &self.order.name) {
             self.entries.start(file);
+        }
+        if let Ok(oldest) = oldest {
+            close_aside(oldest);
         }
         if keep > 1 && self.order.compress {
             self.compress();
@@ -144,10 +143,23 @@ fn open_current(dir: &OwnedFd, name: &str) -> io::Result<File> {
     Ok(File::from(open_beneath(dir, name, flags, 0o640)?))
 }
 
+fn open_to_read(dir: &OwnedFd, name: &str) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW;
+    Ok(File::from(open_beneath(dir, name, flags, 0)?))
+}
+
+/// The last one to close a removed file frees all it holds, which takes
+/// milliseconds; the container's output does not wait for that.
+fn close_aside(file: File) {
+    // Without a thread it is closed here, with the closure.
+    let _ = std::thread::Builder::new()
+        .name("close".into())
+        .spawn(move || drop(file));
+}
+
 /// Makes `name.gz` out of `name`. It has its name only when it is whole.
 fn compress(dir: &OwnedFd, name: &str) -> io::Result<()> {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW;
-    let mut from = File::from(open_beneath(dir.as_fd(), name, flags, 0)?);
+    let mut from = open_to_read(dir, name)?;
     let unfinished = format!("{name}.gz.new");
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
     let to = File::from(open_beneath(dir.as_fd(), &unfinished, flags, 0o640)?);

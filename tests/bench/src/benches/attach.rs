@@ -71,8 +71,11 @@ impl Bench<'_> {
             streams.receive(BYTES)
         };
         let (our_pid, their_pid) = (vec![self.daemon.pid()], vec![self.docker.pid()]);
+        let kept = tempfile::NamedTempFile::new()?;
+        let tee = format!("tee {}", kept.path().display());
         let contenders = vec![
             Contender::new("plain pipe (floor)", || pipe(source, "cat", BYTES)),
+            Contender::new("plain pipe and a file", || pipe(source, &tee, BYTES)),
             Contender::new("bulkhead, no log", || fetch(&mut ours)).served_by(our_pid.clone()),
             Contender::new("docker, no log", || fetch(&mut theirs)).served_by(their_pid.clone()),
             Contender::new("bulkhead, json-file", || fetch(&mut ours_logged)).served_by(our_pid),
