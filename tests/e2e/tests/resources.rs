@@ -1,5 +1,7 @@
 //! What running containers use, are held to, and wrote, with Docker's client.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use bulkhead_test_support::{Daemon, images};
@@ -116,4 +118,68 @@ fn log_options_are_checked_and_details_shown() {
     );
     let refused = daemon.docker(&["logs", "mute"]);
     assert!(refused.stderr.contains("does not support reading"));
+}
+
+/// A client that follows what a container uses.
+fn follow(daemon: &Daemon, name: &str) -> BufReader<UnixStream> {
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    let limit = Some(Duration::from_secs(120));
+    stream.set_read_timeout(limit).unwrap();
+    write!(
+        stream,
+        "GET /containers/{name}/stats HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
+    .unwrap();
+    BufReader::new(stream)
+}
+
+/// A number of a process's status (proc_pid_status(5)); memory in KiB.
+fn status(daemon: &Daemon, field: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    let number = line.and_then(|rest| {
+        rest.split_whitespace()
+            .nth(1)
+            .or(rest.split_whitespace().next())
+    });
+    number.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_hundred_containers_are_followed_by_two_clients_each_at_little_cost() {
+    let daemon = with_busybox();
+    let names: Vec<String> = (0..100).map(|n| format!("c{n:02}")).collect();
+    for name in &names {
+        let flags = ["--name", name, "--network", "none", "--log-driver", "none"];
+        run(
+            &daemon,
+            &[&flags[..], &["busybox", "sleep", "1000"]].concat(),
+        );
+    }
+    let before = status(&daemon, "VmRSS:");
+    let mut clients: Vec<_> = (names.iter().chain(&names))
+        .map(|name| follow(&daemon, name))
+        .collect();
+    for client in &mut clients {
+        let mut samples = 0;
+        while samples < 2 {
+            let mut line = String::new();
+            assert!(client.read_line(&mut line).unwrap() > 0, "the stream ended");
+            samples += usize::from(line.contains("\"pids_stats\":{\"current\":1"));
+        }
+    }
+    let grown = status(&daemon, "VmRSS:").saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB for 200 clients");
+    let threads = status(&daemon, "Threads:");
+    assert!(threads < 200, "{threads} threads for 100 containers");
+    drop(clients);
+    daemon
+        .docker(
+            &[
+                &["rm", "-f"],
+                &names.iter().map(String::as_str).collect::<Vec<_>>()[..],
+            ]
+            .concat(),
+        )
+        .success();
 }
