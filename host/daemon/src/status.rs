@@ -9,7 +9,7 @@ use bulkhead_model::ErrorKind;
 use bulkhead_model::error::Kind;
 use hyper::StatusCode;
 
-use crate::convert::create::BadRequest;
+use crate::convert::bad_request::BadRequest;
 use crate::websocket::BadHandshake;
 
 /// Why a call failed.

@@ -32,6 +32,7 @@
 mod bridge;
 mod context;
 pub(crate) mod counters;
+mod detach;
 mod endpoint;
 mod error;
 mod firewall;
@@ -48,7 +49,8 @@ mod tests;
 
 pub use bridge::remove_network;
 pub use context::NetworkContext;
-pub use endpoint::{Attached, Connection, attach, attach_in, detach, detach_link, restore};
+pub use detach::{detach, detach_link};
+pub use endpoint::{Attached, Connection, attach, attach_in, restore};
 pub use error::NetworkError;
 pub use firewall::Published;
 pub use parent::check_parent;

@@ -5,7 +5,7 @@ use bulkhead_engine::container::Container;
 use bulkhead_model::health::HealthOptions;
 use bulkhead_model::image::ImageConfig;
 
-use super::create::BadRequest;
+use super::bad_request::BadRequest;
 
 /// A client's configuration as an image has it.
 pub fn image_config(wire: ContainerConfig) -> Result<ImageConfig, BadRequest> {

@@ -2,127 +2,13 @@
 //! specification. What this daemon cannot do yet is refused by name, never
 //! silently dropped.
 
-use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig, ThrottleDevice};
-use bulkhead_api::network::PortMap;
-use bulkhead_engine::spec::{
-    ContainerSpec, DeviceLimit, DeviceSpec, EndpointSpec, HOST_GATEWAY, Limits, PortSpec,
-};
+use bulkhead_api::container::{ContainerConfig, CreateRequest, HostConfig};
+use bulkhead_engine::spec::{ContainerSpec, DeviceSpec, EndpointSpec, HOST_GATEWAY};
 
+use super::bad_request::BadRequest;
+use super::limits::{limits, oom_score, ulimits};
 use super::modes;
-
-/// A request this daemon cannot take.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadRequest {
-    /// Understood, but not built yet.
-    #[error("{0} is not supported by this daemon")]
-    Unsupported(String),
-    /// Docker's words for a runtime.
-    #[error("unknown or invalid runtime name: {0}")]
-    Runtime(String),
-    /// An entry without a name; Docker's words.
-    #[error("invalid environment variable: {0}")]
-    Environment(String),
-    /// An address that is none; Docker's words.
-    #[error("invalid IP address in add-host: {0:?}")]
-    ExtraHost(String),
-    /// An entry that is no name and address; Docker's words.
-    #[error("bad format for add-host: {0:?}")]
-    ExtraHostForm(String),
-    /// Docker's words for a volume.
-    #[error("invalid volume specification: '{0}'")]
-    Bind(String),
-    /// Docker's words for a bind's options.
-    #[error("invalid mode: {0}")]
-    BindMode(String),
-    /// Two options that exclude each other.
-    #[error("conflicting options: {0}")]
-    Conflict(&'static str),
-    /// `container:` without a name.
-    #[error("Invalid network mode: invalid container format container:<name|id>")]
-    NetworkMode,
-    /// No driver for what `--gpus` asks for; Docker's words.
-    #[error("could not select device driver \"{driver}\" with capabilities: {capabilities}")]
-    DeviceDriver {
-        /// The driver asked for.
-        driver: String,
-        /// Lists of capabilities, as Go prints them.
-        capabilities: String,
-    },
-    /// A size for the root filesystem; Docker's words.
-    #[error("invalid size: '{0}'")]
-    StorageSize(String),
-    /// Another option of a storage driver.
-    #[error("Unknown option {0}")]
-    StorageOption(String),
-    /// A limit of the process; Docker's words.
-    #[error(
-        "invalid ulimit {name}: ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
-    )]
-    Ulimit {
-        /// Its name.
-        name: String,
-        /// Soft limit.
-        soft: i64,
-        /// Hard limit.
-        hard: i64,
-    },
-    /// Bytes of /dev/shm below zero.
-    #[error("SHM size can not be less than 0")]
-    ShmSize,
-    /// A path that is not absolute.
-    #[error("invalid {field}: {path:?} is not an absolute path")]
-    Path {
-        /// `MaskedPaths`, `ReadonlyPaths`.
-        field: &'static str,
-        /// The path.
-        path: String,
-    },
-    /// A mount in the long form.
-    #[error("invalid mount config for type \"{kind}\": {why}")]
-    Mount {
-        /// `bind`, `volume`, …
-        kind: String,
-        /// What is wrong.
-        why: String,
-    },
-    /// A port or a protocol.
-    #[error("invalid port specification: \"{0}\"")]
-    Port(String),
-    /// A host address that is none.
-    #[error("invalid host address \"{0}\": expected an IP address")]
-    HostAddress(String),
-    /// A container's address.
-    #[error("invalid IPv{version} address: {text}")]
-    Address {
-        /// 4 or 6.
-        version: u8,
-        /// What was given.
-        text: String,
-    },
-    /// A container's hardware address; Docker's words.
-    #[error("invalid MAC address: {0}")]
-    HardwareAddress(String),
-    /// A mode with a word nobody knows.
-    #[error("invalid {what} mode: {mode}")]
-    Mode {
-        /// `PID`, `IPC`, `UTS`, `cgroup namespace`.
-        what: &'static str,
-        /// The word.
-        mode: String,
-    },
-    /// `oom_score_adj(5)` has a range.
-    #[error("Invalid value {0}, range for oom score adj is [-1000, 1000]")]
-    OomScore(i64),
-    /// Docker's words for a health check.
-    #[error("{0}")]
-    Health(String),
-    /// Docker's words for a restart policy.
-    #[error("invalid restart policy: {0}")]
-    RestartPolicy(String),
-    /// A sysctl key that smuggles another.
-    #[error("invalid sysctl {0:?}: only namespaced keys in dotted form are allowed")]
-    Sysctl(String),
-}
+use super::ports::ports;
 
 /// Converts the whole request.
 pub fn spec(request: &CreateRequest) -> Result<ContainerSpec, BadRequest> {
@@ -283,21 +169,6 @@ fn extra_hosts(host: &HostConfig) -> Result<Vec<String>, BadRequest> {
     Ok(host.extra_hosts.clone())
 }
 
-fn ulimits(host: &HostConfig) -> Result<Vec<(String, u64, u64)>, BadRequest> {
-    let convert = |limit: &bulkhead_api::container::Ulimit| {
-        let (soft, hard) = (limit.soft, limit.hard);
-        if hard != -1 && (soft == -1 || soft > hard) {
-            return Err(BadRequest::Ulimit {
-                name: limit.name.clone(),
-                soft,
-                hard,
-            });
-        }
-        Ok((limit.name.clone(), limit_value(soft), limit_value(hard)))
-    };
-    host.ulimits.iter().map(convert).collect()
-}
-
 fn paths(
     field: &'static str,
     list: &Option<Vec<String>>,
@@ -327,17 +198,6 @@ fn console_size(host: &HostConfig) -> Option<(u16, u16)> {
     (rows > 0 && columns > 0).then_some((columns, rows))
 }
 
-fn oom_score(score: i64) -> Result<i32, BadRequest> {
-    i32::try_from(score)
-        .ok()
-        .filter(|s| (-1000..=1000).contains(s))
-        .ok_or(BadRequest::OomScore(score))
-}
-
-fn limit_value(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(u64::MAX)
-}
-
 /// Keys in the form `net.ipv4.ip_forward`; anything else could name a file
 /// outside the namespace (CVE-2022-0811 put a second sysctl behind a `+`).
 fn sysctls(host: &HostConfig) -> Result<std::collections::BTreeMap<String, String>, BadRequest> {
@@ -352,91 +212,6 @@ fn sysctls(host: &HostConfig) -> Result<std::collections::BTreeMap<String, Strin
         }
     }
     Ok(host.sysctls.clone())
-}
-
-fn limits(host: &HostConfig) -> Limits {
-    Limits {
-        memory: host.memory,
-        memory_swap: host.memory_swap,
-        memory_reservation: host.memory_reservation,
-        nano_cpus: host.nano_cpus,
-        cpu_period: host.cpu_period,
-        cpu_quota: host.cpu_quota,
-        cpu_shares: host.cpu_shares,
-        cpuset_cpus: host.cpuset_cpus.clone(),
-        cpuset_mems: host.cpuset_mems.clone(),
-        pids: host.pids_limit.unwrap_or(0),
-        blkio_weight: host.blkio_weight,
-        oom_kill_disable: host.oom_kill_disable.unwrap_or(false),
-        memory_swappiness: host.memory_swappiness,
-        cpu_realtime_period: host.cpu_realtime_period,
-        cpu_realtime_runtime: host.cpu_realtime_runtime,
-        device_weights: (host.blkio_weight_device.iter())
-            .map(|d| device_limit(&d.path, d.weight.into()))
-            .collect(),
-        device_read_bps: rates(&host.blkio_device_read_bps),
-        device_write_bps: rates(&host.blkio_device_write_bps),
-        device_read_iops: rates(&host.blkio_device_read_iops),
-        device_write_iops: rates(&host.blkio_device_write_iops),
-    }
-}
-
-fn rates(devices: &[ThrottleDevice]) -> Vec<DeviceLimit> {
-    (devices.iter())
-        .map(|d| device_limit(&d.path, d.rate))
-        .collect()
-}
-
-fn device_limit(path: &str, value: u64) -> DeviceLimit {
-    DeviceLimit {
-        path: path.to_owned(),
-        value,
-    }
-}
-
-fn ports(map: &PortMap) -> Result<Vec<PortSpec>, BadRequest> {
-    let mut ports = Vec::new();
-    for (key, bindings) in map {
-        let bad = || BadRequest::Port(key.clone());
-        let (port, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
-        let container_port = port.parse().ok().filter(|p| *p > 0).ok_or_else(bad)?;
-        if !matches!(protocol, "tcp" | "udp" | "sctp") {
-            return Err(BadRequest::Port(key.clone()));
-        }
-        for binding in bindings.as_deref().unwrap_or_default() {
-            let (host_port, last_host_port) = host_ports(&binding.host_port)?;
-            let host_addr = match binding.host_ip.as_str() {
-                "" => None,
-                ip => Some(
-                    ip.parse()
-                        .map_err(|_| BadRequest::HostAddress(ip.to_owned()))?,
-                ),
-            };
-            ports.push(PortSpec {
-                protocol: protocol.to_owned(),
-                container_port,
-                host_addr,
-                host_port,
-                last_host_port,
-            });
-        }
-    }
-    Ok(ports)
-}
-
-/// A port, none (0), or a range of which one is to be chosen.
-fn host_ports(text: &str) -> Result<(u16, Option<u16>), BadRequest> {
-    let bad = || BadRequest::Port(text.to_owned());
-    let number = |text: &str| text.parse().map_err(|_| bad());
-    match text.split_once('-') {
-        _ if text.is_empty() => Ok((0, None)),
-        None => Ok((number(text)?, None)),
-        Some((first, last)) => match (number(first)?, number(last)?) {
-            (first, last) if first == last => Ok((first, None)),
-            (first, last) if 0 < first && first < last => Ok((first, Some(last))),
-            _ => Err(bad()),
-        },
-    }
 }
 
 /// What is asked of the container's places. Before API 1.44 the hardware
@@ -512,18 +287,6 @@ mod tests {
             (ports[0].host_port, ports[1].host_addr),
             (8080, Some(std::net::Ipv4Addr::LOCALHOST.into()))
         );
-    }
-
-    #[test]
-    fn host_ports_may_be_a_range() {
-        assert_eq!(host_ports("").unwrap(), (0, None));
-        assert_eq!(host_ports("0").unwrap(), (0, None));
-        assert_eq!(host_ports("80").unwrap(), (80, None));
-        assert_eq!(host_ports("80-80").unwrap(), (80, None));
-        assert_eq!(host_ports("80-90").unwrap(), (80, Some(90)));
-        for bad in ["90-80", "0-9", "x", "80-", "-80", "80-65536", "1-2-3"] {
-            assert!(host_ports(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bulkhead_engine::container::Container;
 use bulkhead_engine::health::{HealthSpec, Watched};
 use bulkhead_model::health::HealthOptions;
 
-use super::create::BadRequest;
+use super::bad_request::BadRequest;
 use super::rfc3339;
 
 /// The shortest time Docker takes, nanoseconds.

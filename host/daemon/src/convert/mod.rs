@@ -1,6 +1,7 @@
 //! Between the wire's types and the engine's.
 
 pub mod archive;
+pub mod bad_request;
 pub mod commit;
 pub mod create;
 pub mod events;
@@ -9,11 +10,13 @@ pub mod health;
 pub mod image_filters;
 pub mod images;
 pub mod inspect;
+mod limits;
 pub mod list;
 pub mod load;
 mod modes;
 mod mounts;
 pub mod networks;
+mod ports;
 pub mod pull;
 pub mod push;
 pub mod restart;

@@ -3,7 +3,7 @@
 
 use bulkhead_api::container::{ContainerConfig, HostConfig};
 
-use super::create::BadRequest;
+use super::bad_request::BadRequest;
 
 /// A namespace's mode.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use bulkhead_api::container::{ContainerConfig, HostConfig, Mount};
 use bulkhead_engine::spec::{MountOptions, MountSource, MountSpec, TmpfsSpec};
 
-use super::create::BadRequest;
+use super::bad_request::BadRequest;
 
 /// Propagations of the kernel, by Docker's names.
 const PROPAGATIONS: [&str; 6] = [

@@ -14,7 +14,7 @@ use bulkhead_engine::networks::{NetworkRecord, NetworkSpec, PoolRecord, PoolSpec
 use bulkhead_engine::spec::EndpointSpec;
 use bulkhead_model::network::{Family, MacAddr};
 
-use super::create::BadRequest;
+use super::bad_request::BadRequest;
 use super::rfc3339;
 
 /// What a `create` asks of the container's places.

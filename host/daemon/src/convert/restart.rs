@@ -2,7 +2,7 @@
 
 use bulkhead_model::container::RestartPolicy;
 
-use super::create::BadRequest;
+use super::bad_request::BadRequest;
 
 /// The policy a client means.
 pub fn policy(wire: &bulkhead_api::container::RestartPolicy) -> Result<RestartPolicy, BadRequest> {

@@ -280,7 +280,7 @@ mod tests {
             (r#"{"exited":["x"]}"#, "invalid filter 'exited=x'"),
             (r#"{"publish":["99999"]}"#, "invalid filter 'publish=99999'"),
             (r#"{"expose":[":80"]}"#, "invalid filter 'expose=:80'"),
-            (r#"{"is-task":["x"]}"#, "invalid filter 'is-task=x'"),
+            (r#"{"is-task":["x"]}"#, "invalid filter 'is-task=[x]'"),
         ] {
             let error = Selection::new(Filters::parse(json).unwrap()).unwrap_err();
             assert_eq!(error.to_string(), text);

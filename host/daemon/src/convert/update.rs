@@ -4,7 +4,7 @@ use bulkhead_api::container::{HostConfig, UpdateRequest};
 use bulkhead_engine::spec::{ContainerSpec, Limits};
 use bulkhead_engine::update::Update;
 
-use super::create::BadRequest;
+use super::bad_request::BadRequest;
 use super::restart;
 
 /// Converts the whole request; what cannot be changed is refused by name.

@@ -88,77 +88,6 @@ pub fn attach_in(
     }
 }
 
-/// Takes away what an endpoint holds: its ports at once; its links are cut off
-/// at once and disappear with the namespace, or are deleted a little later if
-/// something keeps that alive. Missing things are fine.
-pub fn detach(
-    plan: &NetworkPlan,
-    endpoint: &str,
-    context: &NetworkContext,
-) -> Result<(), NetworkError> {
-    let ports = published_families(plan)
-        .map(|family| context.firewall(family).withdraw(endpoint))
-        .fold(Ok(()), Result::and);
-    let inner = plan.steps.iter().filter_map(|step| match step {
-        NetworkStep::Veth { inner, .. } => Some(inner),
-        _ => None,
-    });
-    for inner in inner {
-        let name = outer_name(endpoint, inner);
-        let failed = |source| veth_failed(&name, source);
-        let mut route = context.route();
-        let Some(link) = route.link(&name).map_err(failed)? else {
-            continue;
-        };
-        match route.disable_port(link.index) {
-            Err(error) if gone(&error) => {}
-            other => other.map_err(failed)?,
-        }
-        context.housekeeper().delete_later(link.index);
-    }
-    ports
-}
-
-/// Takes one link of an endpoint that goes on, and the ports that `plan`
-/// publishes on that link's bridge. Missing things are fine.
-pub fn detach_link(
-    plan: &NetworkPlan,
-    endpoint: &str,
-    link: &IfName,
-    context: &NetworkContext,
-    namespace: BorrowedFd<'_>,
-) -> Result<(), NetworkError> {
-    let made = plan.steps.iter().find(|step| step.link() == Some(link));
-    let veth = match made {
-        // It has no end outside.
-        Some(NetworkStep::SubLink { .. }) => return delete_inside(namespace, link),
-        Some(NetworkStep::Veth { bridge, .. }) => Some(bridge),
-        _ => None,
-    };
-    for step in &plan.steps {
-        if let NetworkStep::Publish { to, bridge, .. } = step
-            && veth.is_some_and(|b| b.as_ref() == Some(bridge))
-        {
-            context
-                .firewall(Family::of(*to))
-                .withdraw_from(endpoint, *to)?;
-        }
-    }
-    let name = outer_name(endpoint, link);
-    let deleted = context.route().delete_link(&name);
-    deleted
-        .map(drop)
-        .map_err(|source| veth_failed(&name, source))
-}
-
-fn delete_inside(namespace: BorrowedFd<'_>, link: &IfName) -> Result<(), NetworkError> {
-    let delete = || RouteSocket::open()?.delete_link(link.as_str());
-    in_namespace(namespace, delete)
-        .map_err(NetworkError::Namespace)?
-        .map(drop)
-        .map_err(|source| veth_failed(link.as_str(), source))
-}
-
 /// Writes the packet-filter entries of an endpoint that is connected again:
 /// for running containers at the daemon's start, and after somebody flushed
 /// the ruleset. Entries that are there stay.
@@ -269,7 +198,7 @@ impl Attached {
         let veth = Veth {
             name: &name,
             master,
-            hairpin: master.is_some() && published_families(plan).next().is_some(),
+            hairpin: master.is_some() && publish::families(plan).next().is_some(),
             isolated: master.is_some() && *isolated,
             mtu: *mtu,
             peer: Peer {
@@ -436,14 +365,6 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The families of which the plan publishes ports.
-fn published_families(plan: &NetworkPlan) -> impl Iterator<Item = Family> + '_ {
-    Family::BOTH.into_iter().filter(|family| {
-        let publish = |step: &NetworkStep| matches!(step, NetworkStep::Publish { to, .. } if Family::of(*to) == *family);
-        plan.steps.iter().any(publish)
-    })
-}
-
 /// Closes a bridge in the families that the plan gives it.
 fn isolate(
     plan: &NetworkPlan,
@@ -522,13 +443,7 @@ fn index_of(route: &mut RouteSocket, bridge: &IfName) -> Result<u32, NetworkErro
     }
 }
 
-/// Whether a link went away meanwhile, or is no port of a bridge any more.
-fn gone(error: &sys::Error) -> bool {
-    use nix::libc::{EINVAL, ENETDOWN, ENODEV, EOPNOTSUPP};
-    [ENODEV, EINVAL, EOPNOTSUPP, ENETDOWN].contains(&error.errno())
-}
-
-fn veth_failed(name: &str, source: sys::Error) -> NetworkError {
+pub(super) fn veth_failed(name: &str, source: sys::Error) -> NetworkError {
     NetworkError::Veth {
         name: name.to_owned(),
         source,

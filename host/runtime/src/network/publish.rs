@@ -74,3 +74,11 @@ fn by_family(ports: &[Published]) -> impl Iterator<Item = (Family, Vec<Published
         (!own.is_empty()).then_some((family, own))
     })
 }
+
+/// The families of which the plan publishes ports.
+pub(super) fn families(plan: &NetworkPlan) -> impl Iterator<Item = Family> + '_ {
+    Family::BOTH.into_iter().filter(|family| {
+        let publish = |step: &NetworkStep| matches!(step, NetworkStep::Publish { to, .. } if Family::of(*to) == *family);
+        plan.steps.iter().any(publish)
+    })
+}

@@ -5,7 +5,7 @@ mod connect;
 mod dual_stack;
 mod isolation;
 mod published;
-mod shared;
+mod sublinks;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};

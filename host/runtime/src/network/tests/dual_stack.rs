@@ -216,7 +216,7 @@ fn many_ports_are_forwarded_and_taken_back_in_one_go() {
             count: 1000,
             ..any(20000)
         };
-        let server = attach(&dual(2, &[many.clone()]), "server", context).unwrap();
+        let server = attach(&dual(2, std::slice::from_ref(&many)), "server", context).unwrap();
         let mut ports: Vec<_> = published(context).unwrap();
         ports.sort_by_key(|p| p.mapping.host_port);
         assert_eq!(ports.len(), 1000);
