@@ -165,16 +165,32 @@ impl Tree {
         if let Some(usage) = self.usage.get(dir) {
             return *usage;
         }
-        let sizes = self.nodes_below(dir).map(|(_, node)| match node {
-            Node::File(bytes) => bytes.len() as u64,
-            Node::Whiteout | Node::Opaque => 0,
-        });
+        let own = |(path, node): &(&String, &Node)| !self.is_shared(path, node);
+        let sizes = self
+            .nodes_below(dir)
+            .filter(own)
+            .map(|(_, node)| match node {
+                Node::File(bytes) => bytes.len() as u64,
+                Node::Whiteout | Node::Opaque => 0,
+            });
         let (count, bytes) = sizes.fold((0, 0), |(n, sum), size| (n + 1, sum + size));
         let dirs = self.dirs_below(dir).count();
         Usage {
             bytes,
             inodes: count + dirs as u64,
         }
+    }
+
+    /// What several volumes have is copied when it is written to, and belongs
+    /// to none of them alone.
+    fn is_shared(&self, path: &str, node: &Node) -> bool {
+        let Some((dir, file)) = path.split_once(VOLUME) else {
+            return false;
+        };
+        let mut others = (self.volumes.keys()).map(|dir| format!("{dir}/"));
+        others.any(|other| {
+            other != dir && self.nodes.get(&[&other, VOLUME, file].concat()) == Some(node)
+        })
     }
 
     pub(super) fn usage_over(&self, dir: &str, base: &str) -> Usage {
