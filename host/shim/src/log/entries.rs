@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 /// Bytes of memory for entries between writes. Any text of an entry fits
 /// unescaped, with what its format puts around it.
-const ROOM: usize = 64 * 1024;
+const ROOM: usize = 48 * 1024;
 
 /// A file that entries are appended to.
 #[derive(Debug)]

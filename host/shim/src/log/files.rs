@@ -81,7 +81,6 @@ impl Files {
     fn rotate(&mut self) {
         self.finish_compressing();
         let keep = self.order.max_files.max(1);
-        let oldest = open_to_read(&self.dir, &self.numbered(keep - 1, ""));
         for ending in ["", ".gz"] {
             let _ = unlinkat(&self.dir, self.numbered(keep - 1, ending));
         }
@@ -93,9 +92,6 @@ impl Files {
         }
         if let Ok(file) = open_current(&self.dir, &self.order.name) {
             self.entries.start(file);
-        }
-        if let Ok(oldest) = oldest {
-            close_aside(oldest);
         }
         if keep > 1 && self.order.compress {
             self.compress();
@@ -146,15 +142,6 @@ fn open_current(dir: &OwnedFd, name: &str) -> io::Result<File> {
 fn open_to_read(dir: &OwnedFd, name: &str) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW;
     Ok(File::from(open_beneath(dir, name, flags, 0)?))
-}
-
-/// The last one to close a removed file frees all it holds, which takes
-/// milliseconds; the container's output does not wait for that.
-fn close_aside(file: File) {
-    // Without a thread it is closed here, with the closure.
-    let _ = std::thread::Builder::new()
-        .name("close".into())
-        .spawn(move || drop(file));
 }
 
 /// Makes `name.gz` out of `name`. It has its name only when it is whole.
