@@ -91,10 +91,11 @@ impl Database {
         })
     }
 
-    /// Takes the log over into the file, and empties it.
+    /// Takes the log over into the file. The log is not made shorter: its space
+    /// is the database's own, and others on a full disk would take it.
     pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
         self.read("checkpoint", |db| {
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            db.pragma(None, "wal_checkpoint", "FULL", |_| Ok(()))
         })
     }
 
@@ -139,14 +140,9 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// The log stays, empty, and with it the space that is the database's own.
     fn drop(&mut self) {
-        let session = self.session.get_mut();
-        let session = session.unwrap_or_else(PoisonError::into_inner);
-        // What does not get into the database now is read from the log later,
-        // and space that is not to be had now perhaps is then.
-        let _ = (session.connection).pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
-        let _ = reserve(&self.path);
+        // What does not get into the file now is read from the log later.
+        let _ = self.checkpoint();
     }
 }
 
