@@ -50,7 +50,8 @@ impl Engine {
     /// The links of a new container; those of one on a network with names
     /// belong to its place there.
     pub(crate) fn links(&self, spec: &ContainerSpec) -> Result<Vec<Link>, EngineError> {
-        if self.networks.find(&spec.network)?.record.name != DEFAULT {
+        let network = self.networks.find(&spec.network);
+        if !network.is_ok_and(|network| network.record.name == DEFAULT) {
             return Ok(Vec::new());
         }
         let link = |text: &String| {
