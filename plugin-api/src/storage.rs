@@ -344,9 +344,14 @@ pub trait StorageDriver {
         txn.remove_tree(&txn.snapshot()?)
     }
 
-    /// Bytes and inodes that this snapshot alone holds.
+    /// Bytes and inodes that this snapshot alone holds: by default, what its
+    /// directory has otherwise than the parent's.
     fn usage<T: Txn>(txn: &T) -> Result<Usage> {
-        txn.snapshot()?.usage()
+        let own = txn.snapshot()?;
+        match txn.parents().first() {
+            Some(parent) => own.usage_over(parent),
+            None => own.usage(),
+        }
     }
 
     /// Rows for people: what the driver works with here.

@@ -137,11 +137,7 @@ fn follow(daemon: &Daemon, name: &str) -> BufReader<UnixStream> {
 fn status(daemon: &Daemon, field: &str) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(field));
-    let number = line.and_then(|rest| {
-        rest.split_whitespace()
-            .nth(1)
-            .or(rest.split_whitespace().next())
-    });
+    let number = line.and_then(|rest| rest.split_whitespace().next());
     number.unwrap().parse().unwrap()
 }
 
