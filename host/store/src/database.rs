@@ -30,12 +30,13 @@ pub enum Durability {
 
 /// Schema `n` is made from schema `n - 1` by the `n`-th text. Only ever
 /// appended to.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 const KNOWN: i64 = MIGRATIONS.len() as i64;
 

@@ -203,6 +203,38 @@ fn a_database_of_a_newer_version_is_left_alone() {
     ));
 }
 
+#[test]
+fn networks_and_places_of_schema_5_keep_their_addresses() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let raw = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    let network = r#"{"name":"n","gateway":"10.1.0.1/16","ip_range":null,"chosen_subnet":true}"#;
+    let none = r#"{"name":"host","gateway":null}"#;
+    let container =
+        r#"{"networks":[{"name":"n","address":"10.1.0.7"},{"name":"m","address":null}]}"#;
+    let insert = "INSERT INTO networks VALUES ('1', 'n', ?1), ('2', 'host', ?2)";
+    raw.execute(insert, (network, none)).unwrap();
+    let insert = "INSERT INTO containers VALUES ('c', 'c', NULL, 'exited', ?1)";
+    raw.execute(insert, [container]).unwrap();
+    raw.pragma_update(None, "user_version", 5).unwrap();
+    drop(raw);
+    drop(Store::open(dir.path()).unwrap());
+    let raw = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    let record = |of: &str| -> String {
+        let query = format!("SELECT record FROM {of}");
+        raw.query_row(&query, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(
+        record("networks WHERE id = '1'"),
+        r#"{"name":"n","pools":[{"gateway":"10.1.0.1/16","range":null,"auxiliary":{},"chosen":true}]}"#
+    );
+    assert_eq!(record("networks WHERE id = '2'"), none);
+    assert_eq!(
+        record("containers"),
+        r#"{"networks":[{"name":"n","addresses":["10.1.0.7"]},{"name":"m","addresses":[]}]}"#
+    );
+}
+
 /// The child writes until it is killed; what it said it had committed is there.
 #[test]
 fn after_a_kill_everything_acknowledged_is_there_and_the_lock_is_free() {
