@@ -104,7 +104,7 @@ fn a_slow_client_slows_the_container_and_not_the_shims_memory() {
         });
         let bytes = samples.max().unwrap();
         assert_eq!(started.finish().stdout.len(), 20_000_000);
-        assert!(bytes < PRIVATE_LIMIT, "{bytes}, logged: {logged}");
+        assert!(bytes < BUSY_LIMIT, "{bytes}, logged: {logged}");
         machine.runtime.cleanup(&plan.id).unwrap();
     }
 }
@@ -283,6 +283,10 @@ const PRIVATE_LIMIT: u64 = if cfg!(debug_assertions) {
 } else {
     1 << 20
 };
+
+/// The same for one that is at work: it has touched more of its code, which
+/// comes 64 KiB at a time and is its own as long as no other shim runs.
+const BUSY_LIMIT: u64 = PRIVATE_LIMIT + (512 << 10);
 
 fn private_memory(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
